@@ -1,0 +1,103 @@
+"""Sizes and settings of a model: frozen dataclasses that a checkpoint carries as config.json."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+
+# Mean and standard deviation of CLIP's training pixels (RGB in [0, 1]).
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    """The open_clip towers. The defaults are CLIP ViT-B/32.
+
+    `vision_layers` is a number for a ViT and four numbers for a ResNet (then `patch_size` is None).
+    """
+
+    embed_dim: int = 512
+    image_size: int = 224
+    vision_layers: int | tuple[int, ...] = 12
+    vision_width: int = 768
+    vision_head_width: int = 64
+    patch_size: int | None = 32
+    context_length: int = 77
+    vocab_size: int = 49408
+    text_width: int = 512
+    text_heads: int = 8
+    text_layers: int = 12
+    quick_gelu: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.vision_layers, int):  # JSON knows lists only
+            object.__setattr__(self, "vision_layers", tuple(self.vision_layers))
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """The denoiser and the diffusion that it was trained with.
+
+    form: "published" (ICCV 2023, a one-hot over candidates) or "open-set" (analog bits, all -1 = no match).
+    schedule: "cosine" or "linear"; steps: number of diffusion steps in training, respaced at inference.
+    candidates: how many candidates a training query had (the published code: 1 positive + 127 negatives).
+    attention_temperature: divides the logits of the attention over frames.
+    """
+
+    form: str = "published"
+    schedule: str = "cosine"
+    steps: int = 50
+    candidates: int = 128
+    attention_temperature: float = 1.0
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """All that `build_model` needs, and how inputs are prepared.
+
+    interaction: "wti", the weighted token interaction of the paper, or "cls", zero-shot CLIP (cosine of
+        the end token with every frame, averaged over frames).
+    feature_norm: norm that every feature vector is scaled to (10 is the scale of CLIP's features, which the
+        published initialisation of the denoiser expects); None leaves the features as the towers give them.
+    frame_rule: "published" (1 frame a second, at most `frames`, padded and masked) or "even".
+    words: tokens that the text tower reads, start and end token included.
+    dataset: name of what it was trained on; split_seed: what its splits derive from.
+    """
+
+    clip: ClipConfig = field(default_factory=ClipConfig)
+    generator: GeneratorConfig | None = field(default_factory=GeneratorConfig)
+    temporal_layers: int = 4
+    interaction: str = "wti"
+    feature_norm: float | None = None
+    words: int = 32
+    frames: int = 12
+    frame_rule: str = "published"
+    image_mean: tuple[float, float, float] = CLIP_MEAN
+    image_std: tuple[float, float, float] = CLIP_STD
+    tokenizer: str = "clip"
+    name: str = ""
+    dataset: str = ""
+    split_seed: str = ""
+
+    def __post_init__(self) -> None:
+        choices = {"interaction": ("wti", "cls"), "frame_rule": ("published", "even"), "tokenizer": ("clip",)}
+        for key, allowed in choices.items():
+            if getattr(self, key) not in allowed:
+                raise ValueError(f"{key} is {getattr(self, key)!r}: choose one of {', '.join(allowed)}.")
+        for key in ("image_mean", "image_std"):
+            object.__setattr__(self, key, tuple(getattr(self, key)))
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> ModelConfig:
+        """The inverse of `to_dict`. Raises ValueError that names fields it does not know."""
+        values = dict(values)
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"config.json holds fields that this version does not know: {sorted(unknown)}.")
+        values["clip"] = ClipConfig(**values["clip"])
+        if values.get("generator"):
+            values["generator"] = GeneratorConfig(**values["generator"])
+        return cls(**values)

@@ -1,0 +1,457 @@
+"""DiffusionRet: the parts put together. `build_model` is the only place that turns a config into sizes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import open_clip
+import torch
+from huggingface_hub import PyTorchModelHubMixin, load_torch_model, save_torch_state_dict, snapshot_download
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
+from jaxtyping import Float, Int
+from open_clip.model import CLIP
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from .config import ClipConfig, GeneratorConfig, ModelConfig
+from .denoiser import Denoiser, pool_frames
+from .diffusion import Schedule, add_noise, ddim, make_schedule
+from .encoders import TemporalTransformer, TextFeatures, VideoFeatures, build_towers, encode_tokens
+from .losses import contrastive_loss, denoising_loss, with_hard_negatives
+from .similarity import TokenWeights, cls_similarity, mean_frame, wti
+
+BUNDLED = Path(__file__).parents[1] / "assets" / "models"
+DIRECTIONS = ("t2v", "v2t")
+
+
+class NoGenerator(ValueError):
+    """The model holds no trained generator, so nothing can be generated."""
+
+    def __init__(self) -> None:
+        super().__init__("This model has no generator (similarity only): train stage 2, or load one that has it.")
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """The distribution over candidates at every step of denoising.
+
+    candidates [query candidate]: indices into the gallery. x [step+1 query candidate]: the states; row 0 is
+    the noise, the last row the sample. x0 [step query candidate]: the predictions, clamped to [-1, 1];
+    x0_raw: before the clamp. With S seeds a seed axis follows the step axis. timesteps and alpha_bar [step]:
+    in the order of sampling, noisiest first.
+    """
+
+    direction: str
+    candidates: Tensor
+    x: Tensor
+    x0: Tensor
+    x0_raw: Tensor
+    timesteps: Tensor
+    alpha_bar: Tensor
+    schedule: str
+
+    @property
+    def sample(self) -> Tensor:
+        """The generated x_0 [(seed) query candidate]."""
+        return self.x[-1]
+
+    @property
+    def has_seeds(self) -> bool:
+        return self.x.ndim == 4
+
+
+class DiffusionRet(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="diffusionret",
+    tags=["video-text-retrieval", "diffusion"],
+    license="apache-2.0",
+):
+    """Features, similarity and generator of one model. Chooses no device and reads no file by itself."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim = config.clip.embed_dim
+        self.towers: CLIP = build_towers(config.clip)
+        self.temporal = None
+        if config.temporal_layers:
+            self.temporal = TemporalTransformer(
+                dim, config.temporal_layers, max(dim // 64, 1), config.clip.context_length
+            )
+        self.text_weights = self.video_weights = self.generator = None
+        if config.interaction == "wti":
+            self.text_weights, self.video_weights = TokenWeights(dim), TokenWeights(dim)
+        if config.generator:
+            if config.generator.form != "published":
+                raise ValueError(f"This version knows no generator of the form {config.generator.form!r}.")
+            self.generator = nn.ModuleDict({direction: Denoiser(dim) for direction in DIRECTIONS})
+
+    # --- features ---------------------------------------------------------------------------------------
+
+    @property
+    def device(self) -> torch.device:
+        return self.towers.logit_scale.device
+
+    def tokenize(self, texts: Sequence[str]) -> tuple[Int[Tensor, "text token"], Int[Tensor, "text token"]]:
+        """CLIP's token ids and the mask of real tokens; what is longer than the model reads is cut."""
+        ids = _tokenizer()(list(texts), context_length=self.config.words)
+        return ids, (torch.arange(ids.shape[1]) <= ids.argmax(dim=1, keepdim=True)).long()
+
+    def cut(self, text: str) -> str:
+        """The end of `text` that the model does not read, "" where it reads all."""
+        words = text.split()
+        room = self.config.words - 2
+        encode = _tokenizer().encode
+        if len(encode(text)) <= room:
+            return ""
+        kept = len(words)
+        while kept and len(encode(" ".join(words[:kept]))) > room:
+            kept -= 1
+        return " ".join(words[kept:])
+
+    def encode_text(self, texts: Sequence[str]) -> TextFeatures:
+        """Features of sentences, on the model's device."""
+        ids, mask = self.tokenize(texts)
+        return self.encode_token_ids(ids.to(self.device), mask.to(self.device))
+
+    def encode_token_ids(self, ids: Int[Tensor, "text token"], mask: Int[Tensor, "text token"]) -> TextFeatures:
+        cls, tokens = encode_tokens(self.towers, ids, mask)
+        return TextFeatures(self._scaled(cls), self._scaled(tokens), mask)
+
+    def preprocess(self, frames: Tensor) -> Tensor:
+        """uint8 RGB [... h w 3] -> normalised float [... 3 size size]: shorter side resized, centre cropped."""
+        from torchvision.transforms.v2 import functional as vision
+
+        size = self.config.clip.image_size
+        x = frames.movedim(-1, -3)
+        if x.shape[-2:] != (size, size):
+            lead = x.shape[:-3]
+            x = vision.resize(x.flatten(0, -4) if lead else x[None], [size], vision.InterpolationMode.BICUBIC)
+            x = vision.center_crop(x, [size, size]).reshape(*lead, 3, size, size)
+        mean = torch.tensor(self.config.image_mean, device=x.device)[:, None, None]
+        std = torch.tensor(self.config.image_std, device=x.device)[:, None, None]
+        return (x.float() / 255 - mean) / std
+
+    def encode_frames(
+        self, frames: Float[Tensor, "video frame 3 h w"], mask: Int[Tensor, "video frame"]
+    ) -> VideoFeatures:
+        """Features of normalised frames (see `preprocess`)."""
+        return self.contextualise(self.towers.encode_image(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]), mask)
+
+    def contextualise(self, embeddings: Float[Tensor, "video frame dim"], mask: Int[Tensor, "video frame"]):
+        """Image-tower embeddings of frames -> VideoFeatures: the temporal transformer and the scale."""
+        if self.temporal is not None:
+            embeddings = self.temporal(embeddings, mask)
+        return VideoFeatures(self._scaled(embeddings), mask)
+
+    def _scaled(self, features: Tensor) -> Tensor:
+        norm = self.config.feature_norm
+        return features if norm is None else norm * normalize(features, dim=-1)
+
+    # --- similarity -------------------------------------------------------------------------------------
+
+    def similarity(self, text: TextFeatures, video: VideoFeatures) -> Float[Tensor, "text video"]:
+        """How well each text fits each video, in [-1, 1]; larger is better."""
+        if self.text_weights is None or self.video_weights is None:
+            return cls_similarity(text, video)
+        return wti(
+            text,
+            video,
+            self.text_weights.weigh(text.tokens, text.mask),
+            self.video_weights.weigh(video.frames, video.mask),
+        )
+
+    # --- generation -------------------------------------------------------------------------------------
+
+    def schedule(self, steps: int, name: str | None = None, respace_from: int | None = None) -> Schedule:
+        """A schedule for sampling: fresh, as published, or `steps` of a longer one of `respace_from` steps."""
+        name = name or (self.config.generator or GeneratorConfig()).schedule
+        return make_schedule(name, steps) if respace_from is None else make_schedule(name, respace_from).respaced(steps)
+
+    def pair_features(
+        self,
+        text: TextFeatures,
+        video: VideoFeatures,
+        candidates: Int[Tensor, "query candidate"],
+        direction: str,
+    ) -> tuple[Float[Tensor, "query any dim"], Float[Tensor, "query candidate dim"]]:
+        """What the denoiser sees: the query ([query 1 dim], or one row a pair) and its candidates."""
+        temperature = self._generator_config().attention_temperature
+        if direction == "t2v":
+            cls = text.cls[:, None, :]
+            shown = cls.expand(-1, candidates.shape[1], -1)
+            return cls, pool_frames(shown, video.frames[candidates], video.mask[candidates], temperature)
+        if direction == "v2t":
+            cls = text.cls[candidates]
+            count = candidates.shape[1]
+            frames = video.frames[:, None].expand(-1, count, -1, -1)
+            return pool_frames(cls, frames, video.mask[:, None].expand(-1, count, -1), temperature), cls
+        raise ValueError(f"direction is {direction!r}: choose t2v (text to video) or v2t (video to text).")
+
+    def _generator_config(self) -> GeneratorConfig:
+        if self.config.generator is None:
+            raise NoGenerator
+        return self.config.generator
+
+    @torch.no_grad()
+    def generate(
+        self,
+        text: TextFeatures,
+        video: VideoFeatures,
+        candidates: Int[Tensor, "query candidate"],
+        direction: str = "t2v",
+        steps: int = 50,
+        schedule: str | None = None,
+        noise: Tensor | None = None,
+        eta: float = 0.0,
+        generator: torch.Generator | None = None,
+        respace_from: int | None = None,
+    ) -> Trajectory:
+        """Denoise the joint distribution of each query and its candidates.
+
+        text, video: for "t2v" the queries are the texts and `candidates` index videos; for "v2t" the queries
+        are the videos and `candidates` index texts. noise: x_T [query candidate], or [seed query candidate];
+        drawn from `generator` when None. Without `respace_from` the schedule is fresh, as published.
+        Raises NoGenerator for a model without one, ValueError for bad shapes or settings.
+        """
+        if self.generator is None:
+            raise NoGenerator
+        if noise is None:
+            if generator is None:
+                raise ValueError("Sampling is random: pass the noise or a torch.Generator.")
+            noise = torch.randn(candidates.shape, generator=generator, device=generator.device).to(self.device)
+        if noise.shape[-2:] != candidates.shape or noise.ndim not in (2, 3):
+            raise ValueError(f"noise is {tuple(noise.shape)}, candidates are {tuple(candidates.shape)}.")
+        plan = self.schedule(steps, schedule, respace_from)
+        query, shown = self.pair_features(text, video, candidates, direction)
+        network = self.generator[direction]
+        seeds = noise.shape[0] if noise.ndim == 3 else 1
+        if seeds > 1:
+            query, shown = query.repeat(seeds, 1, 1), shown.repeat(seeds, 1, 1)
+
+        def denoise(x: Tensor, t: int) -> Tensor:
+            flat = x.reshape(-1, x.shape[-1])
+            return network(flat, torch.full((len(flat),), t, device=flat.device), query, shown).reshape(x.shape)
+
+        walk = list(ddim(denoise, noise.to(shown.dtype), plan, eta, generator))
+        return Trajectory(
+            direction=direction,
+            candidates=candidates,
+            x=torch.stack([noise, *(step.x for step in walk)]),
+            x0=torch.stack([step.x0 for step in walk]),
+            x0_raw=torch.stack([step.x0_raw for step in walk]),
+            timesteps=plan.timesteps.flip(0),
+            alpha_bar=plan.alpha_bar.flip(0),
+            schedule=plan.name,
+        )
+
+    def boost(self, trajectory: Trajectory, alpha: float = 1.0, beta: float = 1.0) -> Float[Tensor, "query candidate"]:
+        """What generation adds to the similarity of each candidate: alpha * softmax(beta * sample), in [0, alpha]."""
+        boost = alpha * (beta * trajectory.sample).softmax(dim=-1)
+        return boost.mean(dim=0) if trajectory.has_seeds else boost
+
+    def rerank(
+        self,
+        similarity: Float[Tensor, "query gallery"],
+        trajectory: Trajectory,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+    ) -> Float[Tensor, "query gallery"]:
+        """similarity + alpha * softmax(beta * sample) on the candidates (eq. 13); the rest keeps its similarity.
+
+        Rows are the trajectory's queries: pass `similarity.T` of a [text video] matrix for "v2t". With seeds
+        the boost is the mean over seeds.
+        """
+        return similarity.scatter_add(1, trajectory.candidates, self.boost(trajectory, alpha, beta).to(similarity.dtype))
+
+    # --- training ---------------------------------------------------------------------------------------
+
+    def discrimination_loss(
+        self, text: TextFeatures, video: VideoFeatures, video_ids: Tensor, cls_weight: float = 0.0
+    ) -> Float[Tensor, ""]:
+        """Symmetric InfoNCE over the batch's pairs (stage 1). As published, the ids do not enter it.
+
+        cls_weight: weight of a second InfoNCE of the end token against the mean frame, which gives the end
+        token, all that the generator sees of a text, a meaning when the towers are trained from scratch.
+        """
+        del video_ids  # another caption of the same video counts as a negative, as published
+        scale = self.towers.logit_scale.exp().clamp(max=100.0)
+        loss = contrastive_loss(scale * self.similarity(text, video))
+        if cls_weight:
+            loss = loss + cls_weight * self.alignment_loss(text, video)
+        return loss
+
+    def alignment_loss(self, text: TextFeatures, video: VideoFeatures) -> Float[Tensor, ""]:
+        """CLIP's loss (stage 0): InfoNCE of the end token against the direction of the mean frame."""
+        scale = self.towers.logit_scale.exp().clamp(max=100.0)
+        frames = normalize(mean_frame(video), dim=-1)
+        return contrastive_loss(scale * normalize(text.cls, dim=-1) @ frames.T)
+
+    def generation_loss(
+        self,
+        text: TextFeatures,
+        video: VideoFeatures,
+        video_ids: Int[Tensor, " query"],
+        t: Int[Tensor, " query"] | None = None,
+        noise: tuple[Tensor, Tensor] | None = None,
+        negatives: int = 127,
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, ""]:
+        """Denoising of the one-hot over the positive and its hard negatives, both directions summed (stage 2).
+
+        t: step of each query, drawn uniformly when None. noise: (t2v, v2t), each [query 1 + negatives].
+        """
+        if self.generator is None:
+            raise NoGenerator
+        config = self._generator_config()
+        plan = make_schedule(config.schedule, config.steps)
+        with torch.no_grad():
+            similarity = self.similarity(text, video)
+        device = similarity.device
+        if t is None:
+            t = torch.randint(plan.steps, (len(similarity),), generator=generator).to(device)
+        total = similarity.new_zeros(())
+        for i, (direction, scores) in enumerate(zip(DIRECTIONS, (similarity, similarity.T), strict=True)):
+            candidates = with_hard_negatives(scores, video_ids, negatives)
+            x0 = torch.zeros(candidates.shape, device=device)
+            x0[:, 0] = 1.0
+            z = noise[i] if noise else torch.randn(x0.shape, generator=generator).to(device)
+            x = add_noise(x0, z, plan.alpha_bar.to(device)[t])
+            query, shown = self.pair_features(text, video, candidates, direction)
+            total = total + denoising_loss(self.generator[direction](x, t, query, shown))
+        return total
+
+    # --- weights ----------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_clip(cls, name: str, pretrained: str | None = None) -> DiffusionRet:
+        """Zero-shot CLIP as a retrieval model: no temporal branch, no token weights, no generator.
+
+        name, pretrained: as open_clip names them, e.g. "ViT-B-32-quickgelu", "openai" (None: random weights).
+        Raises ConnectionError when the weights are neither in the cache nor to be fetched.
+        """
+        layout = open_clip.get_model_config(name)
+        if layout is None:
+            raise ValueError(f"open_clip knows no model {name!r}: see open_clip.list_models().")
+        config = ModelConfig(
+            clip=_clip_config(layout), generator=None, temporal_layers=0, interaction="cls", name=f"{name} {pretrained}"
+        )
+        try:
+            towers = open_clip.create_model(name, pretrained=pretrained, precision="fp32")
+        except (OSError, RuntimeError) as error:
+            raise ConnectionError(
+                f"The weights {pretrained!r} of {name} are not in the local cache and could not be fetched: connect "
+                f"to the internet once, or copy the Hugging Face cache of a machine that has them."
+            ) from error
+        model = build_model(config)
+        model.towers.load_state_dict(towers.state_dict())
+        return model.eval()
+
+    def trainable(self, generator: GeneratorConfig | None = None, **changes) -> DiffusionRet:
+        """A copy that is ready to train: all parts present, the new ones initialised as published.
+
+        The temporal transformer starts as the first blocks of CLIP's text transformer, its positions as
+        CLIP's text positions (where the widths agree); other new weights are N(0, 0.02), biases 0.
+        """
+        config = replace(self.config, interaction="wti", temporal_layers=self.config.temporal_layers or 4, **changes)
+        config = replace(config, generator=generator or config.generator)
+        model = build_model(config)
+        initialise(model)
+        missing = model.load_state_dict(self.state_dict(), strict=False)
+        assert not missing.unexpected_keys
+        return model
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """config.json and half-precision safetensors in shards of at most 15 MB."""
+        state = {k: v.half() if v.is_floating_point() else v for k, v in self.state_dict().items()}
+        save_torch_state_dict(state, save_directory, max_shard_size="15MB")
+        text = json.dumps(self.config.to_dict(), indent=2) + "\n"
+        (save_directory / "config.json").write_text(text, encoding="utf-8")
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs) -> DiffusionRet:  # type: ignore[override]
+        """A bundled model by name, a folder written by `save_pretrained`, or a Hub id ("owner/name").
+
+        Raises FileNotFoundError when there is no such model, ConnectionError when the Hub is out of reach.
+        """
+        name = str(pretrained_model_name_or_path)
+        folder = BUNDLED / name if (BUNDLED / name / "config.json").is_file() else Path(name)
+        if not (folder / "config.json").is_file():
+            folder = _download(name, **kwargs)
+        config = ModelConfig.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+        model = build_model(config)
+        result = load_torch_model(model, folder, strict=False, safe=True)
+        problems = [f"missing {k}" for k in result.missing_keys] + [f"unknown {k}" for k in result.unexpected_keys]
+        if problems:
+            raise ValueError(f"The weights in {folder} do not fit its config.json: {_some(problems)}.")
+        return model.eval()
+
+
+def build_model(config: ModelConfig) -> DiffusionRet:
+    """A model of the sizes that `config` states, with random weights."""
+    return DiffusionRet(config)
+
+
+@torch.no_grad()
+def initialise(model: DiffusionRet, std: float = 0.02) -> None:
+    """The published initialisation of everything but CLIP's towers."""
+    for part in (model.temporal, model.text_weights, model.video_weights, model.generator):
+        for module in part.modules() if part is not None else ():
+            if isinstance(module, nn.Linear | nn.Embedding):
+                module.weight.normal_(0.0, std)
+            if isinstance(module, nn.Linear) and module.bias is not None:
+                module.bias.zero_()
+    if model.temporal is not None and model.config.clip.text_width == model.config.clip.embed_dim:
+        model.temporal.positions.weight.copy_(model.towers.positional_embedding)
+        blocks = zip(model.temporal.transformer.resblocks, model.towers.transformer.resblocks, strict=False)
+        for block, source in blocks:
+            block.load_state_dict(source.state_dict())
+
+
+def _clip_config(layout: dict) -> ClipConfig:
+    vision, text = dict(layout["vision_cfg"]), dict(layout["text_cfg"])
+    values = dict(embed_dim=layout["embed_dim"], quick_gelu=layout.get("quick_gelu", False))
+    values |= {k: vision.pop(k) for k in ("image_size", "patch_size") if k in vision}
+    values |= {f"vision_{k}": vision.pop(k) for k in ("layers", "width", "head_width") if k in vision}
+    values |= {k: text.pop(k) for k in ("context_length", "vocab_size") if k in text}
+    values |= {f"text_{k}": text.pop(k) for k in ("width", "heads", "layers") if k in text}
+    if vision or text:
+        raise ValueError(f"This open_clip model has parts that are not supported: {sorted([*vision, *text])}.")
+    known = {f.name for f in fields(ClipConfig)}
+    return ClipConfig(**{k: v for k, v in values.items() if k in known})
+
+
+def _download(name: str, **kwargs) -> Path:
+    if name.count("/") != 1:
+        bundled = ", ".join(sorted(p.parent.name for p in BUNDLED.glob("*/config.json"))) or "none"
+        raise FileNotFoundError(
+            f"There is no model {name!r}: pass a bundled one ({bundled}), a folder with config.json, or a Hub id."
+        )
+    try:
+        return Path(snapshot_download(name, allow_patterns=["config.json", "*.safetensors", "*.json"], **kwargs))
+    except (LocalEntryNotFoundError, ConnectionError, OSError) as error:
+        raise ConnectionError(
+            f"{name} is not in the local cache and the Hugging Face Hub cannot be reached: connect once, or pass a "
+            "folder that holds config.json and the weights."
+        ) from error
+    except (RepositoryNotFoundError, EntryNotFoundError) as error:
+        raise FileNotFoundError(f"The Hugging Face Hub has no model {name!r}.") from error
+
+
+def _some(names: Sequence[str], count: int = 5) -> str:
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + more
+
+
+_TOKENIZER: open_clip.SimpleTokenizer | None = None
+
+
+def _tokenizer() -> open_clip.SimpleTokenizer:
+    global _TOKENIZER
+    if _TOKENIZER is None:
+        _TOKENIZER = open_clip.SimpleTokenizer()
+    return _TOKENIZER
