@@ -1,7 +1,20 @@
 """DiffusionRet: text-to-video retrieval with a generated joint distribution (Jin et al., ICCV 2023)."""
 
-from .checkpoint import load_published
+from .checkpoint import load_model, load_published
 from .encoders import TextFeatures, VideoFeatures
+from .gallery import Gallery
 from .model import DiffusionRet, Trajectory
+from .retrieval import Hit, Retriever, SearchResult
 
-__all__ = ["DiffusionRet", "TextFeatures", "Trajectory", "VideoFeatures", "load_published"]
+__all__ = [
+    "DiffusionRet",
+    "Gallery",
+    "Hit",
+    "Retriever",
+    "SearchResult",
+    "TextFeatures",
+    "Trajectory",
+    "VideoFeatures",
+    "load_model",
+    "load_published",
+]

@@ -48,6 +48,38 @@ def load_published(path: str | Path, attention_temperature: float = 1.0) -> Diff
     return from_published_state(state, attention_temperature)
 
 
+def pick_device(device: str = "auto") -> torch.device:
+    """"auto" (CUDA where present, else the CPU), or a device that torch knows. Raises ValueError."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        picked = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"There is no device {device!r}: choose auto, cpu or cuda.") from error
+    if picked.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("There is no CUDA device on this machine: choose auto or cpu.")
+    return picked
+
+
+def load_model(name: str | Path, device: str = "auto") -> DiffusionRet:
+    """A model by any of its names, in evaluation mode on `device` (see `pick_device`).
+
+    name: a bundled model, a folder written by `save_pretrained`, a Hub id ("owner/name"), a published
+    checkpoint (.bin, .pt or .pth), or "clip:ARCHITECTURE:WEIGHTS" for zero-shot CLIP in open_clip's words,
+    e.g. "clip:ViT-B-32-quickgelu:openai". Raises what `from_pretrained`, `load_published` or `from_clip` raise.
+    """
+    picked = pick_device(device)
+    kind, _, rest = str(name).partition(":")
+    if kind == "clip":
+        architecture, _, weights = rest.partition(":")
+        model = DiffusionRet.from_clip(architecture, weights or None)
+    elif Path(name).suffix in (".bin", ".pt", ".pth"):
+        model = load_published(name)
+    else:
+        model = DiffusionRet.from_pretrained(name)
+    return model.to(picked)
+
+
 def from_published_state(state: dict[str, Tensor], attention_temperature: float = 1.0) -> DiffusionRet:
     """As `load_published`, from a state dict in memory."""
     weights = {_renamed(k): v.float() for k, v in state.items() if not CONSTANT.search(k)}

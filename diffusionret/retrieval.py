@@ -1,0 +1,438 @@
+"""The Retriever: a sentence in, ranked videos and the generated distribution out. The one inference path."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from .checkpoint import load_model
+from .encoders import TextFeatures, VideoFeatures
+from .gallery import Gallery
+from .model import DiffusionRet, Trajectory
+from .similarity import wti
+
+if TYPE_CHECKING:
+    import pandas
+
+# Above this many videos a coarse stage by pooled features keeps KEPT of them.
+COARSE_ABOVE = 20_000
+KEPT = 1_000
+# Bytes that one [text video token frame] tensor may take.
+BLOCK_BYTES = 256 * 2**20
+# Queries that search_many encodes and denoises together.
+BATCH = 32
+# Sharpens the last prediction into the generator's share among the candidates.
+READOUT = 100.0
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One video found.
+
+    rank, base_rank: from 1, with and without generation. score = similarity + boost, exactly. probability:
+    the generator's share among the candidates, in [0, 1]; None for a video that was no candidate, or without
+    a generator. moment: seconds of the frame that fits best. caption: "" where unknown. path, poster: files,
+    None for a gallery in memory. duration: seconds.
+    """
+
+    id: str
+    rank: int
+    base_rank: int
+    similarity: float
+    boost: float
+    score: float
+    probability: float | None
+    moment: float
+    caption: str
+    path: Path | None
+    poster: Path | None
+    duration: float
+
+    def to_dict(self) -> dict:
+        """Without the files: their places on this machine are nobody else's concern."""
+        values = asdict(self)
+        del values["path"], values["poster"]
+        return values
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was searched with, after clamping to the gallery. `steps` counts denoising steps."""
+
+    k: int
+    candidates: int
+    steps: int
+    seed: int
+    seeds: int
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a query found.
+
+    hits: best first. trajectory: of this one query, on the CPU, its candidates as positions in the gallery
+    in the order of similarity; None without a generator. ood: None until the model is calibrated. no_match:
+    probability that no candidate fits; None for the published generator, which cannot say. truncated: the
+    end of the query that the model does not read, "" mostly. timings: milliseconds of each part.
+    """
+
+    query: str
+    hits: list[Hit]
+    trajectory: Trajectory | None
+    ood: None
+    no_match: float | None
+    truncated: str
+    timings: dict[str, float]
+    settings: Settings
+
+    def to_dict(self) -> dict:
+        """What the command line and the app's endpoint return: plain values, fit for JSON."""
+        return {
+            "query": self.query,
+            "settings": asdict(self.settings),
+            "hits": [hit.to_dict() for hit in self.hits],
+            "ood": self.ood,
+            "no_match": self.no_match,
+            "truncated": self.truncated,
+            "timings": self.timings,
+        }
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One row a hit, best first."""
+        import pandas
+
+        return pandas.DataFrame([asdict(hit) for hit in self.hits], columns=list(Hit.__dataclass_fields__))
+
+
+class Retriever:
+    """A model and a gallery, ready for questions. Safe to call from several threads."""
+
+    def __init__(
+        self, model: DiffusionRet, gallery: Gallery, device: str | torch.device | None = None
+    ) -> None:
+        """device: where to compute; None leaves the model where it is."""
+        self.model = model.eval() if device is None else model.to(device).eval()
+        self.gallery = gallery
+        self._video = self._weights = None
+        if len(gallery) <= COARSE_ABOVE:
+            self._video = _to(gallery.features(), self.device)
+            self._weights = self._video_weights(self._video)
+
+    @classmethod
+    def open(
+        cls, gallery: str | Path | None = None, model: str | Path | None = None, device: str = "auto"
+    ) -> Retriever:
+        """From names, as the command line and the app take them.
+
+        gallery: a folder made by `index`; None for the bundled one. model: see `load_model`; None for the
+        one that the gallery was indexed with. device: "auto" (CUDA where present), "cpu" or "cuda".
+        """
+        opened = Gallery.bundled() if gallery is None else Gallery.open(gallery)
+        return cls(load_model(model or opened.model_name, device), opened)
+
+    @classmethod
+    def bundled(cls, device: str = "auto") -> Retriever:
+        """The bundled model and gallery."""
+        return cls.open(device=device)
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def generates(self) -> bool:
+        """Whether the model has a generator; without one the ranking is by similarity only."""
+        return self.model.generator is not None
+
+    def search(
+        self, text: str, k: int = 10, candidates: int = 32, steps: int = 50, seed: int = 0, seeds: int = 1
+    ) -> SearchResult:
+        """The `k` best videos for a sentence.
+
+        candidates: how many of the most similar videos the generator weighs, clamped to the gallery. steps:
+        of denoising, at most those of the generator's training. seed, seeds: the noise; the same for every
+        query, with several seeds (seed, seed + 1, ...) boost and probability are means over them.
+        Raises ValueError with one sentence for an empty text or gallery and for settings out of range.
+        """
+        return self.search_many([text], k, candidates, steps, seed, seeds)[0]
+
+    def search_many(
+        self,
+        texts: Sequence[str],
+        k: int = 10,
+        candidates: int = 32,
+        steps: int = 50,
+        seed: int = 0,
+        seeds: int = 1,
+    ) -> list[SearchResult]:
+        """As `search`, for many sentences; timings are an even share of their batch's."""
+        settings = self._settings(k, candidates, steps, seed, seeds)
+        for text in texts:
+            if not isinstance(text, str) or not text.strip():
+                raise ValueError("The query is empty: describe what should be seen.")
+        results = []
+        for start in range(0, len(texts), BATCH):
+            results += self._search_batch(texts[start : start + BATCH], settings)
+        return results
+
+    @torch.no_grad()
+    def similar(self, id: str, k: int = 10) -> list[Hit]:
+        """The `k` videos most like the video `id`, itself left out, by the cosine of their pooled features."""
+        position = self.gallery.position(id)
+        k = min(_whole("k", k, 1), len(self.gallery) - 1)
+        pooled = normalize(self.gallery.pooled, dim=-1)
+        similarity = pooled @ pooled[position]
+        similarity[position] = -torch.inf
+        found = similarity.sort(descending=True, stable=True)
+        indices = found.indices[:k]
+        frames = self.gallery.features(indices)
+        fit = normalize(frames.frames, dim=-1) @ pooled[position]
+        moments = fit.masked_fill(frames.mask == 0, -torch.inf).argmax(dim=-1)
+        return [
+            self._hit(int(i), rank, rank, float(s), 0.0, None, int(f))
+            for rank, (i, s, f) in enumerate(zip(indices, found.values[:k], moments, strict=True), 1)
+        ]
+
+    # --- the parts of a search --------------------------------------------------------------------------
+
+    def _settings(self, k: int, candidates: int, steps: int, seed: int, seeds: int) -> Settings:
+        size = len(self.gallery)
+        if not size:
+            raise ValueError("The gallery holds no videos: index a folder of videos first.")
+        size = size if size <= COARSE_ABOVE else KEPT
+        trained = self.model.config.generator.steps if self.model.config.generator else None
+        return Settings(
+            k=min(_whole("k", k, 1), size),
+            candidates=min(_whole("candidates", candidates, 1), size),
+            steps=_whole("steps", steps, 1, trained),
+            seed=_whole("seed", seed, 0, 2**63 - 1),
+            seeds=_whole("seeds", seeds, 1),
+        )
+
+    @torch.no_grad()
+    def _search_batch(self, texts: Sequence[str], settings: Settings) -> list[SearchResult]:
+        clock = _Clock()
+        text = self.model.encode_text(texts)
+        clock.lap("encode")
+        order, similarity = self._match(text)
+        clock.lap("match")
+        candidates = order[:, : settings.candidates]
+        trajectory = self._generate(text, candidates, settings) if self.generates else None
+        clock.lap("generate")
+        boost = probability = None
+        if trajectory is not None:
+            boost = self.model.boost(trajectory)
+            probability = (READOUT * trajectory.x0_raw[-1]).softmax(dim=-1)
+            probability = probability.mean(dim=0) if trajectory.has_seeds else probability
+        hits = [
+            self._rank(
+                _row(text, q),
+                order[q],
+                similarity[q].tolist(),
+                [] if boost is None else boost[q].tolist(),
+                [] if probability is None else probability[q].tolist(),
+                settings.k,
+            )
+            for q in range(len(texts))
+        ]
+        timings = clock.done("rank", len(texts))
+        return [
+            SearchResult(
+                query=text,
+                hits=hits[q],
+                trajectory=None if trajectory is None else _one_query(trajectory, q),
+                ood=None,
+                no_match=None,
+                truncated=self.model.cut(text),
+                timings=dict(timings),
+                settings=settings,
+            )
+            for q, text in enumerate(texts)
+        ]
+
+    def _match(self, text: TextFeatures) -> tuple[Int[Tensor, "text kept"], Float[Tensor, "text kept"]]:
+        """Positions in the gallery and their similarities, most similar first, ties in gallery order; CPU."""
+        if self._video is not None:
+            scores = self._similarity(text, self._video, self._weights).cpu()
+            found = scores.sort(dim=1, descending=True, stable=True)
+            return found.indices, found.values
+        coarse = normalize(text.cls.cpu(), dim=-1) @ normalize(self.gallery.pooled, dim=-1).T
+        kept = coarse.topk(KEPT, dim=1).indices.sort(dim=1).values
+        scores = []
+        for q, positions in enumerate(kept):
+            video = _to(self.gallery.features(positions), self.device)
+            scores.append(self._similarity(_row(text, q), video, self._video_weights(video)).cpu())
+        found = torch.cat(scores).sort(dim=1, descending=True, stable=True)
+        return kept.gather(1, found.indices), found.values
+
+    def _video_weights(self, video: VideoFeatures) -> Float[Tensor, "video frame"] | None:
+        """How much each frame counts; depends on the video alone, so it is computed once a gallery."""
+        if self.model.video_weights is None:
+            return None
+        with torch.no_grad():
+            blocks = zip(video.frames.split(256), video.mask.split(256), strict=True)
+            return (
+                torch.cat([self.model.video_weights.weigh(f, m) for f, m in blocks])
+                if len(video.mask)
+                else None
+            )
+
+    def _similarity(
+        self, text: TextFeatures, video: VideoFeatures, weights: Float[Tensor, "video frame"] | None
+    ) -> Float[Tensor, "text video"]:
+        """`model.similarity` in blocks of videos, with the weights of frames computed beforehand."""
+        texts, tokens = text.mask.shape
+        size = max(BLOCK_BYTES // (4 * texts * tokens * video.mask.shape[1]), 1)
+        scores = []
+        for start in range(0, len(video.mask), size):
+            block = VideoFeatures(video.frames[start : start + size], video.mask[start : start + size])
+            if weights is None:
+                scores.append(self.model.similarity(text, block))
+            else:
+                scores.append(wti(text, block, self._token_weights(text), weights[start : start + size]))
+        return torch.cat(scores, dim=1)
+
+    def _token_weights(self, text: TextFeatures) -> Float[Tensor, "text token"]:
+        return self.model.text_weights.weigh(text.tokens, text.mask)
+
+    def _generate(
+        self, text: TextFeatures, candidates: Int[Tensor, "text candidate"], settings: Settings
+    ) -> Trajectory:
+        """The model's own schedule respaced, the same noise for every query; result on the CPU."""
+        count, size = candidates.shape
+        noise = torch.stack([_noise(settings.seed + s, size) for s in range(settings.seeds)])
+        noise = noise[:, None].expand(-1, count, -1)
+        trajectory = self.model.generate(
+            text,
+            self._features(candidates.flatten()),
+            torch.arange(count * size, device=self.device).view(count, size),
+            steps=settings.steps,
+            noise=(noise if settings.seeds > 1 else noise[0]).to(self.device),
+            respace_from=self.model.config.generator.steps,
+        )
+        x, x0, x0_raw = trajectory.x.cpu(), trajectory.x0.cpu(), trajectory.x0_raw.cpu()
+        return replace(trajectory, candidates=candidates, x=x, x0=x0, x0_raw=x0_raw)
+
+    def _features(self, positions: Int[Tensor, " video"]) -> VideoFeatures:
+        """Features of some videos of the gallery, on the model's device."""
+        if self._video is None:
+            return _to(self.gallery.features(positions), self.device)
+        positions = positions.to(self.device)
+        return VideoFeatures(self._video.frames[positions], self._video.mask[positions])
+
+    def _rank(
+        self,
+        text: TextFeatures,
+        order: Int[Tensor, " kept"],
+        similarity: list[float],
+        boost: list[float],
+        probability: list[float],
+        k: int,
+    ) -> list[Hit]:
+        """The `k` best of one query by score. Lists are in the order of similarity; `boost` and `probability`
+        end after the candidates (and are empty without a generator)."""
+        boost = boost + [0.0] * (len(similarity) - len(boost))
+        score = [s + b for s, b in zip(similarity, boost, strict=True)]
+        best = sorted(range(len(score)), key=lambda i: (-score[i], i))[:k]
+        frames = self._best_frames(text, self._features(order[torch.tensor(best)]))
+        return [
+            self._hit(
+                int(order[i]),
+                rank,
+                i + 1,
+                similarity[i],
+                boost[i],
+                probability[i] if i < len(probability) else None,
+                f,
+            )
+            for rank, (i, f) in enumerate(zip(best, frames, strict=True), 1)
+        ]
+
+    def _best_frames(self, text: TextFeatures, video: VideoFeatures) -> list[int]:
+        """The frame of each video that fits one text best: its cosines with the tokens, weighted."""
+        if self.model.text_weights is None:
+            fit = normalize(video.frames, dim=-1) @ normalize(text.cls[0], dim=-1)
+        else:
+            tokens = (self._token_weights(text)[..., None] * normalize(text.tokens, dim=-1)).sum(dim=1)
+            fit = normalize(video.frames, dim=-1) @ tokens[0]
+        return fit.masked_fill(video.mask == 0, -torch.inf).argmax(dim=-1).tolist()
+
+    def _hit(
+        self,
+        position: int,
+        rank: int,
+        base_rank: int,
+        similarity: float,
+        boost: float,
+        probability: float | None,
+        frame: int,
+    ) -> Hit:
+        gallery = self.gallery
+        return Hit(
+            id=gallery.ids[position],
+            rank=rank,
+            base_rank=base_rank,
+            similarity=similarity,
+            boost=boost,
+            score=similarity + boost,
+            probability=probability,
+            moment=float(gallery.timestamps[position][frame]),
+            caption=gallery.captions[position],
+            path=gallery.path(position),
+            poster=gallery.poster(position),
+            duration=float(gallery.durations[position]),
+        )
+
+
+class _Clock:
+    """Milliseconds of the parts of a search."""
+
+    def __init__(self) -> None:
+        self.start = self.last = time.perf_counter()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name], self.last = 1000 * (now - self.last), now
+
+    def done(self, name: str, queries: int) -> dict[str, float]:
+        """The last part, then all of them and their total, a query."""
+        self.lap(name)
+        return {k: v / queries for k, v in {**self.laps, "total": 1000 * (self.last - self.start)}.items()}
+
+
+def _whole(name: str, value: int, least: int, most: int | None = None) -> int:
+    """`value` as an int. Raises ValueError when it is no whole number or out of range."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        raise ValueError(f"{name} is {value!r}: it must be a whole number.")
+    if value < least or (most is not None and value > most):
+        allowed = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name} is {int(value)}: it must be {allowed}.")
+    return int(value)
+
+
+def _noise(seed: int, size: int) -> Float[Tensor, " candidate"]:
+    """Drawn on the CPU, so that a seed means the same on every device."""
+    return torch.randn(size, generator=torch.Generator().manual_seed(seed))
+
+
+def _to(video: VideoFeatures, device: torch.device) -> VideoFeatures:
+    return VideoFeatures(video.frames.to(device), video.mask.to(device))
+
+
+def _row(text: TextFeatures, q: int) -> TextFeatures:
+    return TextFeatures(text.cls[q : q + 1], text.tokens[q : q + 1], text.mask[q : q + 1])
+
+
+def _one_query(trajectory: Trajectory, q: int) -> Trajectory:
+    """The part of a batch's trajectory that belongs to query `q`; the query axis stays."""
+    x, x0, x0_raw = (v[..., q : q + 1, :] for v in (trajectory.x, trajectory.x0, trajectory.x0_raw))
+    return replace(trajectory, candidates=trajectory.candidates[q : q + 1], x=x, x0=x0, x0_raw=x0_raw)
