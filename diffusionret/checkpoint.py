@@ -42,14 +42,16 @@ def load_published(path: str | Path, attention_temperature: float = 1.0) -> Diff
     except FileNotFoundError:
         raise
     except Exception as error:  # torch raises many kinds for what is no checkpoint
-        raise CheckpointError(f"{path} is not a readable checkpoint of weights only: {error}".split("\n")[0]) from error
+        raise CheckpointError(
+            f"{path} is not a readable checkpoint of weights only: {error}".split("\n")[0]
+        ) from error
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise CheckpointError(f"{path} holds no state dict (a mapping from names to tensors).")
     return from_published_state(state, attention_temperature)
 
 
 def pick_device(device: str = "auto") -> torch.device:
-    """"auto" (CUDA where present, else the CPU), or a device that torch knows. Raises ValueError."""
+    """ "auto" (CUDA where present, else the CPU), or a device that torch knows. Raises ValueError."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -94,7 +96,9 @@ def from_published_state(state: dict[str, Tensor], attention_temperature: float 
     ]
     if problems:
         more = f" and {len(problems) - 8} more" if len(problems) > 8 else ""
-        raise CheckpointError(f"The checkpoint does not make a DiffusionRet: {'; '.join(problems[:8])}{more}.")
+        raise CheckpointError(
+            f"The checkpoint does not make a DiffusionRet: {'; '.join(problems[:8])}{more}."
+        )
     model.load_state_dict(weights)
     return model.eval()
 

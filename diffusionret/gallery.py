@@ -1,41 +1,117 @@
-"""A gallery: the videos that can be found, with their features, captions and posters."""
+"""A gallery: the videos that can be found, with their features, captions and posters.
+
+On disk it is a folder: `gallery.lance` (see store.py) and `posters/<id>.jpg`; the videos may lie below it.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from .encoders import VideoFeatures
+from .model import DiffusionRet
 from .similarity import mean_frame
+from .store import Row, Store
+
+BUNDLED = Path(__file__).parents[1] / "assets" / "gallery" / "storybook"
+TABLE, POSTERS = "gallery.lance", "posters"
+# Of a model's config, what decides the features of a video.
+FEATURE_SETTINGS = (
+    "clip",
+    "temporal_layers",
+    "feature_norm",
+    "frames",
+    "frame_rule",
+    "image_mean",
+    "image_std",
+)
+# Columns that are read when a gallery is opened; features only when they are asked for.
+LIGHT = ("id", "uri", "size", "modified", "duration", "caption", "timestamps", "error")
+
+
+class Failure(NamedTuple):
+    """A file that could not be read, and the sentence that says why."""
+
+    uri: str
+    reason: str
 
 
 class Gallery:
-    """Videos and their features, in the order of their ids. Positions in it are what `candidates` index.
+    """Videos in the order of their ids, as of the moment of opening; `candidates` index this order.
 
-    ids, captions ("" where unknown), durations (seconds) and timestamps (seconds of every frame, padding
-    included) have one entry a video. pooled [video dim]: float32, the mean direction of its frames.
+    folder: None for a gallery in memory. model_name: the model to search it with, as `load_model` takes it.
+    ids, captions ("" where unknown), durations (seconds) and timestamps (seconds of every frame, NaN for
+    padding) have one entry a video. failures: files that could not be read.
     """
 
     def __init__(
         self,
-        features: VideoFeatures,
-        ids: Sequence[str],
-        captions: Sequence[str],
-        durations: Sequence[float],
-        timestamps: Sequence[Sequence[float]],
-        paths: Sequence[Path | None],
-        posters: Sequence[Path | None],
+        rows: Sequence[Row],
+        failures: Sequence[Failure] = (),
+        folder: Path | None = None,
+        store: Store | None = None,
+        places: np.ndarray | None = None,
+        features: VideoFeatures | None = None,
     ) -> None:
-        self.ids, self.captions = list(ids), list(captions)
-        self.durations, self.timestamps = list(durations), list(timestamps)
-        self._paths, self._posters = list(paths), list(posters)
-        self._features = features
-        self.pooled: Float[Tensor, "video dim"] = mean_frame(features)
-        self._position = {id: i for i, id in enumerate(self.ids)}
+        """Use `open`, `create` or `in_memory`. places [video]: where the store holds each row."""
+        self.folder, self.failures = folder, list(failures)
+        self.ids = [row.id for row in rows]
+        self.captions = [row.caption for row in rows]
+        self.durations = [row.duration for row in rows]
+        self.timestamps = [row.timestamps for row in rows]
+        self._uris = [row.uri for row in rows]
+        self._positions = {row.id: i for i, row in enumerate(rows)}
+        self._store, self._places, self._features = store, places, features
+        metadata = store.metadata if store else {}
+        self.model_name = metadata.get("model", "")
+        self._fingerprint = metadata.get("fingerprint")
+
+    # --- making and opening -----------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, folder: str | Path, model: DiffusionRet, model_name: str) -> Gallery:
+        """An empty gallery in `folder` for the features of `model`; where one exists, it is opened.
+
+        Raises ValueError where that one was made with another model.
+        """
+        folder = Path(folder)
+        if not (folder / TABLE).is_dir():
+            (folder / POSTERS).mkdir(parents=True, exist_ok=True)
+            metadata = {"model": model_name, "fingerprint": fingerprint(model)}
+            Store.create(folder / TABLE, model.config.clip.embed_dim, metadata)
+        gallery = cls.open(folder)
+        gallery.check(model)
+        return gallery
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Gallery:
+        """The gallery in `folder`. Raises FileNotFoundError where there is none."""
+        folder = Path(folder)
+        if not (folder / TABLE).is_dir():
+            raise FileNotFoundError(
+                f"There is no gallery in {folder}: make one with "
+                f"`python -m diffusionret index VIDEOS --gallery {folder}`."
+            )
+        store = Store.open(folder / TABLE)
+        rows = store.rows(LIGHT)
+        failures = [Failure(row.uri, row.error) for row in rows if row.error]
+        order = sorted((row.id, place) for place, row in enumerate(rows) if not row.error)
+        places = np.array([place for _, place in order], dtype=np.int64)
+        return cls([rows[place] for place in places], sorted(failures), folder, store, places)
+
+    @classmethod
+    def bundled(cls) -> Gallery:
+        """The gallery that comes with the project. Raises FileNotFoundError where it was left out."""
+        return cls.open(BUNDLED)
 
     @classmethod
     def in_memory(
@@ -46,42 +122,88 @@ class Gallery:
         durations: Sequence[float] | None = None,
         timestamps: Sequence[Sequence[float]] | None = None,
     ) -> Gallery:
-        """A gallery without files. Frames are one second apart unless `timestamps` says otherwise."""
+        """A gallery without files, for any model. Frames are a second apart unless `timestamps` says otherwise."""
         count, frames = features.frames.shape[:2]
-        return cls(
-            features,
-            ids=ids or [f"{i:04d}" for i in range(count)],
-            captions=captions or [""] * count,
-            durations=durations or [float(frames)] * count,
-            timestamps=timestamps or [[float(f) for f in range(frames)]] * count,
-            paths=[None] * count,
-            posters=[None] * count,
-        )
+        ids = ids or [f"{i:04d}" for i in range(count)]
+        rows = [
+            Row(
+                id=ids[i],
+                uri="",
+                size=0,
+                modified=0,
+                duration=durations[i] if durations else float(frames),
+                caption=captions[i] if captions else "",
+                timestamps=timestamps[i] if timestamps else [float(f) for f in range(frames)],
+            )
+            for i in range(count)
+        ]
+        return cls(rows, features=features)
+
+    # --- what it holds ----------------------------------------------------------------------------------
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    def check(self, model: DiffusionRet) -> None:
+        """Raises ValueError where `model` is not the one whose features these are."""
+        if self._fingerprint is not None and self._fingerprint != fingerprint(model):
+            raise ValueError(
+                f"The gallery in {self.folder} was made with another model ({self.model_name}): use that model, "
+                "or index the videos again into another folder."
+            )
+
     def position(self, id: str) -> int:
         """Where the video `id` stands in this gallery. Raises ValueError for an unknown id."""
-        if id not in self._position:
+        if id not in self._positions:
             raise ValueError(f"The gallery has no video {id!r}.")
-        return self._position[id]
+        return self._positions[id]
 
     def path(self, position: int) -> Path | None:
-        """The video file, None where the gallery lives in memory only."""
-        return self._paths[position]
+        """The video file; None in memory."""
+        return self.folder / self._uris[position] if self.folder else None
 
     def poster(self, position: int) -> Path | None:
         """The poster, a JPEG; None where there is none."""
-        return self._posters[position]
+        path = self.folder / POSTERS / f"{self.ids[position]}.jpg" if self.folder else None
+        return path if path and path.is_file() else None
 
-    def features(self, positions: Tensor | None = None) -> VideoFeatures:
-        """Features of the videos at `positions` (of all when None): float32, on the CPU."""
+    @cached_property
+    def pooled(self) -> Float[Tensor, "video dim"]:
+        """float32: the mean of each video's frames' directions (norm at most 1)."""
+        if self._store is None:
+            return mean_frame(self._features)
+        return torch.from_numpy(self._store.pooled(self._places).copy())
+
+    def features(self, positions: Int[Tensor, " some"] | None = None) -> VideoFeatures:
+        """Features of the videos at `positions`, or of all: float32, on the CPU.
+
+        All are read once and stay in memory; some are read from the store where not all have been.
+        """
         if positions is None:
+            if self._features is None:
+                self._features = self._read(self._places)
             return self._features
+        if self._features is None:
+            return self._read(self._places[positions.cpu().numpy()])
         return VideoFeatures(self._features.frames[positions], self._features.mask[positions])
 
+    def _read(self, places: np.ndarray) -> VideoFeatures:
+        frames, mask = self._store.features(places)
+        return VideoFeatures(
+            torch.from_numpy(frames.astype(np.float32)), torch.from_numpy(mask.astype(np.int64))
+        )
 
-def empty_features(frames: int, dim: int) -> VideoFeatures:
-    """The features of no video."""
-    return VideoFeatures(torch.zeros(0, frames, dim), torch.zeros(0, frames, dtype=torch.long))
+
+def fingerprint(model: DiffusionRet) -> str:
+    """A digest of all that features depend on: settings and weights, as saved in half precision.
+
+    The generator is left out, so that a gallery outlives another training of it.
+    """
+    settings = {name: value for name, value in model.config.to_dict().items() if name in FEATURE_SETTINGS}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for name, value in sorted(model.state_dict().items()):
+        if not name.startswith("generator."):
+            value = value.half() if value.is_floating_point() else value
+            digest.update(name.encode())
+            digest.update(value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
