@@ -101,3 +101,110 @@ class ModelConfig:
         if values.get("generator"):
             values["generator"] = GeneratorConfig(**values["generator"])
         return cls(**values)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One stage of training.
+
+    stage: 0 pre-trains towers from scratch, 1 is the paper's discrimination, 2 the paper's generation on frozen
+    features. cls_weight: weight of CLIP's own loss (end token against mean frame) beside the token-wise one. frames_seen: how many of a clip's
+    frames a step looks at (the others are masked); negatives: hard negatives of stage 2; omit: probability
+    that a caption leaves out a circumstance. command, minutes (2 CPU cores) and reaches state what to expect.
+    """
+
+    name: str
+    stage: int
+    model: ModelConfig
+    command: str
+    minutes: int
+    reaches: str
+    init: str | None = None  # the preset whose result it starts from
+    steps: int = 1000
+    batch: int = 128
+    lr: float = 1e-4
+    weight_decay: float = 0.2
+    warmup: float = 0.1  # share of the steps
+    clip_norm: float = 1.0
+    ema: float = 0.99
+    cls_weight: float = 0.0
+    frames_seen: int = 12
+    negatives: int = 127
+    omit: float = 0.25
+    evaluate_every: int = 200
+    seed: int = 0
+
+
+STORYBOOK = ModelConfig(
+    clip=ClipConfig(
+        embed_dim=256,
+        image_size=64,
+        vision_layers=(1, 1, 1, 1),
+        vision_width=32,
+        patch_size=None,
+        context_length=32,
+        text_width=192,
+        text_heads=3,
+        text_layers=3,
+        quick_gelu=False,
+    ),
+    generator=None,
+    temporal_layers=2,
+    feature_norm=10.0,
+    words=32,
+    frames=6,
+    frame_rule="even",
+    name="storybook",
+    dataset="storybook",
+    split_seed="storybook",
+)
+
+_STORYBOOK_STAGES = (
+    TrainConfig(
+        name="storybook-0",
+        stage=0,
+        model=STORYBOOK,
+        command="python -m diffusionret train --preset storybook-0",
+        minutes=45,
+        reaches="",
+        steps=1500,
+        batch=160,
+        lr=1e-3,
+        ema=0.995,
+        cls_weight=1.0,
+        frames_seen=3,
+    ),
+    TrainConfig(
+        name="storybook-1",
+        stage=1,
+        model=STORYBOOK,
+        command="python -m diffusionret train --preset storybook-1",
+        minutes=40,
+        reaches="",
+        init="storybook-0",
+        steps=1000,
+        batch=112,
+        lr=5e-4,
+        ema=0.995,
+        cls_weight=0.5,
+        frames_seen=5,
+    ),
+    TrainConfig(
+        name="storybook-2",
+        stage=2,
+        model=STORYBOOK,
+        command="python -m diffusionret train --preset storybook-2",
+        minutes=15,
+        reaches="",
+        init="storybook-1",
+        steps=2500,
+        batch=256,
+        lr=1e-3,
+        weight_decay=0.05,
+        ema=0.995,
+        frames_seen=6,
+        negatives=31,
+        evaluate_every=500,
+    ),
+)
+PRESETS = {preset.name: preset for preset in _STORYBOOK_STAGES}

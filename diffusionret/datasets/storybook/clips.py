@@ -1,0 +1,100 @@
+"""Clips of Storybook as arrays: the evaluated splits, and training batches with relatives as hard negatives."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from . import world
+from .captions import Caption, write
+from .world import Scene
+
+FAMILY = 4  # clips of a family: a scene and relatives that differ in one attribute each
+
+
+def frame_times(count: int) -> list[float]:
+    """Where the even rule looks at a clip: the centre of each of `count` equal segments."""
+    return [(i + 0.5) / count for i in range(count)]
+
+
+def clip_frames(scene: Scene, frames: int, size: int) -> np.ndarray:
+    """uint8 [frame size size 3], drawn at the times of the even rule."""
+    from .render import render_clip
+
+    return render_clip(scene, frame_times(frames), size)
+
+
+def render_scenes(
+    scenes: list[Scene],
+    file: Path,
+    frames: int,
+    size: int,
+    workers: int = 2,
+    report: Callable[[str], None] | None = None,
+) -> np.ndarray:
+    """The frames of many clips, uint8 [clip frame size size 3], memory-mapped from `file` (drawn when absent)."""
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        array = np.lib.format.open_memmap(
+            part, mode="w+", dtype=np.uint8, shape=(len(scenes), frames, size, size, 3)
+        )
+        draw = partial(clip_frames, frames=frames, size=size)
+        start = time.monotonic()
+        with multiprocessing.get_context("spawn").Pool(workers) as pool:
+            for i, clip in enumerate(pool.imap(draw, scenes, chunksize=64)):
+                array[i] = clip
+                if report and (i + 1) % 2000 == 0:
+                    left = (time.monotonic() - start) * (len(scenes) / (i + 1) - 1)
+                    report(f"drew {i + 1} of {len(scenes)} clips, {left / 60:.1f} minutes left")
+        array.flush()
+        part.rename(file)
+    return np.load(file, mmap_mode="r")
+
+
+def split_frames(name: str, cache: Path, frames: int, size: int, look: str = "storybook") -> np.ndarray:
+    """The clips of an evaluated split, uint8 [clip frame size size 3], drawn once into `cache`."""
+    file = cache / f"{look}-{name}-{frames}x{size}.npy"
+    return render_scenes(list(world.split(name, look)), file, frames, size)
+
+
+class TrainingClips:
+    """Training clips in families, drawn once into `cache`; captions are written anew for every batch."""
+
+    def __init__(self, cache: Path, families: int, frames: int, size: int, seed: int = 0, look: str = "storybook"):
+        self.look = look
+        self.scenes: list[Scene] = []
+        self.varied: list[frozenset[str]] = []
+        for i in range(families):
+            scenes, varied = world.family(random.Random(f"train {look} {seed} {i}"), FAMILY, look)
+            self.scenes += scenes
+            self.varied.append(varied)
+        file = cache / f"{look}-train{seed}-{families}-{frames}x{size}.npy"
+        self.frames = render_scenes(self.scenes, file, frames, size, report=lambda s: print(s, file=sys.stderr))
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def caption(self, clip: int, rng: random.Random, omit: float) -> Caption:
+        """A caption of the clip that says all that sets it apart from its relatives."""
+        return write(self.scenes[clip], rng, omit, keep=self.varied[clip // FAMILY], style=self.look)
+
+    def batches(self, batch: int, seed: int, omit: float) -> Iterator[tuple[np.ndarray, list[str]]]:
+        """Endless (clip indices [batch], captions); every family once an epoch. Deterministic from `seed`."""
+        rng = random.Random(f"batches {seed}")
+        families = batch // FAMILY
+        while True:
+            order = list(range(len(self.varied)))
+            rng.shuffle(order)
+            for start in range(0, len(order) - families + 1, families):
+                clips = np.array([f * FAMILY + i for f in order[start : start + families] for i in range(FAMILY)])
+                # A family has several clips, a caption of the first may fit none of the others only if it says
+                # what varies, so each caption is told to.
+                yield clips, [self.caption(int(c), rng, omit).text for c in clips]
