@@ -11,7 +11,7 @@ from . import animals, vehicles
 from .brush import Brush, hatching
 from .figures import Figure
 from .palette import ACTOR, CREAM, INK, PAPER, WHITE, Colour, Light, mix, rgb
-from .shapes import oval
+from .shapes import joined, oval
 
 FIGURES = {
     "car": vehicles.car, "bus": vehicles.bus, "boat": vehicles.boat, "airplane": vehicles.airplane,
@@ -60,12 +60,18 @@ def figure(subject: str, step: int) -> Figure:
     return FIGURES[subject](step / 16)
 
 
+@lru_cache(512)
+def silhouette(subject: str, step: int) -> skia.Path:
+    """The outer edge of that figure."""
+    return joined(figure(subject, step).outline)
+
+
 @lru_cache(128)
 def tones(colour: str, light: Light) -> dict[str, Colour]:
     """Colours of the tones of a figure."""
     body = ACTOR[colour]
     if colour == "white":
-        own = dict(body=body, dark=rgb("d9dce6"), deep=rgb("b4bacb"), light=WHITE, pale=rgb("e6e8ef"))
+        own = dict(body=body, dark=rgb("e0e3ec"), deep=rgb("b9bfd0"), light=WHITE, pale=rgb("e6e8ef"))
         own["panel"] = rgb("b3bdd3")
     else:
         shade = mix(INK, body, 0.25)
@@ -93,7 +99,8 @@ class Stance(NamedTuple):
 def draw_actor(brush: Brush, subject: str, colour: str, stance: Stance, light: Light) -> None:
     """One actor in its stance, with a dark outline and a light rim that lift it off any background."""
     room, tone = extent(subject), tones(colour, light)
-    shape = figure(subject, round(stance.beat * 16) % 160)
+    step = round(stance.beat * 16) % 160
+    shape = figure(subject, step)
     scale = stance.size * room.scale
     canvas = brush.canvas
     canvas.save()
@@ -102,7 +109,7 @@ def draw_actor(brush: Brush, subject: str, colour: str, stance: Stance, light: L
     canvas.scale(-scale * stance.wide if stance.left else scale * stance.wide, scale * stance.tall)
     canvas.translate(room.x, room.y)
     if brush.sketch:
-        _crayon(brush, shape, tone, scale)
+        _crayon(brush, shape, silhouette(subject, step), tone, scale)
     else:
         rim = 0.5 if colour == "white" else 0.85
         brush.stroke(shape.outline, CREAM, (0.034 if rim > 0.5 else 0.036) / scale, rim)
@@ -123,9 +130,9 @@ def draw_actor(brush: Brush, subject: str, colour: str, stance: Stance, light: L
     canvas.restore()
 
 
-def _crayon(brush: Brush, shape: Figure, tone: dict[str, Colour], scale: float) -> None:
+def _crayon(brush: Brush, shape: Figure, edge: skia.Path, tone: dict[str, Colour], scale: float) -> None:
     own = ("body", "dark", "deep", "light")
-    brush.stroke(shape.outline, PAPER, 0.03 / scale, 0.8)
+    brush.stroke(edge, PAPER, 0.03 / scale, 0.8)
     crayoned = skia.Path()
     for path, name, width in shape.parts:
         if width:
@@ -144,8 +151,8 @@ def _crayon(brush: Brush, shape: Figure, tone: dict[str, Colour], scale: float) 
         if not width and name not in own:
             brush.fill(path, mix(tone[name], PAPER, 0.1))
         if not width:
-            brush.scribble(path, INK, 0.006 / scale, 0.009, 0.5, lines=1)
-    brush.scribble(shape.outline, INK, 0.008 / scale, 0.012, 0.8, lines=2)
+            brush.scribble(path, INK, 0.006 / scale, 0.0055, 0.5, lines=1)
+    brush.scribble(edge, INK, 0.007 / scale, 0.009, 0.8, lines=2)
 
 
 def draw_shadow(brush: Brush, subject: str, stance: Stance, ground: float, light: Light) -> None:

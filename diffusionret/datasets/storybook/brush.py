@@ -40,11 +40,11 @@ def hatching(spacing: float, extent: float = 1.4) -> skia.Path:
 class Brush:
     """Draws shapes in the current coordinates of a canvas.
 
-    `sketch` chooses the second hand. Widths and wobble are in the canvas's coordinates.
+    `sketch` chooses the second hand, on a sheet of the colour `paper`. Widths and wobble are in the canvas's coordinates.
     """
 
-    def __init__(self, canvas: skia.Canvas, sketch: bool = False, seed: int = 0):
-        self.canvas, self.sketch, self.seed = canvas, sketch, seed
+    def __init__(self, canvas: skia.Canvas, sketch: bool = False, seed: int = 0, paper: Colour = PAPER):
+        self.canvas, self.sketch, self.seed, self.paper = canvas, sketch, seed, paper
         self.paint = skia.Paint(AntiAlias=True)
         self.blend = skia.Paint(AntiAlias=True)
         line = dict(
@@ -91,8 +91,8 @@ class Brush:
             else:
                 self.fade(path, colour, bottom, bounds.top(), min(bounds.bottom(), 1.0))
             return
-        wash = mix(colour, PAPER, 0.5)
-        self.fade(path, wash, mix(wash, PAPER, 0.45), bounds.top(), min(bounds.bottom(), 1.0))
+        wash = mix(colour, self.paper, 0.5)
+        self.fade(path, wash, mix(wash, self.paper, 0.4), bounds.top(), min(bounds.bottom(), 1.0))
         if outline:
             self.scribble(path, mix(colour, INK, 0.55), 0.0045, 0.003, 0.55 * outline, lines=1)
 

@@ -125,7 +125,7 @@ def _duo(scene: Scene, ground: float, rng: random.Random) -> Course:
     if scene.relation == "circles":
         return _orbit(one, two, size, rng)
     both_fly = one.subject in FLYERS and two.subject in FLYERS
-    lift = (0.26 if both_fly else 0.0) + 0.01
+    lift = 0.2 if both_fly else 0.01
     lean1, lean2 = _lean(one.subject, to_left), _lean(two.subject, to_left)
     (w1, h1), (w2, h2) = _half(one.subject, size, lean1), _half(two.subject, size, lean2)
     y1, y2 = ground - lift - h1, ground - lift - h2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 Colour = tuple[float, float, float]
 
@@ -16,7 +16,7 @@ def rgb(code: str) -> Colour:
 
 def mix(a: Colour, b: Colour, share: float) -> Colour:
     """`share` of b, the rest of a."""
-    return tuple(p + (q - p) * share for p, q in zip(a, b))  # type: ignore[return-value]
+    return a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share, a[2] + (b[2] - a[2]) * share
 
 
 INK = rgb("23263f")
@@ -60,7 +60,7 @@ class Light:
     time: str
     weather: str
 
-    @property
+    @cached_property
     def sky(self) -> tuple[Colour, Colour, Colour]:
         """Colours of the sky at the top, half way down and at the horizon."""
         top, middle, low = SKY[self.time]
@@ -73,14 +73,22 @@ class Light:
         """A thing of this colour as it looks in this light, at a depth from 0 (near) to 1 (at the horizon)."""
         if self.weather == "rain":
             grey = sum(colour) / 3
-            colour = mix(colour, (grey * 0.8, grey * 0.84, grey * 0.88), 0.5)
+            colour = mix(colour, (grey * 0.84, grey * 0.88, grey * 0.92), 0.45)
         elif self.weather == "snow":
             colour = mix(colour, rgb("dfe8f2"), 0.22)
         if self.time == "night":
-            colour = mix(tuple(c * f for c, f in zip(colour, (0.46, 0.51, 0.72))), rgb("2b3a78"), 0.16)
+            red, green, blue = colour
+            colour = mix((red * 0.5, green * 0.54, blue * 0.74), rgb("2b3a78"), 0.15)
         elif self.time == "sunset":
-            colour = mix(tuple(c * f for c, f in zip(colour, (0.98, 0.76, 0.72))), rgb("d9627a"), 0.14)
-        return mix(colour, self.sky[2], 0.72 * depth)
+            red, green, blue = colour
+            green, blue = (green * 0.86, blue * 0.86) if self.weather == "snow" else (green * 0.77, blue * 0.73)
+            colour = mix((red * 0.98, green, blue), rgb("d9627a"), 0.1)
+        return mix(colour, self.sky[2], 0.72 * depth) if depth else colour
+
+    @property
+    def paper(self) -> Colour:
+        """The sketchbook's sheet: cream, toned blue for the night."""
+        return rgb("aeb6d2") if self.time == "night" else PAPER
 
     def ground(self, colour: Colour, depth: float = 0.0) -> Colour:
         """The same for the ground, which snow covers."""

@@ -363,13 +363,14 @@ def field(light: Light, rng: random.Random) -> list[Layer]:
                 brush.shape(ridge(stripe), light.ground(rgb("d9c25a"), 0.1), outline=0)
 
     def meadow(brush: Brush) -> None:
+        fence = light.on(rgb("a98560" if light.weather == "snow" else "eee0c8"))
         top = rolling(rng, 0.755, 0.012)
         for i in range(22):
             x = LEFT + i * 0.06
             if i % 2 == 0:
-                brush.shape(box(x, 0.685, 0.015, 0.085, 0.004), light.on(rgb("f3e7d0")), outline=0.6)
+                brush.shape(box(x, 0.685, 0.015, 0.085, 0.004), fence, outline=0.6)
         for y in (0.7, 0.735):
-            brush.shape(box(-0.2, y, 1.4, 0.012), light.on(rgb("e8dac0")), outline=0.6)
+            brush.shape(box(-0.2, y, 1.4, 0.012), fence, outline=0.6)
             if light.weather == "snow":
                 brush.fill(box(-0.2, y - 0.008, 1.4, 0.01), light.on(SNOW))
         hill(brush, light, top, rgb("7fb653"), 0.0, 0.22)
@@ -550,24 +551,22 @@ def sky_high(light: Light, rng: random.Random) -> list[Layer]:
         for i, tone in enumerate(("e58a84", "f0b87a", "f3dd8c", "9fcf9a", "8db8e0", "b3a0d6")):
             brush.stroke(oval(x, 0.95, 0.62 - 0.022 * i), rgb(tone), 0.023, 0.55)
 
-    def bank(y: float, size: float, count: int, near: float, alpha: float) -> Layer:
+    def bank(y: float, size: float, count: int, near: float, bright: float) -> Layer:
         def draw(brush: Brush) -> None:
             for i in range(count):
                 x = LEFT + (i + rng.uniform(0.2, 0.8)) * (RIGHT - LEFT) / count
-                cloud(
-                    brush, light, rng, x, y + rng.uniform(-0.03, 0.03), size * rng.uniform(0.85, 1.2), alpha
-                )
+                cloud(brush, light, rng, x, y + rng.uniform(-0.03, 0.03), size * rng.uniform(0.85, 1.2), bright)
 
         return Layer(near, draw)
 
     def floor(brush: Brush) -> None:
-        for row, y in enumerate((0.86, 0.93, 1.0)):
+        for row, y in enumerate((0.85, 0.93, 1.01)):
             for i in range(6):
                 x = LEFT + (i + 0.5 * (row % 2) + rng.uniform(-0.15, 0.15)) * (RIGHT - LEFT) / 5.5
-                cloud(brush, light, rng, x, y, rng.uniform(0.12, 0.16))
+                cloud(brush, light, rng, x, y, rng.uniform(0.12, 0.16), 0.45 + 0.12 * row)
 
-    return [*sky(light, rng, 1.0, stars=80, clouds=0), Layer(0.1, bow), bank(0.2, 0.08, 3, 0.2, 0.85),
-            bank(0.42, 0.1, 2, 0.4, 0.85), bank(0.68, 0.13, 4, 0.6, 0.9), Layer(1.0, floor)]  # fmt: skip
+    layers = [bank(0.2, 0.08, 3, 0.2, 0.15), bank(0.42, 0.1, 2, 0.4, 0.25), bank(0.66, 0.12, 4, 0.6, 0.35)]
+    return [*sky(light, rng, 1.0, stars=80, clouds=0), Layer(0.1, bow), *layers, Layer(1.0, floor)]
 
 
 PLACES = {

@@ -43,6 +43,11 @@ def render_clip(scene: Scene, times: Sequence[float], size: int) -> np.ndarray:
     return np.stack([stage.frame(t) for t in times]) if len(times) else np.empty((0, size, size, 3), np.uint8)
 
 
+def _info(size: int) -> skia.ImageInfo:
+    # The one pixel format with fast paths for pictures, six times as fast as RGBA: blue comes first.
+    return skia.ImageInfo.Make(size, size, skia.kBGRA_8888_ColorType, skia.kPremul_AlphaType)
+
+
 class _Stage:
     """What stays the same through a clip: the scenery as pictures, the actors' paths, the weather."""
 
@@ -51,7 +56,7 @@ class _Stage:
         self.light = Light(scene.time, scene.weather)
         self.sketch = scene.look == "sketchbook"
         self.pixels = np.zeros((size, size, 4), np.uint8)
-        self.surface = skia.Surface(self.pixels, colorType=skia.kRGBA_8888_ColorType)
+        self.surface = skia.Surface.MakeRasterDirect(_info(size), self.pixels, size * 4)
         self.canvas = self.surface.getCanvas()
         self.course = course(scene, GROUND[scene.place])
         self.weather = Weather(self.light, scene.seed)
@@ -73,13 +78,13 @@ class _Stage:
 
     def _picture(self, layers: list[Layer], first: bool) -> skia.Image:
         bleed = round(BLEED * self.size)
-        surface = skia.Surface(self.size + 2 * bleed, self.size + 2 * bleed)
+        surface = skia.Surface.MakeRaster(_info(self.size + 2 * bleed))
         canvas = surface.getCanvas()
         if first:
             canvas.clear(skia.Color4f(*PAPER, 1.0))
         canvas.translate(bleed, bleed)
         canvas.scale(self.size, self.size)
-        brush = Brush(canvas, self.sketch, self.scene.seed)
+        brush = Brush(canvas, self.sketch, self.scene.seed, self.light.paper)
         for layer in layers:
             layer.draw(brush)
         return surface.makeImageSnapshot()
@@ -90,7 +95,7 @@ class _Stage:
         self._scenery(t)
         canvas.save()
         canvas.scale(size, size)
-        brush = Brush(canvas, self.sketch, self.scene.seed)
+        brush = Brush(canvas, self.sketch, self.scene.seed, self.light.paper)
         self.weather.draw(brush, t, front=False)
         cast = self.course(t)
         for one in cast:
@@ -101,7 +106,7 @@ class _Stage:
             draw_actor(brush, one.actor.subject, one.actor.colour, one.stance, self.light)
         self.weather.draw(brush, t, front=True)
         canvas.restore()
-        return self.pixels[:, :, :3].copy()
+        return self.pixels[:, :, 2::-1].copy()
 
     def _scenery(self, t: float) -> None:
         bleed, size, camera = round(BLEED * self.size), self.size, self.scene.camera

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .brush import Brush
-from .palette import PAPER, SNOW, WHITE, Colour, Light, mix, rgb
-from .shapes import blob, box, limb, oval, peaks, polygon, ridge
+from .palette import SNOW, WHITE, Colour, Light, mix, rgb
+from .shapes import blob, box, circle, joined, limb, moved, oval, peaks, polygon, ridge
 
 LEFT, RIGHT = -0.14, 1.14  # scenery reaches beyond the frame, so that a pan never shows its end
 
@@ -30,7 +30,7 @@ def sky(light: Light, rng: random.Random, horizon: float, stars: int = 55, cloud
     def paint(brush: Brush) -> None:
         if brush.sketch:
             top_, middle_, low_ = (
-                mix(c, PAPER, 0.34 if light.time == "night" else 0.45) for c in (top, middle, low)
+                mix(c, brush.paper, 0.34 if light.time == "night" else 0.45) for c in (top, middle, low)
             )
         else:
             top_, middle_, low_ = top, middle, low
@@ -42,7 +42,7 @@ def sky(light: Light, rng: random.Random, horizon: float, stars: int = 55, cloud
                 y = i * horizon / 24 + rng.uniform(-0.01, 0.01)
                 start = rng.uniform(-0.1, 0.5)
                 brush.scribble(
-                    limb(start, y, start + rng.uniform(0.3, 0.6), y - 0.02, 0.001), mix(top, PAPER, 0.2), 0.006, 0.002, 0.28, 1
+                    limb(start, y, start + rng.uniform(0.3, 0.6), y - 0.02, 0.001), mix(top, brush.paper, 0.2), 0.006, 0.002, 0.28, 1
                 )  # fmt: skip
         _lights(brush, light, rng, x, horizon, stars)
 
@@ -78,27 +78,28 @@ def _lights(brush: Brush, light: Light, rng: random.Random, x: float, horizon: f
 
 
 def cloud(
-    brush: Brush, light: Light, rng: random.Random, x: float, y: float, size: float, alpha: float = 1.0
+    brush: Brush, light: Light, rng: random.Random, x: float, y: float, size: float, bright: float = 0.0
 ) -> None:
-    """A flat-bottomed cloud of four puffs."""
+    """A flat-bottomed cloud of four puffs; `bright` in [0, 1] sets it off against a sky of its own colour."""
     top, _, low = light.sky
     colour = {
-        "day": mix(WHITE, low, 0.1), "sunset": mix(rgb("ffc3a8"), low, 0.3), "night": mix(top, low, 0.75),
+        "day": mix(WHITE, low, 0.1), "sunset": mix(rgb("ffc3a8"), low, 0.3), "night": mix(low, rgb("7d8cc4"), 0.3),
     }[light.time]  # fmt: skip
     if light.weather == "rain":
-        colour = mix(colour, mix(top, (0.2, 0.22, 0.28), 0.4), 0.72 if light.time != "night" else 0.3)
+        colour = mix(colour, mix(top, (0.2, 0.22, 0.28), 0.3), 0.55 if light.time != "night" else 0.3)
     elif light.weather == "snow":
-        colour = mix(colour, top, 0.25)
-    foot = mix(colour, top, 0.28)
-    path = box(x - 1.45 * size, y - 0.02, 2.9 * size, 0.36 * size + 0.02, 0.2 * size)
+        colour = mix(colour, top, 0.12)
+    if bright:
+        shine = {"day": WHITE, "sunset": rgb("ffe6cf"), "night": rgb("b4c0ea")}[light.time]
+        colour = mix(colour, shine, bright if light.weather == "clear" else 0.8 * bright)
+    foot = mix(colour, top, 0.34 if light.weather == "clear" else 0.55)
+    path = moved(box(-1.45 * size, -0.02, 2.9 * size, 0.36 * size + 0.02, 0.2 * size), x, y)
     puffs = ((-0.85, 0.0, 0.42), (-0.25, -0.22, 0.58), (0.42, -0.1, 0.5), (0.95, 0.05, 0.36))
     for dx, dy, r in puffs:
-        path = path.__class__(path)
-        path.addPath(oval(x + dx * size, y + dy * size, r * size * rng.uniform(0.85, 1.12)))
-    if brush.sketch or alpha == 1:
-        brush.shape(path, colour, foot)
-    else:
-        brush.fade(path, colour, foot, y - size, y + 0.4 * size, alpha)
+        path.addOval(circle(x + dx * size, y + dy * size, r * size * rng.uniform(0.85, 1.12)))
+    if brush.sketch:
+        path = joined(path)
+    brush.shape(path, colour, foot)
 
 
 def rolling(rng: random.Random, y: float, height: float, count: int = 6) -> list[float]:

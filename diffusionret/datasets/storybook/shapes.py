@@ -10,12 +10,25 @@ import skia
 Point = tuple[float, float]
 
 
+def circle(x: float, y: float, rx: float, ry: float | None = None) -> skia.Rect:
+    """The box round an ellipse with half axes rx, ry (ry = rx: circle)."""
+    ry = rx if ry is None else ry
+    return skia.Rect.MakeLTRB(x - rx, y - ry, x + rx, y + ry)
+
+
+def joined(path: skia.Path) -> skia.Path:
+    """The outline of all contours of a path together."""
+    try:
+        return skia.Simplify(path)
+    except RuntimeError:  # skia gives up on a few degenerate overlaps
+        return path
+
+
 @lru_cache(4096)
 def oval(x: float, y: float, rx: float, ry: float | None = None, turn: float = 0.0) -> skia.Path:
     """Ellipse round (x, y) with half axes rx, ry (ry = rx: circle), turned by `turn` degrees."""
-    ry = rx if ry is None else ry
     path = skia.Path()
-    path.addOval(skia.Rect.MakeLTRB(x - rx, y - ry, x + rx, y + ry))
+    path.addOval(circle(x, y, rx, ry))
     return moved(path, turn=turn, about=(x, y)) if turn else path
 
 
