@@ -71,9 +71,18 @@ class Denoiser(nn.Module):
         candidates: Float[Tensor, "query candidate dim"],
     ) -> Float[Tensor, "query candidate"]:
         """x0 before the clamp. `query` has one row a query, or one a (query, candidate) pair."""
-        e = self.time(t)[:, None, :]
-        q, k, v = self.q_proj(query + e), self.k_proj(candidates + e), self.v_proj(candidates + e)
-        w = ((q * k).sum(-1) + x).softmax(dim=-1)
+        w = (self.affinity(t, query, candidates) + x).softmax(dim=-1)
+        v = self.v_proj(candidates + self.time(t)[:, None, :])
         context = self.proj(torch.einsum("qk,qkd->qd", w, v))
         context = context[:, None, :].expand_as(candidates)
         return self.decoder(torch.cat([context, candidates], dim=-1)).squeeze(-1) + w
+
+    def affinity(
+        self,
+        t: Int[Tensor, " query"],
+        query: Float[Tensor, "query any dim"],
+        candidates: Float[Tensor, "query candidate dim"],
+    ) -> Float[Tensor, "query candidate"]:
+        """q.k, what the state x_t competes with in the softmax: widely spread, it drowns the noise."""
+        e = self.time(t)[:, None, :]
+        return (self.q_proj(query + e) * self.k_proj(candidates + e)).sum(-1)

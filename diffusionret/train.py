@@ -23,8 +23,6 @@ from .encoders import TextFeatures, VideoFeatures
 from .metrics import retrieval_metrics
 from .model import DiffusionRet, build_model, initialise
 
-CACHE = Path.home() / ".cache" / "diffusionret"
-
 
 def lr_scale(step: int, steps: int, warmup: float) -> float:
     """Linear warm-up, then cosine decay to 0; `step` counts from 0."""
@@ -259,7 +257,7 @@ def start_model(config: TrainConfig, runs: Path, seed: int) -> DiffusionRet:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", required=True, choices=sorted(PRESETS), help="which stage of which model")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of checkpoints (default: runs)")
-    parser.add_argument("--cache", type=Path, default=CACHE / "storybook", help="folder of drawn clips")
+    parser.add_argument("--cache", type=Path, default=clips.CACHE, help="folder of drawn clips")
     parser.add_argument("--families", type=int, default=12000, help="training clips / 4")
     parser.add_argument("--steps", type=int, help="instead of the preset's number of steps")
     parser.add_argument("--batch", type=int, help="instead of the preset's batch")

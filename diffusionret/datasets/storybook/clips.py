@@ -16,6 +16,7 @@ from . import world
 from .captions import Caption, write
 from .world import Scene
 
+CACHE = Path.home() / ".cache" / "diffusionret" / "storybook"  # of drawn clips
 FAMILY = 4  # clips of a family: a scene and relatives that differ in one attribute each
 
 
