@@ -68,7 +68,7 @@ def load_model(name: str | Path, device: str = "auto") -> DiffusionRet:
 
     name: a bundled model, a folder written by `save_pretrained`, a Hub id ("owner/name"), a published
     checkpoint (.bin, .pt or .pth), or "clip:ARCHITECTURE:WEIGHTS" for zero-shot CLIP in open_clip's words,
-    e.g. "clip:ViT-B-32-quickgelu:openai". Raises what `from_pretrained`, `load_published` or `from_clip` raise.
+    e.g. "clip:ViT-B-32-quickgelu:openai". Raises what `from_pretrained`, `load_published` and `from_clip` do.
     """
     picked = pick_device(device)
     kind, _, rest = str(name).partition(":")

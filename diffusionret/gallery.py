@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .encoders import VideoFeatures
+from .model import BUNDLED as MODELS
 from .model import DiffusionRet
 from .similarity import mean_frame
 from .store import Row, Store
@@ -85,6 +86,8 @@ class Gallery:
         """
         folder = Path(folder)
         if not (folder / TABLE).is_dir():
+            if Path(model_name).exists() and not (MODELS / model_name).exists():
+                model_name = str(Path(model_name).resolve())  # found again from any working directory
             (folder / POSTERS).mkdir(parents=True, exist_ok=True)
             metadata = {"model": model_name, "fingerprint": fingerprint(model)}
             Store.create(folder / TABLE, model.config.clip.embed_dim, metadata)
@@ -122,7 +125,7 @@ class Gallery:
         durations: Sequence[float] | None = None,
         timestamps: Sequence[Sequence[float]] | None = None,
     ) -> Gallery:
-        """A gallery without files, for any model. Frames are a second apart unless `timestamps` says otherwise."""
+        """A gallery without files, for any model. Without `timestamps` frames are a second apart."""
         count, frames = features.frames.shape[:2]
         ids = ids or [f"{i:04d}" for i in range(count)]
         rows = [
@@ -148,7 +151,7 @@ class Gallery:
         """Raises ValueError where `model` is not the one whose features these are."""
         if self._fingerprint is not None and self._fingerprint != fingerprint(model):
             raise ValueError(
-                f"The gallery in {self.folder} was made with another model ({self.model_name}): use that model, "
+                f"The gallery in {self.folder} was made with another model ({self.model_name}): use that one, "
                 "or index the videos again into another folder."
             )
 

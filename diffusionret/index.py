@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import hashlib
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from .checkpoint import load_model
 from .encoders import VideoFeatures
 from .gallery import LIGHT, POSTERS, TABLE, Failure, Gallery
 from .model import DiffusionRet
@@ -24,9 +27,12 @@ from .similarity import mean_frame
 from .store import Row, Store
 from .video import VideoError, VideoFrames, poster, read_frames, read_many, representative
 
-EXTENSIONS = frozenset(
-    ".3gp .avi .flv .gif .h264 .ivf .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split()
-)
+# fmt: off
+EXTENSIONS = frozenset((
+    ".3gp", ".avi", ".flv", ".gif", ".h264", ".ivf", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
+    ".mts", ".ogv", ".ts", ".webm", ".wmv",
+))
+# fmt: on
 CAPTIONS = "captions.csv"
 POSTER_SIZE = 320  # pixels of the shorter side, at most
 BATCH = 16  # videos encoded together
@@ -253,8 +259,8 @@ def _uri(path: Path, folder: Path) -> str:
 
 
 def _caption_key(video: str) -> str:
-    stem, extension = os.path.splitext(video.strip().replace("\\", "/"))
-    return stem if extension.lower() in EXTENSIONS else stem + extension
+    path = PurePosixPath(video.strip().replace("\\", "/"))
+    return str(path.with_suffix("") if path.suffix.lower() in EXTENSIONS else path)
 
 
 class _Ids:
@@ -269,3 +275,50 @@ class _Ids:
             id += "-" + hashlib.sha256(path.relative_to(root).as_posix().encode()).hexdigest()[:8]
         self.taken.add(id.casefold())
         return id
+
+
+# --- the command ----------------------------------------------------------------------------------------
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `python -m diffusionret index`."""
+    parser.add_argument(
+        "videos", type=Path, help="a folder of videos (and captions.csv, if you have one), or a file"
+    )
+    parser.add_argument("--gallery", type=Path, required=True, help="folder to make or update")
+    parser.add_argument("--model", required=True, help="as for `search`; a gallery keeps to one model")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    parser.add_argument(
+        "--timeout", type=float, default=30.0, help="seconds that a file may take (default: 30)"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Index, with progress on standard error and the files that failed at the end."""
+    model = load_model(args.model, args.device)
+    report = index_folder(args.videos, args.gallery, model, args.model, _ProgressLine().show, args.timeout)
+    counts = f"{report.added} added, {report.unchanged} unchanged, {report.removed} removed"
+    print(f"{counts}, {len(report.failures)} failed; {report.seconds:.0f} s")
+    for failure in report.failures:
+        print(f"  {failure.reason}")
+
+
+class _ProgressLine:
+    """One line that is overwritten on a terminal, and a line now and then in a log."""
+
+    def __init__(self) -> None:
+        self.shown = time.monotonic()
+
+    def show(self, progress: Progress) -> None:
+        terminal, now, end = sys.stderr.isatty(), time.monotonic(), progress.done == progress.total
+        if not end and now - self.shown < (0.2 if terminal else 10):
+            return
+        self.shown = now
+        left = f"{int(progress.seconds_left) // 60}:{int(progress.seconds_left) % 60:02} left"
+        line = f"{progress.done} of {progress.total} videos, {progress.failed} failed, {left}"
+        print(
+            f"\r{line:60}" if terminal else line,
+            end="" if terminal and not end else "\n",
+            file=sys.stderr,
+            flush=True,
+        )

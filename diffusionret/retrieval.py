@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int
@@ -17,10 +16,8 @@ from .checkpoint import load_model
 from .encoders import TextFeatures, VideoFeatures
 from .gallery import Gallery
 from .model import DiffusionRet, Trajectory
+from .results import Hit, SearchResult, Settings
 from .similarity import wti
-
-if TYPE_CHECKING:
-    import pandas
 
 # Above this many videos a coarse stage by pooled features keeps KEPT of them.
 COARSE_ABOVE = 20_000
@@ -31,85 +28,6 @@ BLOCK_BYTES = 256 * 2**20
 BATCH = 32
 # Sharpens the last prediction into the generator's share among the candidates.
 READOUT = 100.0
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One video found.
-
-    rank, base_rank: from 1, with and without generation. score = similarity + boost, exactly. probability:
-    the generator's share among the candidates, in [0, 1]; None for a video that was no candidate, or without
-    a generator. moment: seconds of the frame that fits best. caption: "" where unknown. path, poster: files,
-    None for a gallery in memory. duration: seconds.
-    """
-
-    id: str
-    rank: int
-    base_rank: int
-    similarity: float
-    boost: float
-    score: float
-    probability: float | None
-    moment: float
-    caption: str
-    path: Path | None
-    poster: Path | None
-    duration: float
-
-    def to_dict(self) -> dict:
-        """Without the files: their places on this machine are nobody else's concern."""
-        values = asdict(self)
-        del values["path"], values["poster"]
-        return values
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What was searched with, after clamping to the gallery. `steps` counts denoising steps."""
-
-    k: int
-    candidates: int
-    steps: int
-    seed: int
-    seeds: int
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """What a query found.
-
-    hits: best first. trajectory: of this one query, on the CPU, its candidates as positions in the gallery
-    in the order of similarity; None without a generator. ood: None until the model is calibrated. no_match:
-    probability that no candidate fits; None for the published generator, which cannot say. truncated: the
-    end of the query that the model does not read, "" mostly. timings: milliseconds of each part.
-    """
-
-    query: str
-    hits: list[Hit]
-    trajectory: Trajectory | None
-    ood: None
-    no_match: float | None
-    truncated: str
-    timings: dict[str, float]
-    settings: Settings
-
-    def to_dict(self) -> dict:
-        """What the command line and the app's endpoint return: plain values, fit for JSON."""
-        return {
-            "query": self.query,
-            "settings": asdict(self.settings),
-            "hits": [hit.to_dict() for hit in self.hits],
-            "ood": self.ood,
-            "no_match": self.no_match,
-            "truncated": self.truncated,
-            "timings": self.timings,
-        }
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """One row a hit, best first."""
-        import pandas
-
-        return pandas.DataFrame([asdict(hit) for hit in self.hits], columns=list(Hit.__dataclass_fields__))
 
 
 class Retriever:
@@ -185,7 +103,7 @@ class Retriever:
 
     @torch.no_grad()
     def similar(self, id: str, k: int = 10) -> list[Hit]:
-        """The `k` videos most like the video `id`, itself left out, by the cosine of their pooled features."""
+        """The `k` videos most like the video `id`, itself left out, by the cosine of pooled features."""
         position = self.gallery.position(id)
         k = min(_whole("k", k, 1), len(self.gallery) - 1)
         pooled = normalize(self.gallery.pooled, dim=-1)

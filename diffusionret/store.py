@@ -28,11 +28,11 @@ KEEP_REPLACED = timedelta(days=1)
 class Row:
     """One video file: its features, or why it has none.
 
-    id: unique among videos, fit for a file name; "" for a failure. uri: the file, relative to the gallery's folder where it lies below it, else absolute; unique. size
-    (bytes) and modified (nanoseconds since 1970) tell whether the file has changed. duration: seconds.
-    timestamps [frame]: seconds, NaN for padding. pooled [dim], frames [frame dim] and mask [frame] are the
-    features; None where `error`, a sentence, says why the file could not be read, and where only the light
-    columns were read.
+    id: unique among videos, fit for a file name; "" for a failure. uri: the file, relative to the gallery's
+    folder where it lies below it, else absolute; unique. size (bytes) and modified (nanoseconds since 1970)
+    tell whether the file has changed. duration: seconds. timestamps [frame]: seconds, NaN for padding.
+    pooled [dim], frames [frame dim] and mask [frame] are the features; None where `error`, a sentence, says
+    why the file could not be read, and where only the light columns were read.
     """
 
     id: str
