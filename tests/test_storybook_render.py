@@ -17,8 +17,8 @@ from diffusionret.datasets.storybook.world import Actor, Scene
 TIMES = [(i + 0.5) / 6 for i in range(6)]
 SOLO = Scene("field", "day", "clear", Actor("cat", "red", "big"), motion="right", seed=3)
 DUO = Scene(
-    "beach", "day", "clear", Actor("dog", "blue"), relation="chases", other=Actor("car", "yellow"), direction="left",
-    seed=4,
+    "beach", "day", "clear", Actor("dog", "blue"), relation="chases", other=Actor("car", "yellow"),
+    direction="left", seed=4,
 )  # fmt: skip
 
 
@@ -43,10 +43,14 @@ def test_the_same_scene_is_drawn_the_same_way(scene, look):
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("place", world.PLACES), ("time", world.TIMES), ("weather", world.WEATHERS), ("motion", world.MOTIONS),
-        ("camera", world.CAMERAS), ("look", world.LOOKS),
+        ("place", world.PLACES),
+        ("time", world.TIMES),
+        ("weather", world.WEATHERS),
+        ("motion", world.MOTIONS),
+        ("camera", world.CAMERAS),
+        ("look", world.LOOKS),
     ],
-)  # fmt: skip
+)
 def test_every_value_of_an_attribute_looks_different(name, values):
     clips = [clip(replace(SOLO, **{name: value})) for value in values]
     for one, two in combinations(clips, 2):

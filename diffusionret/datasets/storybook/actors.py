@@ -16,9 +16,10 @@ from .shapes import joined, oval
 FIGURES = {
     "car": vehicles.car, "bus": vehicles.bus, "boat": vehicles.boat, "airplane": vehicles.airplane,
     "rocket": vehicles.rocket, "balloon": vehicles.balloon, "ball": vehicles.ball, "kite": vehicles.kite,
-    "umbrella": vehicles.umbrella, "robot": vehicles.robot, "bird": animals.bird, "butterfly": animals.butterfly,
-    "bee": animals.bee, "fish": animals.fish, "turtle": animals.turtle, "cat": animals.cat, "dog": animals.dog,
-    "rabbit": animals.rabbit, "elephant": animals.elephant, "frog": animals.frog,
+    "umbrella": vehicles.umbrella, "robot": vehicles.robot,
+    "bird": animals.bird, "butterfly": animals.butterfly, "bee": animals.bee, "fish": animals.fish,
+    "turtle": animals.turtle, "cat": animals.cat, "dog": animals.dog, "rabbit": animals.rabbit,
+    "elephant": animals.elephant, "frog": animals.frog,
 }  # fmt: skip
 
 # Subjects that fly rather than stand on the ground.
@@ -71,16 +72,19 @@ def tones(colour: str, light: Light) -> dict[str, Colour]:
     """Colours of the tones of a figure."""
     body = ACTOR[colour]
     if colour == "white":
-        own = dict(body=body, dark=rgb("e0e3ec"), deep=rgb("b9bfd0"), light=WHITE, pale=rgb("e6e8ef"))
-        own["panel"] = rgb("b3bdd3")
+        shades = {"dark": rgb("e0e3ec"), "deep": rgb("b9bfd0"), "light": WHITE}
+        marks = {"pale": rgb("e6e8ef"), "panel": rgb("b3bdd3")}
     else:
         shade = mix(INK, body, 0.25)
-        own = dict(
-            body=body, dark=mix(body, shade, 0.22), deep=mix(body, shade, 0.42), light=mix(body, WHITE, 0.28)
-        )
-        own |= dict(pale=mix(body, WHITE, 0.62), panel=NEUTRALS["cloth"])
+        shades = {
+            "dark": mix(body, shade, 0.22),
+            "deep": mix(body, shade, 0.42),
+            "light": mix(body, WHITE, 0.28),
+        }
+        marks = {"pale": mix(body, WHITE, 0.62), "panel": NEUTRALS["cloth"]}
     edge = rgb("5d6684") if colour == "white" else mix(body, INK, 0.68)
-    return {name: light.actor(tone) for name, tone in (NEUTRALS | own | {"edge": edge}).items()}
+    every = NEUTRALS | {"body": body, "edge": edge} | shades | marks
+    return {name: light.actor(tone) for name, tone in every.items()}
 
 
 class Stance(NamedTuple):

@@ -40,16 +40,20 @@ def hatching(spacing: float, extent: float = 1.4) -> skia.Path:
 class Brush:
     """Draws shapes in the current coordinates of a canvas.
 
-    `sketch` chooses the second hand, on a sheet of the colour `paper`. Widths and wobble are in the canvas's coordinates.
+    `sketch` chooses the second hand, on a sheet of the colour `paper`. Widths and wobble are in the
+    canvas's coordinates.
     """
 
     def __init__(self, canvas: skia.Canvas, sketch: bool = False, seed: int = 0, paper: Colour = PAPER):
         self.canvas, self.sketch, self.seed, self.paper = canvas, sketch, seed, paper
         self.paint = skia.Paint(AntiAlias=True)
         self.blend = skia.Paint(AntiAlias=True)
-        line = dict(
-            AntiAlias=True, Style=skia.Paint.kStroke_Style, StrokeCap=skia.Paint.kRound_Cap, StrokeJoin=skia.Paint.kRound_Join
-        )  # fmt: skip
+        line = {
+            "AntiAlias": True,
+            "Style": skia.Paint.kStroke_Style,
+            "StrokeCap": skia.Paint.kRound_Cap,
+            "StrokeJoin": skia.Paint.kRound_Join,
+        }
         self.pen, self.pencil = skia.Paint(**line), skia.Paint(**line)
 
     def fill(self, path: skia.Path, colour: Colour, alpha: float = 1.0) -> None:
@@ -83,7 +87,7 @@ class Brush:
     def shape(
         self, path: skia.Path, colour: Colour, bottom: Colour | None = None, outline: float = 1.0
     ) -> None:
-        """A piece of scenery, `bottom` its colour at its foot: flat paper cut, or a wash with a pencil line."""
+        """A piece of scenery, `bottom` its colour at its foot: cut from paper, or a wash in pencil lines."""
         bounds = path.getBounds()
         if not self.sketch:
             if bottom is None:

@@ -13,9 +13,7 @@ from .shapes import Point, curve, limb, oval
 
 class Part(NamedTuple):
     path: skia.Path
-    tone: (
-        str  # body, dark, deep, light, pale: shades of the actor's colour; or a neutral (see actors.NEUTRALS)
-    )
+    tone: str  # body, dark, deep, light, pale: the actor's colour; or one of actors.NEUTRALS
     width: float  # of a stroke; 0 = filled
 
 

@@ -16,7 +16,7 @@ BEATS = 4.4  # steps or wing strokes in a clip; no multiple of the usual numbers
 
 
 class Cast(NamedTuple):
-    """One actor at one moment. `ground`: height of its shadow. `mark`: what its movement leaves in the air."""
+    """One actor at one moment. `ground`: height of its shadow. `mark`: what shows its intention."""
 
     actor: Actor
     stance: Stance
@@ -172,8 +172,13 @@ def _duo(scene: Scene, ground: float, rng: random.Random) -> Course:
         tilt = 24 * (2 * t - 1) if air else 0
         standing = Stance(0.5, ground - lift - _half(two.subject, size)[1], size, left=to_left, beat=0.3)
         leaper = Stance(
-            place(x), y1 - peak * min(air * 1.15, 1), size, lean1 + (-tilt if to_left else tilt), left=to_left, beat=2 * t
-        )  # fmt: skip
+            place(x),
+            y1 - peak * min(air * 1.15, 1),
+            size,
+            lean1 + (-tilt if to_left else tilt),
+            left=to_left,
+            beat=2 * t,
+        )
         return [Cast(two, standing, ground), Cast(one, leaper, ground)]
 
     return {"chases": chases, "pushes": pushes, "carries": carries, "jumps over": jumps_over}[scene.relation]

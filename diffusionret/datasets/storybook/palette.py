@@ -70,7 +70,7 @@ class Light:
         return mix(top, high, share), mix(middle, mix(high, horizon, 0.5), share), mix(low, horizon, share)
 
     def on(self, colour: Colour, depth: float = 0.0) -> Colour:
-        """A thing of this colour as it looks in this light, at a depth from 0 (near) to 1 (at the horizon)."""
+        """How a thing of this colour looks in this light, at a depth from 0 (near) to 1 (the horizon)."""
         if self.weather == "rain":
             grey = sum(colour) / 3
             colour = mix(colour, (grey * 0.84, grey * 0.88, grey * 0.92), 0.45)
@@ -81,7 +81,9 @@ class Light:
             colour = mix((red * 0.5, green * 0.54, blue * 0.74), rgb("2b3a78"), 0.15)
         elif self.time == "sunset":
             red, green, blue = colour
-            green, blue = (green * 0.86, blue * 0.86) if self.weather == "snow" else (green * 0.77, blue * 0.73)
+            green, blue = (
+                (green * 0.86, blue * 0.86) if self.weather == "snow" else (green * 0.77, blue * 0.73)
+            )
             colour = mix((red * 0.98, green, blue), rgb("d9627a"), 0.1)
         return mix(colour, self.sky[2], 0.72 * depth) if depth else colour
 

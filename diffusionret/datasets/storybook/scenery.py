@@ -1,4 +1,4 @@
-"""What the places share: the sky with its lights and clouds, hills, trees, and the layers they are drawn on."""
+"""What the places share: sky, lights, clouds, hills, trees, and the layers they are drawn on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ LEFT, RIGHT = -0.14, 1.14  # scenery reaches beyond the frame, so that a pan nev
 
 
 class Layer(NamedTuple):
-    """A sheet of scenery. `near` from 0 (the sky) to 1: how far a camera move shifts it. `sway`: waves rock it."""
+    """A sheet of scenery. `near`, from 0 (the sky) to 1: how far a camera move shifts it.
+
+    `sway`: how far waves rock it, in widths of the frame.
+    """
 
     near: float
     draw: Callable[[Brush], None]
@@ -42,8 +45,13 @@ def sky(light: Light, rng: random.Random, horizon: float, stars: int = 55, cloud
                 y = i * horizon / 24 + rng.uniform(-0.01, 0.01)
                 start = rng.uniform(-0.1, 0.5)
                 brush.scribble(
-                    limb(start, y, start + rng.uniform(0.3, 0.6), y - 0.02, 0.001), mix(top, brush.paper, 0.2), 0.006, 0.002, 0.28, 1
-                )  # fmt: skip
+                    limb(start, y, start + rng.uniform(0.3, 0.6), y - 0.02, 0.001),
+                    mix(top, brush.paper, 0.2),
+                    0.006,
+                    0.002,
+                    0.28,
+                    1,
+                )
         _lights(brush, light, rng, x, horizon, stars)
 
     def drift(brush: Brush) -> None:
@@ -80,11 +88,13 @@ def _lights(brush: Brush, light: Light, rng: random.Random, x: float, horizon: f
 def cloud(
     brush: Brush, light: Light, rng: random.Random, x: float, y: float, size: float, bright: float = 0.0
 ) -> None:
-    """A flat-bottomed cloud of four puffs; `bright` in [0, 1] sets it off against a sky of its own colour."""
+    """A flat-bottomed cloud of four puffs; `bright` in [0, 1] sets it off against a sky like it."""
     top, _, low = light.sky
     colour = {
-        "day": mix(WHITE, low, 0.1), "sunset": mix(rgb("ffc3a8"), low, 0.3), "night": mix(low, rgb("7d8cc4"), 0.3),
-    }[light.time]  # fmt: skip
+        "day": mix(WHITE, low, 0.1),
+        "sunset": mix(rgb("ffc3a8"), low, 0.3),
+        "night": mix(low, rgb("7d8cc4"), 0.3),
+    }[light.time]
     if light.weather == "rain":
         colour = mix(colour, mix(top, (0.2, 0.22, 0.28), 0.3), 0.55 if light.time != "night" else 0.3)
     elif light.weather == "snow":
@@ -154,15 +164,50 @@ def leafy(
 ) -> None:
     """A broad-leaved tree: a trunk and a round crown."""
     r = height * 0.27
-    brush.shape(polygon(((x - height * 0.05, foot), (x - height * 0.03, foot - height * 0.6), (x + height * 0.03, foot - height * 0.6),
-                         (x + height * 0.05, foot)), 0.004), light.on(rgb("7a5540"), depth), outline=0)  # fmt: skip
+    brush.shape(
+        polygon(
+            (
+                (x - height * 0.05, foot),
+                (x - height * 0.03, foot - height * 0.6),
+                (x + height * 0.03, foot - height * 0.6),
+                (x + height * 0.05, foot),
+            ),
+            0.004,
+        ),
+        light.on(rgb("7a5540"), depth),
+        outline=0,
+    )
     green = light.on(colour, depth)
     y = foot - height + r
-    brush.shape(blob(((x - r * 1.05, y + r * 0.4), (x - r * 0.9, y - r * 0.45), (x, y - r), (x + r * 0.9, y - r * 0.45),
-                      (x + r * 1.05, y + r * 0.4), (x, y + r * 0.85))), mix(green, light.on(rgb("fff2b0"), depth), 0.16), green)  # fmt: skip
+    brush.shape(
+        blob(
+            (
+                (x - r * 1.05, y + r * 0.4),
+                (x - r * 0.9, y - r * 0.45),
+                (x, y - r),
+                (x + r * 0.9, y - r * 0.45),
+                (x + r * 1.05, y + r * 0.4),
+                (x, y + r * 0.85),
+            )
+        ),
+        mix(green, light.on(rgb("fff2b0"), depth), 0.16),
+        green,
+    )
     if light.weather == "snow":
-        brush.shape(blob(((x - r * 0.88, y - r * 0.42), (x, y - r * 1.02), (x + r * 0.88, y - r * 0.42), (x + r * 0.4, y - r * 0.3),
-                          (x, y - r * 0.5), (x - r * 0.4, y - r * 0.28))), light.on(SNOW, depth), outline=0)  # fmt: skip
+        brush.shape(
+            blob(
+                (
+                    (x - r * 0.88, y - r * 0.42),
+                    (x, y - r * 1.02),
+                    (x + r * 0.88, y - r * 0.42),
+                    (x + r * 0.4, y - r * 0.3),
+                    (x, y - r * 0.5),
+                    (x - r * 0.4, y - r * 0.28),
+                )
+            ),
+            light.on(SNOW, depth),
+            outline=0,
+        )
 
 
 def mountain(

@@ -1,13 +1,15 @@
-"""Outlines in unit coordinates: x to the right, y down. All are cached skia paths: never change one in place."""
+"""Outlines in unit coordinates: x to the right, y down. They are shared skia paths: never change one."""
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
+from itertools import pairwise
 
 import skia
 
 Point = tuple[float, float]
+Points = str | tuple[Point, ...]  # in words "x,y x,y ...", or as numbers where they are computed
 
 
 def circle(x: float, y: float, rx: float, ry: float | None = None) -> skia.Rect:
@@ -40,36 +42,38 @@ def box(x: float, y: float, width: float, height: float, radius: float = 0.0) ->
     return path
 
 
-def _clockwise(points: tuple[Point, ...]) -> tuple[Point, ...]:
+def _clockwise(points: Points) -> tuple[Point, ...]:
+    if isinstance(points, str):
+        points = tuple((float(x), float(y)) for x, y in (point.split(",") for point in points.split()))
     # Overlapping parts are joined with the winding rule: opposite senses would cut holes.
-    area = sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(points, points[1:] + points[:1]))
+    area = sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(points, points[1:] + points[:1], strict=True))
     return points if area > 0 else points[::-1]
 
 
 @lru_cache(4096)
-def polygon(points: tuple[Point, ...], radius: float = 0.0) -> skia.Path:
+def polygon(points: Points, radius: float = 0.0) -> skia.Path:
     """Closed polygon; its corners are rounded by `radius`."""
     points = _clockwise(points)
     path = skia.Path()
     (ax, ay), (bx, by) = points[-1], points[0]
     path.moveTo((ax + bx) / 2, (ay + by) / 2)
-    for (x, y), (nx, ny) in zip(points, points[1:] + points[:1]):
+    for (x, y), (nx, ny) in zip(points, points[1:] + points[:1], strict=True):
         path.arcTo(x, y, (x + nx) / 2, (y + ny) / 2, radius) if radius else path.lineTo(x, y)
     path.close()
     return path
 
 
 @lru_cache(4096)
-def blob(points: tuple[Point, ...]) -> skia.Path:
+def blob(points: Points) -> skia.Path:
     """Smooth closed curve through the points (Catmull-Rom)."""
     points = _clockwise(points)
     path, n = skia.Path(), len(points)
     path.moveTo(*points[0])
     for i in range(n):
         a, b, c, d = points[i - 1], points[i], points[(i + 1) % n], points[(i + 2) % n]
-        path.cubicTo(
-            b[0] + (c[0] - a[0]) / 6, b[1] + (c[1] - a[1]) / 6, c[0] - (d[0] - b[0]) / 6, c[1] - (d[1] - b[1]) / 6, *c
-        )  # fmt: skip
+        leave = b[0] + (c[0] - a[0]) / 6, b[1] + (c[1] - a[1]) / 6
+        arrive = c[0] - (d[0] - b[0]) / 6, c[1] - (d[1] - b[1]) / 6
+        path.cubicTo(*leave, *arrive, *c)
     path.close()
     return path
 
@@ -121,7 +125,7 @@ def ridge(heights: list[float], left: float = -0.2, right: float = 1.2, bottom: 
     step = (right - left) / (len(heights) - 1)
     path = skia.Path()
     path.moveTo(left, heights[0])
-    for i, (a, b) in enumerate(zip(heights, heights[1:])):
+    for i, (a, b) in enumerate(pairwise(heights)):
         x = left + i * step
         path.cubicTo(x + step / 2, a, x + step / 2, b, x + step, b)
     path.lineTo(right, bottom)

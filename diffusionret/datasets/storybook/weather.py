@@ -45,7 +45,7 @@ class Weather:
         sizes = (0.016, 0.026) if front else (0.018, 0.03)
         for i, width in enumerate(sizes):
             points = []
-            for (x, y, depth), phase in list(zip(self.drops, self.phases))[front * 2 + i :: 4]:
+            for (x, y, depth), phase in list(zip(self.drops, self.phases, strict=True))[front * 2 + i :: 4]:
                 fall = (y + t * (0.75 + 0.6 * depth)) % 1.1 - 0.05
                 drift = 0.03 * (1 - 2 * abs((2 * (t * 0.8 + phase)) % 2 - 1))
                 points.append(skia.Point(x + drift - 0.05 * fall, fall))
