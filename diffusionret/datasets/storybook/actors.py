@@ -82,7 +82,7 @@ def tones(colour: str, light: Light) -> dict[str, Colour]:
             "light": mix(body, WHITE, 0.28),
         }
         marks = {"pale": mix(body, WHITE, 0.62), "panel": NEUTRALS["cloth"]}
-    edge = rgb("5d6684") if colour == "white" else mix(body, INK, 0.68)
+    edge = rgb("48517a") if colour == "white" else mix(body, INK, 0.68)
     every = NEUTRALS | {"body": body, "edge": edge} | shades | marks
     return {name: light.actor(tone) for name, tone in every.items()}
 
@@ -115,9 +115,10 @@ def draw_actor(brush: Brush, subject: str, colour: str, stance: Stance, light: L
     if brush.sketch:
         _crayon(brush, shape, silhouette(subject, step), tone, scale)
     else:
-        rim = 0.5 if colour == "white" else 0.85
-        brush.stroke(shape.outline, CREAM, (0.034 if rim > 0.5 else 0.036) / scale, rim)
-        brush.stroke(shape.outline, tone["edge"], 0.015 / scale)
+        # A cream rim would dissolve a white actor in snow and clouds.
+        rim, alpha = (rgb("6b76a3"), 0.45) if colour == "white" else (CREAM, 0.85)
+        brush.stroke(shape.outline, rim, 0.034 / scale, alpha)
+        brush.stroke(shape.outline, tone["edge"], 0.016 / scale)
         for path, name, width in shape.parts:
             if width:
                 brush.stroke(path, tone[name], max(width, 0.006 / scale))

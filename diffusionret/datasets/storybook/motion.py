@@ -10,7 +10,7 @@ from typing import NamedTuple
 from .actors import FLYERS, UPRIGHT, Stance, extent
 from .world import Actor, Scene
 
-SIZE = {"big": 0.42, "small": 0.22, "medium": 0.28}  # of the longer side, in shares of the frame
+SIZE = {"big": 0.42, "small": 0.24, "medium": 0.28}  # of the longer side, in shares of the frame
 MARGIN = 0.035  # kept free at the edges of the frame
 BEATS = 4.4  # steps or wing strokes in a clip; no multiple of the usual numbers of sampled frames
 
@@ -181,7 +181,13 @@ def _duo(scene: Scene, ground: float, rng: random.Random) -> Course:
         )
         return [Cast(two, standing, ground), Cast(one, leaper, ground)]
 
-    return {"chases": chases, "pushes": pushes, "carries": carries, "jumps over": jumps_over}[scene.relation]
+    courses: dict[str | None, Course] = {
+        "chases": chases,
+        "pushes": pushes,
+        "carries": carries,
+        "jumps over": jumps_over,
+    }
+    return courses[scene.relation]
 
 
 def _orbit(one: Actor, two: Actor, size: float, rng: random.Random) -> Course:
