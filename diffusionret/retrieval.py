@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -36,11 +37,15 @@ class Retriever:
     def __init__(
         self, model: DiffusionRet, gallery: Gallery, device: str | torch.device | None = None
     ) -> None:
-        """device: where to compute; None leaves the model where it is."""
+        """device: where to compute; None leaves the model where it is.
+
+        Raises ValueError where the gallery was made with another model.
+        """
+        gallery.check(model)
         self.model = model.eval() if device is None else model.to(device).eval()
         self.gallery = gallery
         self._video = self._weights = None
-        if len(gallery) <= COARSE_ABOVE:
+        if 0 < len(gallery) <= COARSE_ABOVE:
             self._video = _to(gallery.features(), self.device)
             self._weights = self._video_weights(self._video)
 
@@ -106,7 +111,7 @@ class Retriever:
         """The `k` videos most like the video `id`, itself left out, by the cosine of pooled features."""
         position = self.gallery.position(id)
         k = min(_whole("k", k, 1), len(self.gallery) - 1)
-        pooled = normalize(self.gallery.pooled, dim=-1)
+        pooled = self._directions
         similarity = pooled @ pooled[position]
         similarity[position] = -torch.inf
         found = similarity.sort(descending=True, stable=True)
@@ -182,7 +187,7 @@ class Retriever:
             scores = self._similarity(text, self._video, self._weights).cpu()
             found = scores.sort(dim=1, descending=True, stable=True)
             return found.indices, found.values
-        coarse = normalize(text.cls.cpu(), dim=-1) @ normalize(self.gallery.pooled, dim=-1).T
+        coarse = normalize(text.cls.cpu(), dim=-1) @ self._directions.T
         kept = coarse.topk(KEPT, dim=1).indices.sort(dim=1).values
         scores = []
         for q, positions in enumerate(kept):
@@ -191,17 +196,18 @@ class Retriever:
         found = torch.cat(scores).sort(dim=1, descending=True, stable=True)
         return kept.gather(1, found.indices), found.values
 
+    @cached_property
+    def _directions(self) -> Float[Tensor, "video dim"]:
+        """Directions of the pooled features, on the CPU: what the coarse stage compares."""
+        return normalize(self.gallery.pooled, dim=-1)
+
     def _video_weights(self, video: VideoFeatures) -> Float[Tensor, "video frame"] | None:
         """How much each frame counts; depends on the video alone, so it is computed once a gallery."""
         if self.model.video_weights is None:
             return None
         with torch.no_grad():
             blocks = zip(video.frames.split(256), video.mask.split(256), strict=True)
-            return (
-                torch.cat([self.model.video_weights.weigh(f, m) for f, m in blocks])
-                if len(video.mask)
-                else None
-            )
+            return torch.cat([self.model.video_weights.weigh(f, m) for f, m in blocks])
 
     def _similarity(
         self, text: TextFeatures, video: VideoFeatures, weights: Float[Tensor, "video frame"] | None

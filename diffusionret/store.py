@@ -73,8 +73,9 @@ class Store:
     def metadata(self) -> dict[str, str]:
         return {k.decode(): v.decode() for k, v in (self._table.schema.metadata or {}).items()}
 
-    def __len__(self) -> int:
-        return self._table.count_rows()
+    @property
+    def _dim(self) -> int:
+        return self._table.schema.field("pooled").type.list_size
 
     def rows(self, names: Sequence[str]) -> list[Row]:
         """All rows in the order of storage, with the columns `names` only (none that holds features)."""
@@ -86,14 +87,14 @@ class Store:
     def pooled(self, rows: np.ndarray) -> np.ndarray:
         """float32 [row dim], of rows that have features, by their places in the order of storage."""
         column = self._table.take(rows.tolist(), columns=["pooled"])["pooled"].combine_chunks()
-        return column.flatten().to_numpy(zero_copy_only=False).reshape(len(rows), -1)
+        return column.flatten().to_numpy(zero_copy_only=False).reshape(len(rows), self._dim)
 
     def features(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """frames float16 [row frame dim] and mask bool [row frame], as `pooled`."""
         table = self._table.take(rows.tolist(), columns=["frames", "mask"])
         frames, mask = (table[name].combine_chunks().flatten() for name in ("frames", "mask"))
-        mask = mask.to_numpy(zero_copy_only=False).reshape(len(rows), -1)
-        return frames.flatten().to_numpy(zero_copy_only=False).reshape(*mask.shape, -1), mask
+        mask = mask.to_numpy(zero_copy_only=False).reshape(len(rows), len(mask) // max(len(rows), 1))
+        return frames.flatten().to_numpy(zero_copy_only=False).reshape(*mask.shape, self._dim), mask
 
     def upsert(self, rows: Sequence[Row]) -> None:
         """Add rows; one whose uri is there already replaces it. One commit."""
