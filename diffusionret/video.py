@@ -28,8 +28,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from diffusionret import decoding
-from diffusionret.decoding import FrameSample, frame_span, sample_even, sample_published
+from . import decoding
+from .decoding import FrameSample, frame_span, sample_even, sample_published
 
 __all__ = [
     "FrameSample",
@@ -205,9 +205,6 @@ def poster(video: str | os.PathLike[str] | VideoFrames, size: int = 320, timeout
     buffer = io.BytesIO()
     Image.fromarray(decoding.fit(frame, min(size, *frame.shape[:2]), False)).save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
-
-
-# ---- the children -----------------------------------------------------------------------------------------
 
 
 class _Gone(Exception):
