@@ -1,0 +1,5 @@
+"""`python -m demo`."""
+
+from .app import main
+
+main()

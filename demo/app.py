@@ -1,0 +1,242 @@
+"""The app: one query box above four tabs. `python -m demo`, or this file executed, as a Space does."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: it looks hosts up
+
+if __package__ in (None, ""):  # executed as a file: the package is found from the folder above
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    __package__ = "demo"
+
+import gradio as gr
+
+from diffusionret import Retriever
+
+from . import evidence, gallery, search, theme, watch
+from .clips import folders, name_of
+
+SELECT = """
+element.addEventListener("click", (event) => {
+  const similar = event.target.closest(".dr-similar");
+  if (similar) trigger("select", { similar: similar.dataset.id });
+  else if (event.target.closest(".dr-back")) trigger("select", { similar: "" });
+});
+watch("value", () => window.DiffusionRet.link(element));
+window.DiffusionRet.link(element);
+"""
+CHOOSE = """
+element.addEventListener("click", (event) => {
+  const chip = event.target.closest(".dr-chip");
+  if (chip) trigger("select", { text: chip.textContent });
+});
+"""
+PLAYER = "window.DiffusionRet.mountPlayer(element, props, watch);"
+CANDIDATES, STEPS, K = 32, 50, 10
+
+
+def build(retriever: Retriever) -> gr.Blocks:
+    """The whole page over one retriever. Nothing is searched before the page is opened."""
+    clips, model = retriever.gallery, retriever.model
+    trained = model.config.generator.steps if retriever.generates else STEPS
+    queries = search.examples(model.config.dataset)
+
+    def answer(text: str, k: int, candidates: int, steps: int, seed: int) -> tuple:
+        """The problem, the Search tab and the player, for one query. A problem leaves what is shown alone."""
+        try:
+            # Every candidate is asked for, because the player draws them all; the cards show the first k.
+            result = retriever.search(text, max(k, candidates), candidates, steps, seed)
+        except ValueError as error:
+            return search.problem(str(error)), gr.skip(), gr.skip()
+        return search.cut(result.truncated), search.page(result, k, len(clips)), watch.payload(result)
+
+    def first(request: gr.Request) -> tuple:
+        """What the page opens with: the query of its address, else the first example."""
+        asked = request.query_params
+        text = asked.get("q") or queries[0]
+        k, seed = _number(asked.get("k"), K, 1, 50), _number(asked.get("seed"), 0, 0, 2**31 - 1)
+        return text, k, seed, *answer(text, k, CANDIDATES, min(STEPS, trained), seed)
+
+    def chosen(event: gr.EventData, k: int, candidates: int, steps: int, seed: int) -> tuple:
+        text = event._data["text"]
+        return text, *answer(text, k, candidates, steps, seed)
+
+    def selected(event: gr.EventData, text: str, k: int, candidates: int, steps: int, seed: int) -> tuple:
+        id = event._data["similar"]
+        if not id:
+            return answer(text, k, candidates, steps, seed)
+        try:
+            hits = retriever.similar(id, k)
+            called = name_of(id, clips.captions[clips.position(id)])
+        except ValueError as error:
+            return search.problem(str(error)), gr.skip(), gr.skip()
+        return "", search.similar_page(called, hits), gr.skip()
+
+    def endpoint(
+        query: str, k: int = K, candidates: int = CANDIDATES, steps: int = STEPS, seed: int = 0
+    ) -> dict:
+        """The best videos for a sentence: {"hits": [...], "ood": ..., "timings": ...}.
+
+        query: what should be seen. k: how many videos. candidates: how many of them the generator weighs.
+        steps: of denoising. seed: of the noise.
+        """
+        try:
+            return retriever.search(query, k, candidates, steps, seed).to_dict()
+        except ValueError as error:
+            raise gr.Error(str(error)) from error
+
+    with gr.Blocks(title="DiffusionRet", fill_width=True) as page:
+        gr.HTML(_header(retriever), apply_default_css=False)
+        query = gr.Textbox(
+            show_label=False, label="Query", placeholder="Describe what should be seen", lines=1, max_lines=4,
+            submit_btn="Search", container=False, elem_id="query",
+            html_attributes=gr.InputHTMLAttributes(autocorrect="off", spellcheck=False),
+        )  # fmt: skip
+        trouble = gr.HTML(apply_default_css=False, elem_id="trouble")
+        offered = gr.HTML(search.chips(queries), js_on_load=CHOOSE, apply_default_css=False)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Search", id="search"):
+                found = gr.HTML(js_on_load=SELECT, apply_default_css=False, elem_id="found")
+                settings = _settings(retriever, trained)
+            with gr.Tab("Watch", id="watch"):
+                player = gr.HTML(
+                    html_template=watch.TEMPLATE, js_on_load=PLAYER, apply_default_css=False, elem_id="player"
+                )
+            with gr.Tab("Gallery", id="gallery"):
+                _gallery_tab(retriever)
+            with gr.Tab("Evidence", id="evidence"):
+                gr.HTML(evidence.tables(), apply_default_css=False)
+                gr.Markdown(evidence.model_card())
+
+        shown = [trouble, found, player]
+        quiet = {"api_visibility": "private", "show_progress": "hidden"}
+        page.load(first, None, [query, settings[0], settings[3], *shown], **quiet)
+        query.submit(answer, [query, *settings], shown, **quiet)
+        offered.select(chosen, settings, [query, *shown], **quiet)
+        found.select(selected, [query, *settings], shown, **quiet)
+        gr.on(
+            [setting.input for setting in settings],
+            answer,
+            [query, *settings],
+            shown,
+            trigger_mode="always_last",  # a slider being dragged: its last place counts
+            **quiet,
+        )
+        gr.api(endpoint, api_name="search")
+    return page
+
+
+def _header(retriever: Retriever) -> str:
+    model = retriever.model.config.name or "untitled model"
+    count = f"{len(retriever.gallery):,} clips"
+    device = retriever.device.type.upper()
+    ranking = "" if retriever.generates else " · similarity only"
+    return (
+        '<header class="dr-header"><h1>DiffusionRet</h1><p>Find the video, watch the decision.</p>'
+        f'<p class="dr-which">{escape(model)} · {count} · {device}{ranking}</p></header>'
+    )
+
+
+def _settings(retriever: Retriever, trained: int) -> list:
+    most = max(len(retriever.gallery), 1)
+    with gr.Accordion("Settings of the search", open=False, elem_id="settings"), gr.Row():
+        k = gr.Slider(
+            1, min(50, most), min(K, most), step=1, label="Results", info="How many clips are shown."
+        )
+        candidates = gr.Slider(
+            1, min(128, most), min(CANDIDATES, most), step=1, label="Candidates",
+            info="How many of the most similar clips the generator weighs against each other.",
+        )  # fmt: skip
+        steps = gr.Slider(
+            1, trained, min(STEPS, trained), step=1, label="Steps",
+            info="Steps of denoising from pure noise to the distribution.",
+        )  # fmt: skip
+        seed = gr.Number(
+            0, label="Seed", precision=0, minimum=0, info="Which noise the denoising starts from."
+        )
+    return [k, candidates, steps, seed]
+
+
+def _gallery_tab(retriever: Retriever) -> None:
+    clips = retriever.gallery
+    words = gr.Textbox(
+        show_label=False,
+        label="Filter",
+        placeholder="Filter by words of the caption",
+        elem_id="filter",
+        container=False,
+    )
+    shown = gr.State(gallery.PAGE)
+    grid = gr.HTML(gallery.page(clips), apply_default_css=False, elem_id="clips")
+    button = gr.Button("Show more", visible=gallery.more(clips, "", gallery.PAGE), elem_id="more")
+    gr.Markdown(gallery.own_videos(clips.model_name))
+
+    def show(text: str, count: int) -> tuple:
+        return gallery.page(clips, text, count), count, gr.update(visible=gallery.more(clips, text, count))
+
+    quiet = {"api_visibility": "private", "show_progress": "hidden"}
+    words.input(
+        lambda text: show(text, gallery.PAGE),
+        words,
+        [grid, shown, button],
+        trigger_mode="always_last",
+        **quiet,
+    )
+    button.click(
+        lambda text, count: show(text, count + gallery.PAGE), [words, shown], [grid, shown, button], **quiet
+    )
+
+
+def _number(text: str | None, otherwise: int, least: int, most: int) -> int:
+    """A number of the page's address; anything else counts as absent."""
+    return min(max(int(text), least), most) if text and text.isdecimal() and len(text) < 12 else otherwise
+
+
+def serving(retriever: Retriever) -> dict:
+    """The arguments of `launch` that belong to the page: its looks, and the files that it may serve."""
+    return {
+        "theme": theme.theme(),
+        "head": theme.head(),
+        "allowed_paths": [
+            *folders(retriever.gallery),
+            str(evidence.ROOT / "assets" / "models" / "storybook"),
+        ],
+        "footer_links": ["api"],
+        "ssr_mode": False,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line and serve until interrupted."""
+    parser = argparse.ArgumentParser(
+        prog="python -m demo", description="Search videos by sentence, in the browser."
+    )
+    parser.add_argument(
+        "--gallery", metavar="DIR", help="a folder made by `diffusionret index`; default: the bundled clips"
+    )
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        help="a folder, a Hub id or a published .bin; default: the one the gallery was indexed with",
+    )
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--port", type=int, help="default: the first free one from 7860")
+    parser.add_argument(
+        "--share", action="store_true", help="also open a temporary public address at gradio.live"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        retriever = Retriever.open(options.gallery, options.model, options.device)
+    except (ValueError, OSError) as error:
+        parser.exit(1, f"{error}\n")
+    build(retriever).launch(server_port=options.port, share=options.share, **serving(retriever))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""The Search tab: one sentence about what was found, and the ranked clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from urllib.parse import urlencode
+
+from diffusionret import Hit, SearchResult
+
+from .clips import card, grid, name_of
+
+# First searches, by the world that the model was trained on; "" is for any other.
+EXAMPLES = {
+    "storybook": (
+        "a red boat sails left on the sea at sunset",
+        "a dog chases a ball",
+        "a rocket rises at night",
+        "something yellow bounces in the snow",
+        "a cat jumps over a rabbit",
+    ),
+    "": ("a person walking", "a car on a street", "an animal outdoors", "water", "something red"),
+}
+
+
+def examples(dataset: str) -> Sequence[str]:
+    """Example queries for a model trained on `dataset`."""
+    return EXAMPLES.get(dataset, EXAMPLES[""])
+
+
+def chips(texts: Sequence[str]) -> str:
+    """Example queries as buttons."""
+    buttons = (f'<button type="button" class="dr-chip">{escape(text)}</button>' for text in texts)
+    return f'<div class="dr-chips" role="group" aria-label="Example queries">{"".join(buttons)}</div>'
+
+
+def problem(sentence: str) -> str:
+    """An error in one sentence, for the place under the query box."""
+    return f'<p class="dr-problem" role="alert">{escape(sentence)}</p>'
+
+
+def cut(truncated: str) -> str:
+    """What the model did not read of a long query, "" when it read all."""
+    if not truncated:
+        return ""
+    left_out = f"Too long for this model, which left out <s>{escape(truncated)}</s>"
+    return f'<p class="dr-problem is-mild" role="status">{left_out}</p>'
+
+
+def verdict(result: SearchResult, k: int, size: int) -> str:
+    """What was found among `size` clips, and how generation changed the order of the `k` shown. Markup."""
+    hits = result.hits[:k]
+    best = hits[0]
+    name = escape(name_of(best.id, best.caption).rstrip("."))
+    found = f"Best match among {_count(size, 'clip')}: <strong>{name}</strong>"
+    if result.trajectory is None:
+        return f"{found}, ranked by similarity only, because this model has no generator."
+    moved = sum(hit.rank != hit.base_rank for hit in hits)
+    if not moved:
+        return f"{found}. Generation agrees with the order that similarity gave."
+    if best.base_rank == 1:
+        return f"{found}, first with and without generation, which moved {moved} of the {len(hits)} shown."
+    others = f" and moved {moved - 1} of the other {len(hits) - 1}" if moved > 1 else ""
+    return f"{found}. Generation lifted it from rank {best.base_rank}{others}."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def arrow(hit: Hit) -> str:
+    """How generation moved a hit, against its rank before. Markup."""
+    up = hit.base_rank - hit.rank
+    if not up:
+        return '<span class="dr-move is-same">unchanged</span>'
+    way, sign = ("up", "▲") if up > 0 else ("down", "▼")
+    title = f"Moved {way} by {abs(up)}: rank {hit.base_rank} before generation"
+    return (
+        f'<span class="dr-move is-{way}" title="{title}" aria-label="{title}">{sign} {abs(up)}'
+        f"<span> from {hit.base_rank}</span></span>"
+    )
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1] for reading: one digit after the point where it is small."""
+    value = 100 * share
+    digits = 1 if 0.1 <= value < 9.95 else 0
+    return f"{value:.{digits}f}\u00a0%" if value >= 0.1 else "<\u00a00.1\u00a0%"
+
+
+def _share(hit: Hit, candidates: int) -> str:
+    if hit.probability is None:
+        return ""
+    title = f"The generator’s share among the {candidates} candidates"
+    return (
+        f'<div class="dr-share" title="{title}"><span>generator’s share</span>'
+        f'<span class="dr-number">{percent(hit.probability)}</span>'
+        f'<span class="dr-bar"><i style="width:{100 * hit.probability:.2f}%"></i></span></div>'
+    )
+
+
+def _numbers(hit: Hit, generates: bool) -> str:
+    parts = [("similarity", f"{hit.similarity:.3f}")]
+    if generates:
+        parts += [("boost", f"+ {hit.boost:.3f}"), ("score", f"= {hit.score:.3f}")]
+    cells = "".join(f"<div><dt>{label}</dt><dd>{value}</dd></div>" for label, value in parts)
+    return f'<dl class="dr-numbers">{cells}</dl>'
+
+
+def hit_card(hit: Hit, candidates: int, generates: bool) -> str:
+    """The card of one hit."""
+    move = arrow(hit) if generates else ""
+    above = f"<b>{hit.rank}</b>{move}"
+    below = _share(hit, candidates) + _numbers(hit, generates)
+    return card(hit.id, hit.caption, hit.path, hit.poster, hit.moment, above, below, similar=True)
+
+
+def link(result: SearchResult, k: int) -> str:
+    """The query string that restores this search."""
+    return "?" + urlencode({"q": result.query, "k": k, "seed": result.settings.seed})
+
+
+def page(result: SearchResult, k: int, size: int) -> str:
+    """The whole tab for one result. `size`: number of clips in the gallery."""
+    generates = result.trajectory is not None
+    settings = result.settings
+    cards = (hit_card(hit, settings.candidates, generates) for hit in result.hits[:k])
+    foot = f"Answered in {result.timings.get('total', 0.0):.0f} ms"
+    if generates:
+        steps, rivals = _count(settings.steps, "step"), _count(settings.candidates, "candidate")
+        foot += (
+            f" with {steps} of denoising from noise {settings.seed}. The generator’s share is what a clip "
+        )
+        foot += f"gets of the distribution over {rivals}."
+    return (
+        f'<section class="dr-results" data-link="{escape(link(result, k), quote=True)}">'
+        f'<p class="dr-verdict" role="status">{verdict(result, k, size)}</p>'
+        f'{grid(cards)}<p class="dr-foot">{foot}</p></section>'
+    )
+
+
+def similar_page(of: str, hits: Sequence[Hit]) -> str:
+    """Clips like one clip. `of`: what that clip is called."""
+    cards = (
+        card(
+            hit.id, hit.caption, hit.path, hit.poster, hit.moment,
+            f"<b>{hit.rank}</b>", _numbers(hit, generates=False), similar=True,
+        )
+        for hit in hits
+    )  # fmt: skip
+    return (
+        '<section class="dr-results"><p class="dr-verdict" role="status">Clips most like '
+        f"<strong>{escape(of.rstrip('.'))}</strong>. "
+        f'<button type="button" class="dr-back">Back to the search</button></p>{grid(cards)}</section>'
+    )
