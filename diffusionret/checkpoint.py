@@ -87,10 +87,10 @@ def from_published_state(state: dict[str, Tensor], attention_temperature: float 
     weights = {_renamed(k): v.float() for k, v in state.items() if not CONSTANT.search(k)}
     model = build_model(_infer(state, attention_temperature))
     own = model.state_dict()
-    problems = [f"missing {k}" for k in sorted(own.keys() - weights.keys())]
-    problems += [f"unknown {k}" for k in sorted(weights.keys() - own.keys())]
+    problems = [f"missing {_published(k)}" for k in sorted(own.keys() - weights.keys())]
+    problems += [f"unknown {_published(k)}" for k in sorted(weights.keys() - own.keys())]
     problems += [
-        f"{k} is {tuple(weights[k].shape)} instead of {tuple(own[k].shape)}"
+        f"{_published(k)} is {tuple(weights[k].shape)} instead of {tuple(own[k].shape)}"
         for k in sorted(own.keys() & weights.keys())
         if own[k].shape != weights[k].shape
     ]
@@ -107,6 +107,14 @@ def _renamed(key: str) -> str:
     for old, new in RENAMED.items():
         if key.startswith(old):
             return new + key[len(old) :]
+    return key
+
+
+def _published(key: str) -> str:
+    """The name that a weight of ours has in the published format."""
+    for old, new in RENAMED.items():
+        if key.startswith(new):
+            return old + key[len(new) :]
     return key
 
 

@@ -172,7 +172,7 @@ _STORYBOOK_STAGES = (
         lr=1e-3,
         ema=0.995,
         cls_weight=1.0,
-        frames_seen=3,
+        frames_seen=2,
     ),
     TrainConfig(
         name="storybook-1",

@@ -25,6 +25,7 @@ from .similarity import TokenWeights, cls_similarity, mean_frame, wti
 
 BUNDLED = Path(__file__).parents[1] / "assets" / "models"
 DIRECTIONS = ("t2v", "v2t")
+HEADS = ("temporal", "text_weights", "video_weights", "generator")  # what the paper adds to CLIP's towers
 
 
 class NoGenerator(ValueError):
@@ -360,9 +361,8 @@ class DiffusionRet(
         config = replace(self.config, interaction="wti", temporal_layers=self.config.temporal_layers or 4, **changes)
         config = replace(config, generator=generator or config.generator)
         model = build_model(config)
-        initialise(model)
-        missing = model.load_state_dict(self.state_dict(), strict=False)
-        assert not missing.unexpected_keys
+        model.load_state_dict(self.state_dict(), strict=False)
+        initialise(model, [part for part in HEADS if getattr(self, part) is None])
         return model
 
     def _save_pretrained(self, save_directory: Path) -> None:
@@ -397,15 +397,16 @@ def build_model(config: ModelConfig) -> DiffusionRet:
 
 
 @torch.no_grad()
-def initialise(model: DiffusionRet, std: float = 0.02) -> None:
-    """The published initialisation of everything but CLIP's towers."""
-    for part in (model.temporal, model.text_weights, model.video_weights, model.generator):
+def initialise(model: DiffusionRet, parts: Sequence[str] = HEADS, std: float = 0.02) -> None:
+    """The published initialisation of the named parts (everything but CLIP's towers)."""
+    for part in (getattr(model, name) for name in parts):
         for module in part.modules() if part is not None else ():
             if isinstance(module, nn.Linear | nn.Embedding):
                 module.weight.normal_(0.0, std)
             if isinstance(module, nn.Linear) and module.bias is not None:
                 module.bias.zero_()
-    if model.temporal is not None and model.config.clip.text_width == model.config.clip.embed_dim:
+    same_width = model.config.clip.text_width == model.config.clip.embed_dim
+    if "temporal" in parts and model.temporal is not None and same_width:
         model.temporal.positions.weight.copy_(model.towers.positional_embedding)
         blocks = zip(model.temporal.transformer.resblocks, model.towers.transformer.resblocks, strict=False)
         for block, source in blocks:

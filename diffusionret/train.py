@@ -72,12 +72,21 @@ class Trainer:
     with the best validation R@1 in the format of `save_pretrained`.
     """
 
-    def __init__(self, config: TrainConfig, model: DiffusionRet, folder: Path, cache: Path, families: int) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        model: DiffusionRet,
+        folder: Path,
+        cache: Path,
+        families: int,
+        compiled: bool = False,
+    ) -> None:
         self.config, self.model, self.folder, self.cache = config, model, folder, cache
         self.device = model.device
         self.optimizer = make_optimizer(model, config)
         self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
         self.step, self.best, self.seconds = 0, -1.0, 0.0
+        self.encode_image = torch.compile(model.towers.visual) if compiled else model.towers.visual
         size, frames = model.config.clip.image_size, model.config.frames
         self.data = clips.TrainingClips(cache, families, frames, size, config.seed)
         folder.mkdir(parents=True, exist_ok=True)
@@ -114,7 +123,7 @@ class Trainer:
         frames = torch.from_numpy(np.ascontiguousarray(self.data.frames[indices][:, chosen])).to(self.device)
         x = soften(shift(model.preprocess(frames), rng).flatten(0, 1), rng)
         x = x.contiguous(memory_format=torch.channels_last)
-        seen_features = model.towers.encode_image(x).unflatten(0, (len(indices), seen))
+        seen_features = self.encode_image(x).unflatten(0, (len(indices), seen))
         embeddings = seen_features.new_zeros(len(indices), total, seen_features.shape[-1])
         embeddings[:, chosen] = seen_features
         mask = torch.zeros(len(indices), total, dtype=torch.long, device=self.device)
@@ -262,6 +271,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="instead of the preset's number of steps")
     parser.add_argument("--batch", type=int, help="instead of the preset's batch")
     parser.add_argument("--seed", type=int, help="instead of the preset's seed")
+    parser.add_argument("--compile", action="store_true", help="compile the image tower (a fifth faster)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
 
 
@@ -273,7 +283,7 @@ def run(args: argparse.Namespace) -> int:
     device = ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
     model = start_model(config, args.runs, config.seed).to(device)
     model.towers.visual.to(memory_format=torch.channels_last)  # three times as fast on a CPU
-    trainer = Trainer(config, model, args.runs / config.name, args.cache, args.families)
+    trainer = Trainer(config, model, args.runs / config.name, args.cache, args.families, args.compile)
     try:
         for record in trainer.records():
             print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in record.items()}), flush=True)
