@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -335,7 +336,8 @@ class _Clock:
 
 def _whole(name: str, value: int, least: int, most: int | None = None) -> int:
     """`value` as an int. Raises ValueError when it is no whole number or out of range."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    whole = isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole:
         raise ValueError(f"{name} is {value!r}: it must be a whole number.")
     if value < least or (most is not None and value > most):
         allowed = f"at least {least}" if most is None else f"from {least} to {most}"

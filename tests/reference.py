@@ -48,3 +48,49 @@ def dynamic_inverted_softmax(similarity, bank, beta: float, k: int) -> list[list
             ]
         )
     return result
+
+
+# -- retrieval -----------------------------------------------------------------------------------------
+
+
+def search_slowly(
+    model, video, text: str, k: int, candidates: int, steps: int, seed: int, seeds: int
+) -> list[dict]:
+    """The whole search for one text, a seed at a time, from the model's public parts and plain loops."""
+    import torch
+    from torch.nn.functional import cosine_similarity
+
+    with torch.no_grad():
+        query = model.encode_text([text])
+        similarity = model.similarity(query, video)
+        order = similarity[0].sort(descending=True, stable=True).indices.tolist()
+        chosen = torch.tensor([order[:candidates]])
+        scores, shares = [], []
+        for s in range(seed, seed + seeds):
+            noise = torch.randn(chosen.shape[1], generator=torch.Generator().manual_seed(s))[None]
+            walk = model.generate(
+                query, video, chosen, steps=steps, noise=noise, respace_from=model.config.generator.steps
+            )
+            scores.append(model.rerank(similarity, walk)[0])
+            shares.append((100 * walk.x0_raw[-1, 0]).softmax(dim=0))
+        score, share = sum(scores) / seeds, sum(shares) / seeds
+        weights = model.text_weights.weigh(query.tokens, query.mask)[0]
+    ranked = sorted(range(len(order)), key=lambda v: (-score[v].item(), order.index(v)))[:k]
+    answer = []
+    for v in ranked:
+        fit = [
+            sum(weights[t] * cosine_similarity(query.tokens[0, t], frame, dim=0) for t in range(len(weights)))
+            for frame, real in zip(video.frames[v], video.mask[v], strict=True)
+            if real
+        ]
+        answer.append(
+            {
+                "video": v,
+                "base_rank": order.index(v) + 1,
+                "similarity": similarity[0, v].item(),
+                "score": score[v].item(),
+                "probability": share[order.index(v)].item() if order.index(v) < candidates else None,
+                "frame": max(range(len(fit)), key=lambda f: fit[f].item()),
+            }
+        )
+    return answer
