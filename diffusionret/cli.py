@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from . import index
+from . import evaluate, index, train
 from .checkpoint import load_published
 from .retrieval import Hit, Retriever, SearchResult
 
@@ -112,5 +112,7 @@ def _convert(args: argparse.Namespace) -> None:
 COMMANDS = {
     "search": ("rank the videos of a gallery by a sentence", _search_arguments, _search),
     "index": ("make or update a gallery from a folder of videos", index.add_arguments, index.run),
+    "evaluate": ("measure a model on the bundled world", evaluate.add_arguments, evaluate.run),
+    "train": ("train one stage of a preset, or go on with it", train.add_arguments, train.run),
     "convert": ("turn a published checkpoint into a model folder", _convert_arguments, _convert),
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -205,13 +204,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
+    """Evaluate and print."""
     report = evaluate_storybook(load_model(args.model, args.device), args.split, args.cache, args.data)
     text = json.dumps(report, indent=1)
     if args.out:
         args.out.write_text(text + "\n", encoding="utf-8")
     print(text if args.json else as_table(report))
-    return 0
 
 
 def as_table(report: dict) -> str:
@@ -237,8 +236,3 @@ def as_table(report: dict) -> str:
             lines.append("  noise: " + ", ".join(f"{k} {v:.3g}" for k, v in report[key]["noise"].items()))
     return "\n".join(lines)
 
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    sys.exit(run(parser.parse_args()))

@@ -275,7 +275,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     """Train a preset; standard output has one JSON record a line."""
     config = PRESETS[args.preset]
     changes = {k: getattr(args, k) for k in ("steps", "batch", "seed") if getattr(args, k) is not None}
@@ -286,9 +286,11 @@ def run(args: argparse.Namespace) -> int:
     trainer = Trainer(config, model, args.runs / config.name, args.cache, args.families, args.compile)
     try:
         for record in trainer.records():
-            print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in record.items()}), flush=True)
+            line = json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in record.items()})
+            print(line, flush=True)
+            with (trainer.folder / "records.jsonl").open("a", encoding="utf-8") as log:
+                log.write(line + "\n")
     except KeyboardInterrupt:
         trainer.save()
         print(f"stopped at step {trainer.step}; the same command goes on from there", file=sys.stderr)
-        return 130
-    return 0
+        raise

@@ -26,8 +26,11 @@ def frame_times(count: int) -> list[float]:
 
 
 def clip_frames(scene: Scene, frames: int, size: int) -> np.ndarray:
-    """uint8 [frame size size 3], drawn at the times of the even rule."""
-    from .render import render_clip
+    """uint8 [frame size size 3], drawn at the times of the even rule. Raises ValueError without skia-python."""
+    try:
+        from .render import render_clip
+    except ImportError as error:
+        raise ValueError("Drawing Storybook needs skia-python: run `pip install skia-python`.") from error
 
     return render_clip(scene, frame_times(frames), size)
 

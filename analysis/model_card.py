@@ -1,0 +1,150 @@
+"""Write assets/models/storybook/README.md from the recorded results: `python analysis/model_card.py`.
+
+Reads analysis/results/training.json, storybook-test.json and, where present, sketchbook-test.json; every figure of
+the card comes from them, next to the command that made it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "analysis" / "results"
+CARD = ROOT / "assets" / "models" / "storybook" / "README.md"
+
+FRONT = """---
+license: apache-2.0
+library_name: diffusionret
+tags: [video-text-retrieval, diffusion]
+---
+# Storybook: a DiffusionRet model of a small drawn world
+
+Text-to-video retrieval on Storybook, the procedurally drawn world of this repository, trained from scratch with the
+project's own commands. It knows that world and its words, and nothing else: real videos need CLIP weights or a
+published checkpoint. All figures are in percent unless said otherwise, brackets are 95 % bootstrap intervals, and
+all of them, good and bad, are printed by the commands beside them.
+"""
+
+TARGETS = (
+    ("text to video, full captions, R@1", 90.0, lambda r: r["t2v"]["before"]["R1"]),
+    ("text to video, full captions, R@10", 99.5, lambda r: r["t2v"]["before"]["R10"]),
+    ("natural captions, share of the ceiling", 90.0, lambda r: 100 * r["natural"]["before"]["of_ceiling"]),
+    ("minimal pairs, direction of motion", 90.0, lambda r: r["pairs"]["direction"]),
+    ("minimal pairs, who does what to whom", 90.0, lambda r: r["pairs"]["roles"]),
+    ("generator alone, text to video, R@1", 80.0, lambda r: r["t2v"]["generator_only"]["R1"]),
+    ("clamped entries of x0, text to video, below", 1.0, lambda r: 100 * r["t2v"]["noise"]["clamped"]),
+    ("tied winners, text to video, below", 1.0, lambda r: 100 * r["t2v"]["noise"]["tied"]),
+)
+
+NOISE = {
+    "qk_std": "std of q.k over candidates",
+    "seed_variance": "share of the variance of x0 that the initial noise causes",
+    "seeds_agree": "share of six seeds that agree with their most frequent winner",
+    "first_step_is_final": "share of queries whose winner is fixed at the first step",
+    "clamped": "share of x0 entries at the clamp",
+    "tied": "share of queries whose winner ties after the clamp",
+    "sharp_top1": "mean top share of the sharp readout softmax(100 x0)",
+    "published_top1": "mean top share of the published readout softmax(x0)",
+}
+
+
+def results_table(report: dict) -> str:
+    """Both directions and natural captions, before, after and generator alone."""
+    lines = ["| | R@1 | R@5 | R@10 | MdR | MnR |", "|---|---|---|---|---|---|"]
+    for key, title in (("t2v", "text to video"), ("v2t", "video to text"), ("natural", "natural captions")):
+        for name in ("before", "after", "generator_only"):
+            if row := report[key].get(name):
+                low, high = row["R1_interval"]
+                lines.append(
+                    f"| {title}, {name.replace('_', ' ')} | {row['R1']:.1f} [{low:.1f}, {high:.1f}] | {row['R5']:.1f} "
+                    f"| {row['R10']:.1f} | {row['MdR']:.1f} | {row['MnR']:.2f} |"
+                )
+    return "\n".join(lines)
+
+
+def gains(report: dict) -> str:
+    """What generation changed, in a sentence a direction."""
+    lines = []
+    for key, title in (("t2v", "Text to video"), ("v2t", "Video to text")):
+        if "gain_R1" in report[key]:
+            gain, low, high = report[key]["gain_R1"]
+            row = report[key]
+            lines.append(
+                f"- {title}: generation changes R@1 by {gain:+.1f} [{low:+.1f}, {high:+.1f}] (paired bootstrap); of "
+                f"{report['queries']} queries {row['moved_up']} rose and {row['moved_down']} fell."
+            )
+    return "\n".join(lines)
+
+
+def natural(report: dict) -> str:
+    row = report["natural"]
+    best = row["before"]
+    return (
+        f"A natural caption fits {row['clips_that_fit']:.2f} of the 1,000 clips on average, so its R@1 has a ceiling "
+        f"of {row['ceiling_R1']:.1f}; the model reaches {100 * best['of_ceiling']:.1f} % of it, and its first result "
+        f"fits the caption in {best['top1_fits']:.1f} % of the cases."
+    )
+
+
+def targets(report: dict) -> str:
+    lines = ["| target | wanted | reached | |", "|---|---|---|---|"]
+    for name, wanted, figure in TARGETS:
+        try:
+            value = figure(report)
+        except KeyError:
+            continue
+        met = value < wanted if name.endswith("below") else value >= wanted
+        lines.append(f"| {name} | {wanted:g} | {value:.1f} | {'met' if met else 'missed'} |")
+    return "\n".join(lines)
+
+
+def noise(report: dict) -> str:
+    lines = ["| | text to video | video to text |", "|---|---|---|"]
+    for key, title in NOISE.items():
+        one, two = (report[d].get("noise", {}).get(key) for d in ("t2v", "v2t"))
+        if one is not None and two is not None:
+            lines.append(f"| {title} | {one:.4g} | {two:.4g} |")
+    return "\n".join(lines)
+
+
+def training(stages: list[dict]) -> str:
+    lines = ["| stage | command | minutes | steps | best validation score |", "|---|---|---|---|---|"]
+    for stage in stages:
+        lines.append(
+            f"| {stage['stage']} | `{stage['command']}` | {stage['minutes']:.0f} | {stage['steps']} | {stage['score']} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    report = json.loads((RESULTS / "storybook-test.json").read_text(encoding="utf-8"))
+    record = json.loads((RESULTS / "training.json").read_text(encoding="utf-8"))
+    parts = [
+        FRONT,
+        "## On 1,000 test clips\n`python -m diffusionret evaluate --data storybook --split test`\n",
+        results_table(report),
+        "\n" + gains(report),
+        "\n" + natural(report),
+        "\nMinimal pairs (two clips that differ in one thing, full captions): direction of motion "
+        f"{report['pairs']['direction']:.1f} [{report['pairs_interval']['direction'][0]:.1f}, "
+        f"{report['pairs_interval']['direction'][1]:.1f}], who does what to whom {report['pairs']['roles']:.1f} "
+        f"[{report['pairs_interval']['roles'][0]:.1f}, {report['pairs_interval']['roles'][1]:.1f}].",
+        "\n### Against the targets\n" + targets(report),
+        "\n### Does the noise matter?\n" + noise(report),
+    ]
+    look = RESULTS / "sketchbook-test.json"
+    if look.is_file():
+        other = json.loads(look.read_text(encoding="utf-8"))
+        parts.append(
+            "\n## On the second look (another hand, another way of writing), never seen in training\n"
+            "`python -m diffusionret evaluate --data sketchbook --split test`\n\n" + results_table(other)
+        )
+    parts.append(f"\n## Training\n{record['machine']}\n\n" + training(record["stages"]))
+    parts.append("\n" + record["notes"] if record.get("notes") else "")
+    CARD.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
+    print(f"wrote {CARD.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
