@@ -108,11 +108,29 @@ def _convert(args: argparse.Namespace) -> None:
     print(f"Wrote {args.out}: pass it as --model.")
 
 
+def _storybook_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("gallery", type=Path, help="folder to write: videos/ and the gallery made of them")
+    parser.add_argument("--model", default="storybook", help="as for `search` (default: storybook)")
+    parser.add_argument("--clips", type=int, default=250, help="how many of the test split (default: 250)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+
+
+def _storybook(args: argparse.Namespace) -> None:
+    try:
+        from .datasets.storybook import export, world
+    except ImportError as error:
+        raise ValueError("Drawing Storybook needs skia-python: run `pip install skia-python`.") from error
+    videos = args.gallery / "videos"
+    export.export(world.split("test")[: args.clips], videos, report=lambda line: print(line, file=sys.stderr))
+    index.run(argparse.Namespace(videos=videos, timeout=30.0, **vars(args)))
+
+
 # name: (what it does, what declares its arguments, what runs it)
 COMMANDS = {
     "search": ("rank the videos of a gallery by a sentence", _search_arguments, _search),
     "index": ("make or update a gallery from a folder of videos", index.add_arguments, index.run),
     "evaluate": ("measure a model on the bundled world", evaluate.add_arguments, evaluate.run),
     "train": ("train one stage of a preset, or go on with it", train.add_arguments, train.run),
+    "storybook": ("draw the bundled gallery and index it", _storybook_arguments, _storybook),
     "convert": ("turn a published checkpoint into a model folder", _convert_arguments, _convert),
 }
