@@ -119,7 +119,7 @@ def check_file(path: str) -> None:
         raise Unreadable(f"{name} may not be read by this user; change its permissions.") from None
     except (OSError, ValueError) as error:
         raise Unreadable(f"{name} cannot be opened ({error}); check the path.") from None
-    if status.st_size == 0:
+    if not status.st_size:
         raise Unreadable(f"{name} is empty (0 bytes); copy or download it again.")
 
 
@@ -134,19 +134,21 @@ def is_encrypted(path: str) -> bool:
 def open_video(path: str) -> tuple[Any, Any]:
     """PyAV's container and its main video stream. The caller closes the container. Raises Unreadable."""
     import av
+    from av.error import FFmpegError
+    from av.stream import Disposition
 
     name = Path(path).name
     try:
         # Nothing but files: a playlist must not make the program fetch addresses.
         container = av.open(path, options={"protocol_whitelist": "file"}, metadata_errors="replace")
-    except av.error.FFmpegError:
+    except FFmpegError:
         raise Unreadable(
             f"{name} is no video or its header is damaged; if a player shows it, {CONVERT}."
         ) from None
     kind, best = container.format.name, container.streams.best("video")
-    films = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-    stream = best if best in films else next(iter(films), None)
-    context = stream.codec_context if stream else None
+    films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    stream: Any = best if best in films else next(iter(films), None)
+    context: Any = stream.codec_context if stream else None
     if kind in NOT_VIDEO or kind.endswith("_pipe"):
         trouble = f"is not a video (it reads as `{kind}`); give a video file"
     elif stream is None:
@@ -166,6 +168,8 @@ def open_video(path: str) -> tuple[Any, Any]:
 def read_table(container: Any, stream: Any) -> Table:
     """List the frames by reading every packet. Raises Unreadable if there are none or the file ends early."""
     import av
+    from av.error import FFmpegError
+    from av.format import Flags
 
     name = Path(container.name).name
     packets, hidden = [], 0
@@ -175,7 +179,7 @@ def read_table(container: Any, stream: Any) -> Table:
                 hidden += 1
             elif packet.size:
                 packets.append((packet.pts, packet.duration or 0, packet.is_keyframe, packet.dts))
-    except av.error.FFmpegError:
+    except FFmpegError:
         pass  # what was read so far counts; the check of the length below finds what is missing
     if not packets:
         raise Unreadable(f"{name} declares a video track but holds no frames; copy or download it again.")
@@ -192,16 +196,14 @@ def read_table(container: Any, stream: Any) -> Table:
         ends = f"{name} ends after {duration:.1f} s of {declared:.1f} s"
         raise Unreadable(f"{ends}: it was cut short; copy or download it again.")
     place = {packet[0]: number for number, packet in enumerate(packets)}
-    by = 0 if container.format.flags & av.format.Flags.seek_to_pts.value else 3
+    by = 0 if container.format.flags & Flags.seek_to_pts.value else 3
     keys = [(i, p[0] if p[by] is None else p[by]) for i, p in enumerate(packets) if p[2]]
     return Table(seconds, duration, rate, place, keys, hidden)
 
 
 def decode_decord(path: str, count: int, wanted: list[int], keep: Keep) -> None:
-    """Hand each wanted frame (numbers, ascending) to `keep`. May raise anything.
-
-    One thread and one reader a call: decord fails on VP9 with other thread counts and deadlocks when shared.
-    """
+    """Hand each wanted frame (numbers, ascending) to `keep`. May raise anything."""
+    # One thread and one reader a call: it fails on VP9 with other thread counts and deadlocks when shared.
     import decord
 
     reader = decord.VideoReader(path, num_threads=1)
@@ -215,22 +217,22 @@ def decode_decord(path: str, count: int, wanted: list[int], keep: Keep) -> None:
 
 def _walk(container: Any, stream: Any) -> Iterator[Any]:
     """Frames from the present position on, leaving out packets that do not decode."""
-    import av
+    from av.error import FFmpegError
 
     try:
         for packet in container.demux(stream):
             try:
                 yield from packet.decode()
-            except av.error.FFmpegError:
+            except FFmpegError:
                 continue
-    except av.error.FFmpegError:
+    except FFmpegError:
         return
 
 
 def _upright(frame: Any) -> np.ndarray:
     """[h w 3] RGB, turned as the file says; a damaged display matrix gives no right angle and is ignored."""
-    turn = frame.rotation if frame.rotation in (90, -90, 180, -180) else 0
-    return np.rot90(frame.to_ndarray(format="rgb24"), turn // 90)
+    turns = frame.rotation // 90 if frame.rotation in (90, -90, 180, -180) else 0
+    return np.rot90(frame.to_ndarray(format="rgb24"), turns)
 
 
 def decode_pyav(path: str, table: Table, wanted: list[int], keep: Keep) -> dict[int, int]:
@@ -281,10 +283,9 @@ def decode_pyav(path: str, table: Table, wanted: list[int], keep: Keep) -> dict[
                     near[target] = (distance, number, frame)
             if not missing or table.seconds[number] > table.seconds[max(missing)] + NEIGHBOUR_SECONDS:
                 break
-    near = {target: near[target] for target in missing & near.keys()}
-    for target, (_, _, frame) in near.items():
-        keep(target, _upright(frame))
-    return {target: number for target, (_, number, _) in near.items()}
+    for target in missing & near.keys():
+        keep(target, _upright(near[target][2]))
+    return {target: near[target][1] for target in missing & near.keys()}
 
 
 def fit(frame: np.ndarray, size: int | None, crop: bool, shape: tuple[int, int] | None = None) -> np.ndarray:
@@ -312,8 +313,7 @@ def fit(frame: np.ndarray, size: int | None, crop: bool, shape: tuple[int, int] 
         side = min(height, width)
         top, left = round((height - side) / 2), round((width - side) / 2)
         frame = frame[top : top + side, left : left + side]
-    # `shape` differs where a stream changes its picture size on the way.
-    return resized(frame, *shape) if shape else frame
+    return resized(frame, *shape) if shape else frame  # some streams change their picture size on the way
 
 
 def read(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None]:
@@ -365,8 +365,7 @@ def read(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None]:
         at = f" at {table.seconds[lost[0]]:.1f} s of {table.duration:.1f} s" if pictures else ""
         raise Unreadable(f"{name} is damaged or protected and cannot be decoded{at}; get another copy.")
 
-    frames = np.zeros((n, *pictures[wanted[0]].shape), dtype=np.uint8)
-    stamps = np.full(n, np.nan)
+    frames, stamps = np.zeros((n, *pictures[wanted[0]].shape), dtype=np.uint8), np.full(n, np.nan)
     for row, number in enumerate(numbers):
         frames[row], stamps[row] = pictures[number], table.seconds[shown.get(number, number)]
     return {**about, "mask": sample.mask.tolist(), "timestamps": stamps.tolist()}, frames

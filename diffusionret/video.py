@@ -21,10 +21,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -49,6 +49,7 @@ __all__ = [
 
 Rule = Literal["even", "published"]
 Engine = Literal["auto", "decord", "pyav"]
+PathT = TypeVar("PathT", bound="str | os.PathLike[str]")
 START_SECONDS = (
     60.0  # a child imports for 0.3 s, much longer on a cold disk; not counted against a file's time
 )
@@ -136,7 +137,7 @@ def read_frames(
 
 
 def read_many(
-    paths: Iterable[str | os.PathLike[str]],
+    paths: Iterable[PathT],
     rule: Rule = "even",
     n: int = 12,
     size: int | None = None,
@@ -144,14 +145,14 @@ def read_many(
     *,
     crop: bool = False,
     workers: int | None = None,
-) -> Iterator[tuple[str | os.PathLike[str], VideoFrames | VideoError]]:
+) -> Generator[tuple[PathT, VideoFrames | VideoError], None, None]:
     """Read many files at once; yield (path, frames or the error) as each is done, not in the order given.
 
     workers: child processes, by default one a CPU core. At most 2 x workers results wait to be taken, so
     memory stays bounded however many paths there are. The other arguments are those of `read_frames`.
     """
 
-    def one(path: str | os.PathLike[str]) -> VideoFrames | VideoError:
+    def one(path: PathT) -> VideoFrames | VideoError:
         try:
             return read_frames(path, rule, n, size, timeout=timeout, crop=crop)
         except VideoError as error:
@@ -159,7 +160,7 @@ def read_many(
 
     workers = workers or os.cpu_count() or 1
     executor = ThreadPoolExecutor(workers, thread_name_prefix="read_many")
-    pending: dict[Future[VideoFrames | VideoError], str | os.PathLike[str]] = {}
+    pending: dict[Future[VideoFrames | VideoError], PathT] = {}
     queue, more = iter(paths), True
     try:
         while more or pending:
