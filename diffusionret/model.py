@@ -18,9 +18,10 @@ from torch.nn.functional import normalize
 
 from .config import ClipConfig, GeneratorConfig, ModelConfig
 from .denoiser import Denoiser, pool_frames
-from .diffusion import Schedule, add_noise, ddim, make_schedule
+from .diffusion import Schedule, add_noise, make_schedule
 from .encoders import TemporalTransformer, TextFeatures, VideoFeatures, build_towers, encode_tokens
 from .losses import contrastive_loss, denoising_loss, with_hard_negatives
+from .sampler import sample
 from .similarity import TokenWeights, cls_similarity, mean_frame, wti
 
 BUNDLED = Path(__file__).parents[1] / "assets" / "models"
@@ -228,23 +229,27 @@ class DiffusionRet(
         if noise.shape[-2:] != candidates.shape or noise.ndim not in (2, 3):
             raise ValueError(f"noise is {tuple(noise.shape)}, candidates are {tuple(candidates.shape)}.")
         plan = self.schedule(steps, schedule, respace_from)
-        query, shown = self.pair_features(text, video, candidates, direction)
-        network = self.generator[direction]
-        seeds = noise.shape[0] if noise.ndim == 3 else 1
-        if seeds > 1:
-            query, shown = query.repeat(seeds, 1, 1), shown.repeat(seeds, 1, 1)
-
-        def denoise(x: Tensor, t: int) -> Tensor:
-            flat = x.reshape(-1, x.shape[-1])
-            return network(flat, torch.full((len(flat),), t, device=flat.device), query, shown).reshape(x.shape)
-
-        walk = list(ddim(denoise, noise.to(shown.dtype), plan, eta, generator))
+        if direction not in DIRECTIONS:
+            raise ValueError(f"direction is {direction!r}: choose t2v (text to video) or v2t (video to text).")
+        states = sample(
+            network=self.generator[direction],
+            cls=text.cls,
+            frames=video.frames,
+            mask=video.mask,
+            candidates=candidates,
+            direction=direction,
+            schedule=plan,
+            noise=noise,
+            temperature=self._generator_config().attention_temperature,
+            eta=eta,
+            generator=generator,
+        )
         return Trajectory(
             direction=direction,
             candidates=candidates,
-            x=torch.stack([noise, *(step.x for step in walk)]),
-            x0=torch.stack([step.x0 for step in walk]),
-            x0_raw=torch.stack([step.x0_raw for step in walk]),
+            x=states.x,
+            x0=states.x0,
+            x0_raw=states.x0_raw,
             timesteps=plan.timesteps.flip(0),
             alpha_bar=plan.alpha_bar.flip(0),
             schedule=plan.name,

@@ -1,0 +1,138 @@
+"""The denoiser's weights rearranged so that a step of sampling costs next to nothing.
+
+Letters: c are text features, V videos as a text pools them, P the candidates (one of the two), e the time
+embedding of a step, M = W_k' W_q; W_a and W_b are the decoder's first layer where it reads the context and
+the candidate. Without a change of its result, the network (denoiser.py) becomes:
+
+- Attention. For a text query q.k = (c + e).M'(V_k + e), and all that does not depend on the candidate k
+  cancels in the softmax: w = softmax(V_k.Mc + V_k.Me + x). For a video query, which is pooled anew for each
+  candidate, w = softmax(V_k.M'c_k + V_k.M'e + c_k.Me + x). First terms once a query, the others products
+  with a table.
+- Context. The weights sum to 1, so W_o(w W_v(P + e)) + b_o = w (P (W_o W_v)') + W_o W_v e + b_o.
+- Hidden layer. relu(a + Z_k) with Z = P W_b' and, for all candidates alike, a = w U + g, where U = P (W_a
+  W_o W_v)' and g = W_a (W_o W_v e + b_o) + b_1.
+- Output. relu(a + z) = max(a, -z) + z, and |w_2| moves inside: w_2.relu(a + Z_k) = sum of max(a, N_k) where
+  w_2 > 0, minus the same sum where w_2 <= 0, plus w_2.Z_k, with a and N = -Z scaled by |w_2|.
+
+A step is one softmax, one [candidate hidden] product and one sum of maxima. U, N, w_2.Z and P.Me are the
+columns of one matrix product over the candidates.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from .denoiser import Denoiser
+from .diffusion import Schedule
+
+PLANS = 8  # schedules (times directions, dtypes, devices) that stay prepared for a network
+
+
+class Plan(NamedTuple):
+    """A network's weights rearranged for one direction and schedule, steps in the order of sampling.
+
+    turn [dim dim]: text row -> the row that a pooled video is multiplied with. columns [column dim]:
+    candidate -> U, N (hidden each), w_2.Z (1) and time logits (step). clock [step dim]: pooled video ->
+    time logits; no step for text queries. shift [step hidden]: g. sign [hidden]: 1 where w_2 > 0, these
+    come first, else -1. bias [1]: b_2.
+    """
+
+    turn: Tensor
+    columns: Tensor
+    clock: Tensor
+    shift: Tensor
+    sign: Tensor
+    bias: Tensor
+
+
+class _Products(NamedTuple):
+    """What no schedule changes, in float64 on the CPU: products of products lose digits, and not every device
+    knows float64. m [dim dim]; context [hidden dim] and offset [hidden], which make g of e; heads
+    [2 hidden + 1, dim], the rows for U, N and w_2.Z; sign [hidden]."""
+
+    m: Tensor
+    context: Tensor
+    offset: Tensor
+    heads: Tensor
+    sign: Tensor
+
+
+@dataclass
+class _Prepared:
+    fingerprint: tuple
+    products: _Products
+    plans: OrderedDict[tuple, Plan] = field(default_factory=OrderedDict)
+
+
+_PREPARED: WeakKeyDictionary[Denoiser, _Prepared] = WeakKeyDictionary()
+_LOCK = Lock()
+
+
+def make_plan(
+    network: Denoiser, direction: str, schedule: Schedule, dtype: torch.dtype, device: torch.device
+) -> Plan:
+    """The plan of a network, kept for the next call until a weight changes."""
+    fingerprint = _fingerprint(network)
+    key = (direction, dtype, device, tuple(schedule.timesteps.tolist()))
+    with _LOCK:
+        prepared = _PREPARED.get(network)
+        if prepared is None or prepared.fingerprint != fingerprint:
+            prepared = _PREPARED[network] = _Prepared(fingerprint, _products(network))
+        if key not in prepared.plans:
+            plan = _plan(network, prepared.products, direction, schedule)
+            prepared.plans[key] = Plan(*(part.to(device, dtype).contiguous() for part in plan))
+        prepared.plans.move_to_end(key)
+        if len(prepared.plans) > PLANS:
+            prepared.plans.popitem(last=False)
+        return prepared.plans[key]
+
+
+def _fingerprint(network: Denoiser) -> tuple:
+    """Changes when a weight does: by version counters, and by some of the numbers themselves, for a write to
+    `.data` does not count as a version."""
+    marks = []
+    for weight in network.parameters():
+        version = None if weight.is_inference() else weight._version
+        some = weight.detach().reshape(-1)[:: weight.numel() // 64 | 1]
+        marks.append((weight.data_ptr(), version, weight.dtype, weight.device, tuple(some.tolist())))
+    return tuple(marks)
+
+
+def _products(network: Denoiser) -> _Products:
+    def get(weight: Tensor) -> Tensor:
+        return weight.detach().to("cpu", torch.float64)
+
+    first, last = network.decoder[0], network.decoder[2]
+    w_a, w_b = get(first.weight).split(network.dim, dim=1)
+    w_2 = get(last.weight)[0]
+    order = torch.cat([(w_2 > 0).nonzero()[:, 0], (w_2 <= 0).nonzero()[:, 0]])
+    scale = w_2.abs()[order, None]
+    context = scale * (w_a @ (get(network.proj.weight) @ get(network.v_proj.weight)))[order]
+    return _Products(
+        m=get(network.k_proj.weight).T @ get(network.q_proj.weight),
+        context=context,
+        offset=scale[:, 0] * (w_a @ get(network.proj.bias) + get(first.bias))[order],
+        heads=torch.cat([context, -scale * w_b[order], (w_2 @ w_b)[None]]),
+        sign=torch.where(w_2[order] > 0, 1.0, -1.0),
+    )
+
+
+def _plan(network: Denoiser, products: _Products, direction: str, schedule: Schedule) -> Plan:
+    m, context, offset, heads, sign = products
+    e = network.time(schedule.timesteps.flip(0).to(network.time.table.device)).to("cpu", torch.float64)
+    mirrored = direction == "v2t"
+    return Plan(
+        turn=m.T if mirrored else m,
+        columns=torch.cat([heads, e @ m.T]),
+        clock=e @ m if mirrored else e[:0],
+        shift=e @ context.T + offset,
+        sign=sign,
+        bias=network.decoder[2].bias.detach(),
+    )

@@ -1,0 +1,382 @@
+"""The exact sampler: what `diffusion.ddim` over a `Denoiser` gives, with hundreds of times fewer operations.
+
+factorised.py derives what a step needs: for each candidate a row of `Plan.columns`, and for each pair of a
+text and a video that it pools two parts of a logit. This file prepares both for some queries at a time and
+runs their steps.
+
+There are two forms. On a CPU loops compiled with numba take a query at a time, whose rows then stay in the
+cache, and spread queries over as many threads as torch uses. The torch form serves other devices, and a CPU
+as long as the loops are not compiled: that happens in the background, on `warm_up` or when a process
+samples repeatedly.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from threading import Event, Lock, Thread
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import linear
+
+from .denoiser import Denoiser, pool_frames
+from .diffusion import Schedule
+from .factorised import Plan, make_plan
+
+log = logging.getLogger(__name__)
+
+MEMORY = 256 << 20  # bytes of the largest intermediate tensor
+PART = 32 << 20  # bytes that the compiled form prepares at a time
+CACHE = 8 << 20  # bytes that a step of the torch form reads on a CPU
+
+
+class States(NamedTuple):
+    """x [step+1 (seed) query candidate], row 0 the noise; x0_raw, x0 [step (seed) query candidate], the
+    predictions before and after the clamp."""
+
+    x: Tensor
+    x0_raw: Tensor
+    x0: Tensor
+
+
+@torch.no_grad()
+def sample(
+    network: Denoiser,
+    cls: Float[Tensor, "text dim"],
+    frames: Float[Tensor, "video frame dim"],
+    mask: Int[Tensor, "video frame"],
+    candidates: Int[Tensor, "query candidate"],
+    direction: str,
+    schedule: Schedule,
+    noise: Tensor,
+    temperature: float = 1.0,
+    eta: float = 0.0,
+    generator: torch.Generator | None = None,
+) -> States:
+    """Denoise `noise` [(seed) query candidate] with DDIM over the network, forward only.
+
+    direction: "t2v" (queries are the texts, candidates index videos) or "v2t" (the mirror image).
+    temperature: of the attention over frames. eta, generator: as in `ddim`; the same numbers are drawn in
+    the same order. The result is that of the plain loop up to rounding (1e-4 in float32, 1e-9 in float64)
+    and has the features' dtype; the arithmetic is float64 for float64 features, else float32. Raises
+    ValueError for shapes and settings that do not fit, IndexError for candidates that do not exist.
+    """
+    if direction not in ("t2v", "v2t"):
+        raise ValueError(f"direction is {direction!r}: choose t2v (text to video) or v2t (video to text).")
+    queries, gallery = (len(cls), len(frames)) if direction == "t2v" else (len(frames), len(cls))
+    if candidates.ndim != 2 or len(candidates) != queries:
+        raise ValueError(f"candidates are {tuple(candidates.shape)} for {queries} queries.")
+    if noise.shape[-2:] != candidates.shape or noise.ndim not in (2, 3):
+        raise ValueError(f"noise is {tuple(noise.shape)}, candidates are {tuple(candidates.shape)}.")
+    if candidates.numel() and not -gallery <= int(candidates.min()) <= int(candidates.max()) < gallery:
+        raise IndexError(f"The candidates reach beyond the {gallery} that there are.")
+    weights = _ddim_weights(schedule, eta, generator)
+    real = torch.float64 if cls.dtype == torch.float64 else torch.float32
+    start = noise.to(cls.device, cls.dtype)
+    fresh = _fresh_noise(start, weights, generator)
+    shape = (len(noise) if noise.ndim == 3 else 1, *candidates.shape)
+    with torch.autocast(cls.device.type, enabled=False):
+        job = _Job(
+            cls=cls.to(real).contiguous(),
+            frames=frames,
+            mask=mask,
+            candidates=candidates.to(cls.device, torch.long) % max(gallery, 1),
+            mirrored=direction == "v2t",
+            temperature=temperature,
+            plan=make_plan(network, direction, schedule, real, cls.device),
+            weights=torch.tensor(weights, dtype=real, device=cls.device),
+            fresh=fresh.to(real).reshape(len(fresh), *shape),
+            states=_empty_states(start.to(real).reshape(shape), schedule.steps),
+        )
+        job.run()
+    return States(*((state if noise.ndim == 3 else state[:, 0]).to(cls.dtype) for state in job.states))
+
+
+def _ddim_weights(schedule: Schedule, eta: float, generator: torch.Generator | None) -> list[tuple]:
+    """The weights of x0, x and fresh noise in each step: eq. 12 of DDIM with its eps written out."""
+    if not 0 <= eta <= 1:
+        raise ValueError(f"eta is {eta}: choose a value from 0 (deterministic) to 1 (ancestral).")
+    if eta and generator is None:
+        raise ValueError("eta > 0 draws noise at every step: pass a torch.Generator.")
+    levels = [1.0, *schedule.alpha_bar.tolist()]
+    weights = []
+    for a_prev, a in reversed(list(pairwise(levels))):
+        sigma = eta * math.sqrt((1 - a_prev) / (1 - a) * (1 - a / a_prev))
+        keep = math.sqrt(max(1 - a_prev - sigma**2, 0.0)) / math.sqrt(1 - a)
+        weights.append((math.sqrt(a_prev) - keep * math.sqrt(a), keep, sigma))
+    return weights
+
+
+def _fresh_noise(like: Tensor, weights: list[tuple], generator: torch.Generator | None) -> Tensor:
+    """[step ...], or no step where none is needed. Drawn step by step as `ddim` does, for equal numbers."""
+    fresh = like.new_zeros(len(weights) if any(sigma for _, _, sigma in weights) else 0, *like.shape)
+    for s in range(len(fresh)):
+        if weights[s][2] and generator is not None:
+            fresh[s] = torch.randn(like.shape, generator=generator, device=generator.device, dtype=like.dtype)
+    return fresh
+
+
+def _empty_states(noise: Tensor, steps: int) -> States:
+    x = noise.new_empty(steps + 1, *noise.shape)
+    x[0] = noise
+    return States(x, torch.empty_like(x[1:]), torch.empty_like(x[1:]))
+
+
+class _Pairs(NamedTuple):
+    """What the steps of some queries need. rows [query candidate] into table [row column], the candidates
+    times `Plan.columns`; base [query candidate] and clock [query candidate step] (or no step), parts of the
+    logits."""
+
+    rows: Tensor
+    table: Tensor
+    base: Tensor
+    clock: Tensor
+
+
+@dataclass
+class _Job:
+    """One call of `sample`: its inputs, and `states`, which `run` fills a part of the queries at a time."""
+
+    cls: Tensor
+    frames: Tensor
+    mask: Tensor
+    candidates: Tensor
+    mirrored: bool
+    temperature: float
+    plan: Plan
+    weights: Tensor
+    fresh: Tensor
+    states: States
+
+    def run(self) -> None:
+        queries, count = self.candidates.shape
+        start = 0
+        while start < queries and count:
+            # Asked anew for each part: they may have been compiled in the meantime.
+            loops = _loops(self.cls, self.states.x[0].numel() // count)
+            part = slice(start, min(start + self._queries_at_once(loops is not None), queries))
+            if loops is None:
+                self._walk(part, self._pairs(part))
+            else:
+                self._compiled_walk(loops, part, self._compiled_pairs(loops, part))
+            start = part.stop
+
+    def _queries_at_once(self, compiled: bool) -> int:
+        per_pair = sum(self.plan.columns.shape) + len(self.plan.clock)
+        if not compiled:
+            per_pair += self.frames[0].numel()  # each pair has its frames side by side
+        return max((PART if compiled else MEMORY // 2) // self._bytes(self.candidates.shape[1] * per_pair), 1)
+
+    def _bytes(self, numbers: int) -> int:
+        return numbers * self.cls.element_size()
+
+    @cached_property
+    def _turned(self) -> Tensor:
+        return linear(self.cls, self.plan.turn)
+
+    @cached_property
+    def _texts(self) -> tuple[Tensor, Tensor] | None:
+        """Rows and table of all texts shown, projected once; None where that is too large."""
+        shown, rows = self.candidates.unique(return_inverse=True)
+        if self._bytes(len(shown) * len(self.plan.columns)) > MEMORY:
+            return None
+        return rows, linear(self.cls[shown], self.plan.columns)
+
+    def _text_table(self, part: slice) -> tuple[Tensor, Tensor]:
+        if self._texts is not None:
+            return self._texts[0][part], self._texts[1]
+        shown, rows = self.candidates[part].unique(return_inverse=True)
+        return rows, linear(self.cls[shown], self.plan.columns)
+
+    # --- the torch form ---------------------------------------------------------------------------------
+
+    def _pairs(self, part: slice) -> _Pairs:
+        shown = self.candidates[part]
+        query = torch.arange(part.start, part.stop, device=shown.device)[:, None].expand_as(shown)
+        text, video = (shown, query) if self.mirrored else (query, shown)
+        frames = self.frames[video].to(self.cls.dtype)
+        pooled = pool_frames(self.cls[text], frames, self.mask[video], self.temperature)
+        base = (pooled * self._turned[text]).sum(dim=-1)
+        clock = linear(pooled, self.plan.clock)
+        if self.mirrored:
+            return _Pairs(*self._text_table(part), base, clock)
+        table = linear(pooled.flatten(0, 1), self.plan.columns)
+        return _Pairs(torch.arange(len(table), device=table.device).view_as(shown), table, base, clock)
+
+    def _walk(self, part: slice, pairs: _Pairs) -> None:
+        x, x0_raw, x0 = self.states
+        seeds, hidden = x.shape[1], len(self.plan.sign)
+        room = (CACHE if x.device.type == "cpu" else MEMORY) // self._bytes(pairs.rows.shape[1] * hidden)
+        seeds_at_once = max(min(room, seeds), 1)
+        queries_at_once = max(room // seeds_at_once, 1)
+        for first in range(0, len(pairs.rows), queries_at_once):
+            some = slice(first, first + queries_at_once)
+            u, n, own, time = pairs.table[pairs.rows[some]].split([hidden, hidden, 1, len(x0)], dim=-1)
+            own = own[..., 0] + self.plan.bias
+            logits = pairs.base[some, :, None] + time
+            if self.mirrored:
+                logits = logits + pairs.clock[some]
+            column = slice(part.start + first, min(part.start + first + queries_at_once, part.stop))
+            for seed in range(0, seeds, seeds_at_once):
+                at = (slice(seed, seed + seeds_at_once), column)
+                state = x[0][at]
+                for s in range(len(x0)):
+                    w = (logits[..., s] + state).softmax(dim=-1)  # [seed query candidate]
+                    a = torch.einsum("sqk,qkh->sqh", w, u) + self.plan.shift[s]
+                    raw = torch.maximum(a[:, :, None], n) @ self.plan.sign + own + w
+                    clean = raw.clamp(-1, 1)
+                    state = self.weights[s, 0] * clean + self.weights[s, 1] * state
+                    if len(self.fresh):
+                        state = state + self.weights[s, 2] * self.fresh[s][at]
+                    x0_raw[s][at], x0[s][at], x[s + 1][at] = raw, clean, state
+
+    # --- the compiled form ------------------------------------------------------------------------------
+
+    @cached_property
+    def _videos(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """For text queries: frames [video frame dim] and mask of the videos shown, the candidates as
+        indices into them and, where these are fewer rows than pairs, the frames times `Plan.columns`
+        [video*frame column]."""
+        frames, mask, candidates = self.frames, self.mask, self.candidates
+        fits = frames.dtype == self.cls.dtype and frames.is_contiguous()
+        if fits and len(candidates) <= frames.shape[1]:  # too few queries to share videos
+            return frames, mask, candidates, None
+        shown, rows = candidates.unique(return_inverse=True)
+        if len(shown) < len(frames):
+            frames, mask, candidates = frames[shown], mask[shown], rows
+        frames = frames.to(self.cls.dtype).contiguous()
+        count = len(frames) * frames.shape[1]
+        if count >= candidates.numel() or self._bytes(count * len(self.plan.columns)) > MEMORY:
+            return frames, mask, candidates, None
+        return frames, mask, candidates, linear(frames.flatten(0, 1), self.plan.columns)
+
+    def _compiled_pairs(self, loops: ModuleType, part: slice) -> _Pairs:
+        if self.mirrored:
+            frames, mask = self.frames[part].to(self.cls.dtype).contiguous(), self.mask[part]
+            text = self.candidates[part]
+            video = torch.arange(len(frames))[:, None].expand_as(text)
+            table = linear(frames.flatten(0, 1), self.plan.clock)
+            base, clock = self._mix(loops, text, video, frames, mask, table)
+            return _Pairs(*self._text_table(part), base, clock)
+        frames, mask, candidates, projected = self._videos
+        video = candidates[part]
+        text = torch.arange(part.start, part.stop)[:, None].expand_as(video)
+        if projected is not None:
+            base, table = self._mix(loops, text, video, frames, mask, projected)
+        else:
+            base, pooled = self._mix(loops, text, video, frames, mask, frames.flatten(0, 1))
+            table = linear(pooled, self.plan.columns)
+        table = table.flatten(0, 1)
+        return _Pairs(torch.arange(len(table)).view_as(video), table, base, base.new_empty(len(table), 0))
+
+    def _mix(
+        self, loops: ModuleType, text: Tensor, video: Tensor, frames: Tensor, mask: Tensor, table: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """base [query candidate], and `table` [query candidate column] mixed as the texts attend to the
+        frames."""
+        base = self.cls.new_empty(text.shape)
+        out = self.cls.new_empty(*text.shape, table.shape[1])
+        text, video = text.flatten(), video.flatten()
+        # Pairs of one video follow each other, so that its rows are read once.
+        order = video.argsort() if len(text) > 1024 and not self.mirrored else torch.arange(len(text))
+        temperature = self.cls.new_tensor([self.temperature])
+        arrays = (order, text, video, self.cls, self._turned, frames, mask[video].to(self.cls.dtype), table)
+        arrays = [array.numpy() for array in (*arrays, temperature, out.flatten(0, 1), base.flatten())]
+        _spread(lambda first, last: loops.mix(first, last, *arrays), len(text), grain=256)
+        return base, out
+
+    def _compiled_walk(self, loops: ModuleType, part: slice, pairs: _Pairs) -> None:
+        split = torch.tensor([int((self.plan.sign > 0).sum())])
+        clock = pairs.clock.reshape(pairs.rows.numel(), -1)
+        arrays = (pairs.rows, pairs.table, clock, pairs.base.flatten(), self.plan.shift, split)
+        arrays = (*arrays, self.plan.bias, self.weights, self.fresh, *self.states)
+        arrays = [array.numpy() for array in arrays]
+        walks = pairs.rows.shape[0] * self.states.x.shape[1]
+        _spread(lambda first, last: loops.walk(first, last, part.start, *arrays), walks, grain=2)
+
+
+def _spread(work: Callable[[int, int], None], count: int, grain: int) -> None:
+    """work(first, last) over ranges of 0..count of `grain` or more, on as many threads as torch uses."""
+    threads = torch.get_num_threads()
+    ranges = min(count // grain, 4 * threads)  # more than threads: some cores have more time than others
+    if threads == 1 or ranges < 2:
+        work(0, count)
+        return
+    bounds = [count * i // ranges for i in range(ranges + 1)]
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, bounds[:-1], bounds[1:]))
+
+
+# --- compilation ----------------------------------------------------------------------------------------
+
+
+class _Compiler:
+    """Compiles kernels.py in a thread, one dtype after the other, float32 first."""
+
+    def __init__(self) -> None:
+        self.ready: dict[torch.dtype, ModuleType] = {}
+        self.walks = 0
+        self._thread: Thread | None = None
+        self._lock = Lock()
+        self._leaving = Event()
+
+    def start(self) -> Thread:
+        with self._lock:
+            if self._thread is None:
+                self._thread = Thread(target=self._compile, name="compile sampler", daemon=True)
+                self._thread.start()
+                atexit.register(self._leave, self._thread)
+            return self._thread
+
+    def _compile(self) -> None:
+        try:
+            from . import kernels
+
+            for dtype in (torch.float32, torch.float64):
+                if self._leaving.is_set():
+                    return
+                kernels.compile_for(np.float32 if dtype == torch.float32 else np.float64)
+                self.ready[dtype] = kernels
+        except Exception:  # whatever stops numba, the torch form gives the same result
+            log.warning("The sampler's loops could not be compiled: it runs slower, in torch.", exc_info=True)
+
+    def _leave(self, thread: Thread) -> None:
+        self._leaving.set()
+        thread.join()  # the process must not end while LLVM is at work
+
+
+_COMPILER = _Compiler()
+PATIENCE = 64  # walks that a process samples before its loops are compiled without being asked
+
+
+def warm_up(wait: bool = False) -> None:
+    """Compile the CPU's loops in the background: seconds the first time, then they come from numba's cache.
+
+    For programs that will sample again and again. wait: until it is done.
+    """
+    thread = _COMPILER.start()
+    if wait:
+        thread.join()
+
+
+def _loops(like: Tensor, walks: int) -> ModuleType | None:
+    """kernels.py, where its loops serve tensors as `like` and are compiled."""
+    if like.device.type != "cpu":
+        return None
+    if like.dtype not in _COMPILER.ready:
+        # A program that answers one question and ends need not compile: its second or a large call does.
+        if _COMPILER.walks or walks >= PATIENCE:
+            _COMPILER.start()
+        _COMPILER.walks += walks
+    return _COMPILER.ready.get(like.dtype)
