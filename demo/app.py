@@ -38,7 +38,7 @@ element.addEventListener("click", (event) => {
 });
 """
 PLAYER = "window.DiffusionRet.mountPlayer(element, props, watch);"
-CANDIDATES, STEPS, K = 32, 50, 10
+CANDIDATES, STEPS, K, MOST_K = 32, 50, 10, 50
 
 
 def build(retriever: Retriever) -> gr.Blocks:
@@ -60,7 +60,8 @@ def build(retriever: Retriever) -> gr.Blocks:
         """What the page opens with: the query of its address, else the first example."""
         asked = request.query_params
         text = asked.get("q") or queries[0]
-        k, seed = _number(asked.get("k"), K, 1, 50), _number(asked.get("seed"), 0, 0, 2**31 - 1)
+        k = min(_number(asked.get("k"), K, 1, MOST_K), max(len(clips), 1))
+        seed = _number(asked.get("seed"), 0, 0, 2**31 - 1)
         return text, k, seed, *answer(text, k, CANDIDATES, min(STEPS, trained), seed)
 
     def chosen(event: gr.EventData, k: int, candidates: int, steps: int, seed: int) -> tuple:
@@ -144,17 +145,17 @@ def _header(retriever: Retriever) -> str:
 
 
 def _settings(retriever: Retriever, trained: int) -> list:
-    most = max(len(retriever.gallery), 1)
+    most = max(len(retriever.gallery), 2)  # a slider needs two places; the library clamps to the gallery
     with gr.Accordion("Settings of the search", open=False, elem_id="settings"), gr.Row():
         k = gr.Slider(
-            1, min(50, most), min(K, most), step=1, label="Results", info="How many clips are shown."
+            1, min(MOST_K, most), min(K, most), step=1, label="Results", info="How many clips are shown."
         )
         candidates = gr.Slider(
             1, min(128, most), min(CANDIDATES, most), step=1, label="Candidates",
             info="How many of the most similar clips the generator weighs against each other.",
         )  # fmt: skip
         steps = gr.Slider(
-            1, trained, min(STEPS, trained), step=1, label="Steps",
+            1, max(trained, 2), min(STEPS, trained), step=1, label="Steps",
             info="Steps of denoising from pure noise to the distribution.",
         )  # fmt: skip
         seed = gr.Number(
@@ -175,7 +176,8 @@ def _gallery_tab(retriever: Retriever) -> None:
     shown = gr.State(gallery.PAGE)
     grid = gr.HTML(gallery.page(clips), apply_default_css=False, elem_id="clips")
     button = gr.Button("Show more", visible=gallery.more(clips, "", gallery.PAGE), elem_id="more")
-    gr.Markdown(gallery.own_videos(clips.model_name))
+    gr.HTML(gallery.failures(clips), apply_default_css=False)
+    gr.Markdown(gallery.own_videos(clips.model_name), elem_classes="dr-own")
 
     def show(text: str, count: int) -> tuple:
         return gallery.page(clips, text, count), count, gr.update(visible=gallery.more(clips, text, count))
@@ -234,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         retriever = Retriever.open(options.gallery, options.model, options.device)
     except (ValueError, OSError) as error:
-        parser.exit(1, f"{error}\n")
+        parser.exit(2, f"{error}\n")
     build(retriever).launch(server_port=options.port, share=options.share, **serving(retriever))
 
 

@@ -18,7 +18,8 @@ python -m diffusionret index FOLDER_OF_VIDEOS --gallery my-videos --model {model
 python -m demo --gallery my-videos
 ```
 
-The first command reads every video below the folder, shows its progress and lists what it could not read. \
+The first command reads every video below the folder, shows its progress and lists what it could not read; \
+run it again after adding some. A `captions.csv` in it, with columns `video` and `caption`, names them. \
 The bundled model knows only its own drawn world; for videos of the real world give `--model` a folder, \
 a Hub id or a published `.bin` of a model that was trained on such videos.
 """
@@ -52,6 +53,21 @@ def page(gallery: Gallery, words: str = "", shown: int = PAGE) -> str:
     )
     return (
         f'<section class="dr-results is-small"><p class="dr-foot">{count}{first}</p>{grid(cards)}</section>'
+    )
+
+
+def failures(gallery: Gallery) -> str:
+    """The files that indexing could not read, each with its reason, folded; "" for none."""
+    if not gallery.failures:
+        return ""
+    count = len(gallery.failures)
+    rows = "".join(
+        f"<li><code>{escape(failure.uri)}</code> {escape(failure.reason)}</li>"
+        for failure in gallery.failures
+    )
+    files = "1 file" if count == 1 else f"{count:,} files"
+    return (
+        f'<details class="dr-failures"><summary>{files} could not be read</summary><ul>{rows}</ul></details>'
     )
 
 

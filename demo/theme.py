@@ -7,6 +7,8 @@ from pathlib import Path
 import gradio as gr
 
 STATIC = Path(__file__).parent / "static"
+STYLES = ("base.css", "cards.css", "watch.css")
+SCRIPTS = ("cards.js", "trajectory.js", "controls.js", "watch.js")  # each uses what those before it offer
 SANS = (
     "-apple-system",
     "BlinkMacSystemFont",
@@ -76,8 +78,8 @@ def head() -> str:
     Not as `launch(css=...)`: Gradio rewrites that under its own root, where rules for a phone or for the
     larger view, which lies outside of it, no longer apply.
     """
-    styles = "\n".join(_read(name) for name in ("base.css", "cards.css", "watch.css"))
-    scripts = "".join(f"<script>{_read(name)}</script>" for name in ("cards.js", "watch.js"))
+    styles = "\n".join(_read(name) for name in STYLES)
+    scripts = "".join(f"<script>{_read(name)}</script>" for name in SCRIPTS)
     return f"<style>{styles}</style>{scripts}"
 
 

@@ -17,7 +17,6 @@
     const video = document.createElement("video");
     video.muted = video.loop = video.playsInline = true;
     video.preload = "none";
-    video.tabIndex = -1;
     video.setAttribute("aria-hidden", "true");
     video.src = item.dataset.video;
     video.addEventListener("loadedmetadata", () => {
@@ -35,10 +34,10 @@
 
   function stop() {
     clearTimeout(waiting);
-    if (!playing) return;
-    playing.querySelector("video")?.remove();
-    playing.classList.remove("is-playing");
-    playing = null;
+    const item = playing;
+    playing = null; // first: removing what has the focus comes back here
+    item?.classList.remove("is-playing");
+    item?.querySelector("video")?.remove();
   }
 
   function tick() {

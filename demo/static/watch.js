@@ -1,18 +1,10 @@
 // The player of one trajectory: K candidates denoised from noise, drawn and animated here.
 // The whole trajectory arrives once, as JSON with base64 float32 arrays; nothing is asked of the server after.
 (() => {
-  const { part, button } = window.DiffusionRet;
+  const { part, button, icon, iconButton, choice, clamp, decode, percent } = window.DiffusionRet;
   const still = matchMedia("(prefers-reduced-motion: reduce)");
-  const SHARP = 100; // the temperature of the training loss
   const PACE = 10; // steps a second at speed 1
 
-  const ICONS = {
-    first: "M5 4h2v12H5zM16 4v12l-8-6z",
-    back: "M14 4v12l-8-6z",
-    play: "M6 3.5v13l10.5-6.5z",
-    pause: "M5 4h3.5v12H5zM11.5 4H15v12h-3.5z",
-    on: "M6 4v12l8-6z",
-  };
   const READOUTS = {
     sharp: "softmax(100 x̂₀), the prediction read at the temperature of training",
     published: "softmax(x̂₀) of the clamped prediction: nearly flat over so many candidates",
@@ -22,81 +14,7 @@
     prediction: "what the network takes the clean distribution to be, before the clamp to [−1, 1]",
   };
 
-  function floats(text) {
-    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-    return new Float32Array(bytes.buffer);
-  }
-
-  function softmax(row, scale) {
-    const top = Math.max(...row);
-    const e = Array.from(row, (v) => Math.exp(scale * (v - top)));
-    const sum = e.reduce((a, b) => a + b, 0);
-    return e.map((v) => v / sum);
-  }
-
-  const percent = (v) => `${(100 * v).toFixed(v < 0.0995 && v > 0 ? 1 : 0)}\u00a0%`;
-  const clamp = (v, low, high) => Math.min(Math.max(v, low), high);
-
-  // Frame s of 0..steps: the state after s steps and the prediction that led to it; frame 0 has none yet.
-  function decode(payload) {
-    const K = payload.candidates.length;
-    const steps = payload.alpha_bar.length;
-    const x = floats(payload.x);
-    const x0 = floats(payload.x0_raw);
-    const rows = (all, count) => Array.from({ length: count }, (_, i) => all.subarray(i * K, (i + 1) * K));
-    const predicted = rows(x0, steps);
-    const nothing = new Array(K).fill(1 / K);
-    return {
-      ...payload,
-      K,
-      steps,
-      state: rows(x, steps + 1),
-      prediction: [new Float32Array(K), ...predicted],
-      sharp: [nothing, ...predicted.map((row) => softmax(row, SHARP))],
-      published: [nothing, ...predicted.map((row) => softmax(row.map((v) => clamp(v, -1, 1)), 1))],
-      signal: [...payload.alpha_bar, 1].map(Math.sqrt),
-      noise: [...payload.alpha_bar, 1].map((a) => Math.sqrt(1 - a)),
-    };
-  }
-
-  function icon(name) {
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.setAttribute("viewBox", "0 0 20 20");
-    svg.setAttribute("aria-hidden", "true");
-    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-    path.setAttribute("d", ICONS[name]);
-    svg.append(path);
-    return svg;
-  }
-
-  function iconButton(name, label, act) {
-    const node = button("dr-icon", "", act);
-    node.setAttribute("aria-label", label);
-    node.title = label;
-    node.append(icon(name));
-    return node;
-  }
-
-  // A row of buttons of which one is on.
-  function choice(label, names, now, act) {
-    const group = part("div", "dr-choice");
-    group.setAttribute("role", "group");
-    group.setAttribute("aria-label", label);
-    const nodes = Object.entries(names).map(([key, text]) => {
-      const node = button("", text, () => {
-        nodes.forEach((other) => other.setAttribute("aria-pressed", String(other === node)));
-        act(key);
-      });
-      node.setAttribute("aria-pressed", String(key === now));
-      node.dataset.key = key;
-      return node;
-    });
-    group.append(...nodes);
-    return group;
-  }
-
   function rankChange(item) {
-    if (item.rank === null) return "not among the results";
     if (item.rank === item.base_rank) return `rank ${item.rank}, unchanged`;
     return `rank ${item.base_rank} → ${item.rank}`;
   }
@@ -449,10 +367,9 @@
     }
 
     open(i) {
-      const item = this.data.candidates[i];
       const stand = part("div");
-      Object.assign(stand.dataset, { video: item.video, poster: item.poster, caption: item.caption, name: item.name });
-      if (item.moment !== null) stand.dataset.moment = item.moment;
+      const { video, poster, caption, name, moment } = this.data.candidates[i];
+      Object.assign(stand.dataset, { video, poster, caption, name, moment });
       window.DiffusionRet.enlarge(stand);
     }
   }

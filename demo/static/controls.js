@@ -1,0 +1,48 @@
+// Small controls of the player: buttons with an icon, and a row of buttons of which one is on.
+(() => {
+  const { part, button } = window.DiffusionRet;
+  const ICONS = {
+    first: "M5 4h2v12H5zM16 4v12l-8-6z",
+    back: "M14 4v12l-8-6z",
+    play: "M6 3.5v13l10.5-6.5z",
+    pause: "M5 4h3.5v12H5zM11.5 4H15v12h-3.5z",
+    on: "M6 4v12l8-6z",
+  };
+
+  function icon(name) {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("viewBox", "0 0 20 20");
+    svg.setAttribute("aria-hidden", "true");
+    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    path.setAttribute("d", ICONS[name]);
+    svg.append(path);
+    return svg;
+  }
+
+  function iconButton(name, label, act) {
+    const node = button("dr-icon", "", act);
+    node.setAttribute("aria-label", label);
+    node.title = label;
+    node.append(icon(name));
+    return node;
+  }
+
+  function choice(label, names, now, act) {
+    const group = part("div", "dr-choice");
+    group.setAttribute("role", "group");
+    group.setAttribute("aria-label", label);
+    const nodes = Object.entries(names).map(([key, text]) => {
+      const node = button("", text, () => {
+        nodes.forEach((other) => other.setAttribute("aria-pressed", String(other === node)));
+        act(key);
+      });
+      node.setAttribute("aria-pressed", String(key === now));
+      node.dataset.key = key;
+      return node;
+    });
+    group.append(...nodes);
+    return group;
+  }
+
+  window.DiffusionRet = { ...window.DiffusionRet, icon, iconButton, choice };
+})();

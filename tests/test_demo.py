@@ -1,0 +1,328 @@
+"""The app without a browser: it builds over any retriever, escapes what it shows, and sends what it says."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import gradio as gr
+import numpy as np
+import pytest
+import torch
+from tiny import CONFIG, features, tiny_model
+
+from demo import app, clips, evidence, gallery, search, watch
+from diffusionret import Gallery, Hit, Retriever, SearchResult
+from diffusionret.gallery import Failure
+from diffusionret.results import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+NASTY = "<img src=x onerror=alert(1)> \" ' & ${value} {{value}} `"
+
+
+@pytest.fixture(scope="module")
+def retriever() -> Retriever:
+    _, video = features(1, 40, seed=3)
+    return Retriever(tiny_model(), Gallery.in_memory(video, captions=[f"clip {i}" for i in range(40)]))
+
+
+@pytest.fixture(scope="module")
+def result(retriever) -> SearchResult:
+    return retriever.search("a red boat", k=40, candidates=8, steps=10)
+
+
+def hit(rank: int, base_rank: int, caption: str = "a boat", **changes) -> Hit:
+    values = dict(
+        id=f"v{rank}", rank=rank, base_rank=base_rank, similarity=0.25, boost=0.125, score=0.375,
+        probability=0.5, moment=61.2, caption=caption, path=Path("/clips/a b.mp4"), poster=None,
+        duration=90.0,
+    )  # fmt: skip
+    return Hit(**(values | changes))
+
+
+def found(*hits: Hit, generates: bool = True) -> SearchResult:
+    trajectory = SimpleNamespace() if generates else None
+    return SearchResult(
+        "query", list(hits), trajectory, None, None, "", {"total": 12.0}, Settings(10, 32, 50, 0, 1)
+    )
+
+
+class FakeRetriever:
+    """What the app asks of a retriever, and no more."""
+
+    generates = False
+    device = torch.device("cpu")
+
+    def __init__(self) -> None:
+        self.gallery = Gallery.in_memory(
+            features(1, 3)[1], ids=["a", "b", NASTY], captions=["one", "two", NASTY]
+        )
+        self.model = SimpleNamespace(config=SimpleNamespace(name=NASTY, dataset="", generator=None))
+
+    def search(self, text, k=10, candidates=32, steps=50, seed=0, seeds=1):
+        if not text.strip():
+            raise ValueError("The query is empty: describe what should be seen.")
+        return found(hit(1, 1, NASTY), generates=False)
+
+    def similar(self, id, k=10):
+        return [hit(1, 1, NASTY)]
+
+
+def function(page: gr.Blocks, name: str):
+    return next(fn.fn for fn in page.fns.values() if getattr(fn.fn, "__name__", "") == name)
+
+
+# --- the whole page -------------------------------------------------------------------------------------
+
+
+def test_it_builds_over_a_fake_and_over_an_empty_gallery():
+    assert isinstance(app.build(FakeRetriever()), gr.Blocks)
+    empty = Gallery.in_memory(features(1, 0)[1])
+    page = app.build(Retriever(tiny_model(), empty))
+    trouble, cards, player = function(page, "answer")("a boat", 10, 32, 10, 0)
+    assert "holds no videos" in trouble
+    assert cards == player == gr.skip()
+
+
+def test_a_problem_leaves_the_results_alone():
+    trouble, cards, player = function(app.build(FakeRetriever()), "answer")("  ", 10, 32, 10, 0)
+    assert 'role="alert"' in trouble and "The query is empty" in trouble
+    assert cards == player == gr.skip()
+
+
+def test_the_address_chooses_the_first_search(retriever):
+    first = function(app.build(retriever), "first")
+    asked = {"q": "a dog", "k": "3", "seed": "5"}
+    text, k, seed, _, cards, player = first(SimpleNamespace(query_params=asked))
+    assert (text, k, seed) == ("a dog", 3, 5)
+    assert cards.count('class="dr-card"') == 3 and "?q=a+dog&amp;k=3&amp;seed=5" in cards
+    assert json.loads(player)["query"] == "a dog"
+    text, k, seed, *_ = first(SimpleNamespace(query_params={"k": "-1", "seed": "x"}))
+    assert (text, k, seed) == (search.EXAMPLES[""][0], 10, 0)
+
+
+def test_the_page_and_the_endpoint_rank_alike(retriever):
+    page = app.build(retriever)
+    assert [fn.api_name for fn in page.fns.values() if fn.api_visibility == "public"] == ["search"]
+    answer = function(page, "endpoint")("a red boat", 5, 8, 10, 7)
+    assert answer == json.loads(json.dumps(answer))
+    assert set(answer) >= {"hits", "ood", "timings"}
+    expected = retriever.search("a red boat", 5, 8, 10, 7)
+    assert answer["hits"] == expected.to_dict()["hits"]
+    _, cards, _ = function(page, "answer")("a red boat", 5, 8, 10, 7)
+    places = [cards.index(f'data-name="{hit.id}"') for hit in expected.hits]
+    assert places == sorted(places) and cards.count('class="dr-card"') == 5
+    with pytest.raises(gr.Error, match="empty"):
+        function(page, "endpoint")("", steps=10)
+
+
+def test_the_page_serves_the_folders_of_its_clips_only(tmp_path):
+    rows = [SimpleNamespace(id=i, caption="", duration=1.0, timestamps=[0.0], uri=u) for i, u in
+            [("a", "videos/a.mp4"), ("b", str(tmp_path / "else" / "b.mp4"))]]  # fmt: skip
+    names = clips.folders(Gallery(rows, folder=tmp_path / "gallery"))
+    expected = ("else", "gallery/posters", "gallery/videos")
+    assert names == [str((tmp_path / name).resolve()) for name in expected]
+    serving = app.serving(FakeRetriever())
+    assert serving["allowed_paths"] == [str(evidence.MODEL_CARD)]
+
+
+def test_nothing_is_fetched_from_outside():
+    head = app.serving(FakeRetriever())["head"]
+    assert "http://www.w3.org/2000/svg" in head  # a name, not an address
+    assert "http" not in head.replace("http://www.w3.org/2000/svg", "")
+    assert "url(" not in head and "@import" not in head
+    assert not app.serving(FakeRetriever())["theme"]._stylesheets
+
+
+# --- the command line -----------------------------------------------------------------------------------
+
+
+def test_every_option_arrives(monkeypatch):
+    opened, launched = [], {}
+    monkeypatch.setattr(app.Retriever, "open", lambda *a: opened.append(a) or FakeRetriever())
+    monkeypatch.setattr(gr.Blocks, "launch", lambda self, **options: launched.update(options))
+    app.main([])
+    assert opened == [(None, None, "auto")]
+    assert (launched["server_port"], launched["share"]) == (None, False)
+    app.main(["--gallery", "g", "--model", "m", "--device", "cpu", "--port", "7999", "--share"])
+    assert opened[1] == ("g", "m", "cpu")
+    assert (launched["server_port"], launched["share"]) == (7999, True)
+
+
+def test_a_missing_gallery_is_one_sentence(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        app.main(["--gallery", str(tmp_path / "none")])
+    assert stop.value.code == 2
+    assert "There is no gallery" in capsys.readouterr().err
+
+
+def test_it_starts_as_a_file_from_anywhere(tmp_path):
+    command = [sys.executable, str(ROOT / "demo" / "app.py"), "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "--gallery" in done.stdout
+
+
+# --- the Search tab -------------------------------------------------------------------------------------
+
+
+def test_every_text_is_escaped():
+    fake = FakeRetriever()
+    nasty = found(hit(1, 1, NASTY, id=NASTY))
+    nasty = replace(nasty, query=NASTY)
+    parts = [
+        search.page(nasty, 10, 3),
+        search.similar_page(NASTY, nasty.hits),
+        search.problem(NASTY),
+        search.cut(NASTY),
+        search.chips([NASTY]),
+        gallery.page(fake.gallery),
+        gallery.page(fake.gallery, NASTY + "x"),
+        gallery.failures(SimpleNamespace(failures=[Failure(NASTY, NASTY)])),
+        app._header(fake),
+    ]
+    for part in parts:
+        assert "<img src=x" not in part
+        assert "onerror=alert(1)&gt;" in part or "onerror%3Dalert" in part
+
+
+def test_arrows_say_how_generation_moved_a_clip():
+    assert "unchanged" in search.arrow(hit(2, 2)) and "is-same" in search.arrow(hit(2, 2))
+    assert "▲ 3" in search.arrow(hit(1, 4)) and "from 4" in search.arrow(hit(1, 4))
+    assert "▼ 2" in search.arrow(hit(4, 2)) and "is-down" in search.arrow(hit(4, 2))
+
+
+def test_a_card_shows_share_sum_and_moment():
+    card = search.hit_card(hit(1, 4), candidates=32, generates=True)
+    assert "generator’s share" in card and "50\u00a0%" in card and "width:50.00%" in card
+    assert "confidence" not in card
+    assert "0.250" in card and "+ 0.125" in card and "= 0.375" in card
+    assert 'data-moment="61.2"' in card and ">1:01<" in card
+    assert "/gradio_api/file=/clips/a%20b.mp4" in card
+
+
+def test_without_a_generator_there_is_no_share_and_no_arrow():
+    page = search.page(found(hit(1, 1, probability=None, boost=0.0), generates=False), 10, 250)
+    assert "similarity only" in page
+    assert "dr-share" not in page and "dr-move" not in page and "boost" not in page
+
+
+@pytest.mark.parametrize(
+    ("hits", "says"),
+    [
+        ([hit(1, 1), hit(2, 2)], "agrees with the order"),
+        (
+            [hit(1, 1), hit(2, 3), hit(3, 2)],
+            "first with and without generation, which moved 2 of the 3 shown",
+        ),
+        ([hit(1, 5), hit(2, 2)], "lifted it from rank 5."),
+        ([hit(1, 3), hit(2, 1), hit(3, 2)], "lifted it from rank 3 and moved 2 of the other 2."),
+    ],
+)
+def test_the_verdict_is_one_true_sentence(hits, says):
+    verdict = search.verdict(found(*hits), 10, 250)
+    assert verdict.startswith("Best match among 250 clips: <strong>a boat</strong>")
+    assert says in verdict
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0, "< 0.1 %"), (0.004, "0.4 %"), (0.0994, "9.9 %"), (0.0996, "10 %"), (1, "100 %")]
+)
+def test_shares_are_readable(share, text):
+    assert search.percent(share) == text.replace(" ", "\u00a0")
+
+
+def test_a_long_query_shows_what_was_left_out(retriever):
+    text = "a red boat and " * 12
+    trouble, cards, _ = function(app.build(retriever), "answer")(text, 3, 8, 10, 0)
+    assert "left out" in trouble and "boat and" in trouble
+    assert cards.count('class="dr-card"') == 3
+
+
+# --- the Watch tab --------------------------------------------------------------------------------------
+
+
+def unpack(text: str, columns: int) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), "<f4").reshape(-1, columns)
+
+
+def test_the_player_receives_the_trajectory_exactly(result):
+    sent = json.loads(watch.payload(result))
+    trajectory = result.trajectory
+    assert np.array_equal(unpack(sent["x"], 8), trajectory.x[:, 0].numpy())
+    assert np.array_equal(unpack(sent["x0_raw"], 8), trajectory.x0_raw[:, 0].numpy())
+    assert sent["alpha_bar"] == trajectory.alpha_bar.tolist()
+    assert [c["base_rank"] for c in sent["candidates"]] == list(range(1, 9))
+    by_base = {hit.base_rank: hit for hit in result.hits}
+    assert [c["name"] for c in sent["candidates"]] == [by_base[i].id for i in range(1, 9)]
+    last = torch.from_numpy(unpack(sent["x0_raw"], 8)[-1].copy()).double().mul(100).softmax(0)
+    shares = torch.tensor([by_base[i].probability for i in range(1, 9)], dtype=torch.float64)
+    assert torch.allclose(last, shares, atol=1e-5)
+
+
+def test_the_player_says_when_the_winner_settled(result):
+    leaders = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [0.2, 0.9]])
+    assert watch.settled(leaders) == 3
+    assert watch.settled(leaders[2:]) == 1
+    sentence = json.loads(watch.payload(result))["sentence"]
+    step = watch.settled(result.trajectory.x0_raw[:, 0])
+    assert ("first step" if step == 1 else f"step {step} of 10") in sentence
+
+
+def test_without_a_generator_the_player_says_so():
+    _, video = features(1, 5)
+    alone = Retriever(tiny_model(config=replace(CONFIG, generator=None)), Gallery.in_memory(video))
+    assert "no generator" in json.loads(watch.payload(alone.search("a boat")))["message"]
+
+
+# --- the Gallery and Evidence tabs ----------------------------------------------------------------------
+
+
+def test_the_gallery_filters_and_pages():
+    captions = [f"a {colour} boat {i}" for i in range(50) for colour in ("red", "blue")]
+    many = Gallery.in_memory(features(1, 100)[1], captions=captions)
+    assert len(gallery.matching(many, "BOAT red")) == 50
+    page = gallery.page(many)
+    assert "100 clips, the first 60 shown" in page and page.count('class="dr-card"') == 60
+    assert gallery.more(many, "", 60) and not gallery.more(many, "red", 60)
+    assert "50 of 100 clips" in gallery.page(many, "red")
+    assert "No clip says" in gallery.page(many, "green")
+    assert "empty" in gallery.page(Gallery.in_memory(features(1, 0)[1]))
+
+
+def test_own_videos_come_with_their_commands():
+    text = gallery.own_videos("clip:ViT-B-32:openai")
+    assert (
+        "python -m diffusionret index FOLDER_OF_VIDEOS --gallery my-videos --model clip:ViT-B-32:openai"
+        in text
+    )
+    assert "python -m demo --gallery my-videos" in text
+
+
+def test_results_become_tables_with_their_commands(tmp_path):
+    assert evidence.tables(tmp_path) == evidence.NOTHING
+    table = {"before": {"R1": 91.5, "MnR": [1.2, 1.4]}, "after": {"R1": 92, "note": NASTY}}
+    content = {"title": "Search", "command": "python -m x <y>", "clips": 1000, "t2v": table}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    (tmp_path / "b.json").write_text("{")
+    (tmp_path / "c_d.json").write_text(json.dumps([{"step": 1, "loss": 0.25}]))
+    shown = evidence.tables(tmp_path)
+    assert "<h3>Search</h3>" in shown and "python -m x &lt;y&gt;" in shown and "<h4>t2v</h4>" in shown
+    assert "<td>91.5</td>" in shown and "1.2 to 1.4" in shown and '<th scope="row">after</th>' in shown
+    assert "b.json is not readable" in shown and "<h3>c d</h3>" in shown and "<td>0.25</td>" in shown
+    assert "<img src=x" not in shown
+
+
+def test_the_model_card_shows_its_own_pictures(tmp_path):
+    assert evidence.model_card(tmp_path) == ""
+    (tmp_path / "curve.png").write_bytes(b"")
+    text = "---\nlicense: x\n---\n# Card\n![a](curve.png) ![b](../up.png) ![c](https://x/y.png)\n"
+    (tmp_path / "README.md").write_text(text)
+    card = evidence.model_card(tmp_path)
+    assert card.startswith("# Card") and f"![a]({clips.url(tmp_path / 'curve.png')})" in card
+    assert "![b](../up.png)" in card
