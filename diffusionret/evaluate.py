@@ -56,8 +56,9 @@ def generate(
 
 def generator_scores(scores: Tensor, walk: Trajectory) -> Tensor:
     """[query gallery]: candidates ranked by x0 before the clamp, everything else after them by `scores`."""
-    alone = scores - scores.max() - 1e4
-    return alone.scatter(1, walk.candidates, walk.x0_raw[-1])
+    x0 = walk.x0_raw[-1].double()
+    below = scores.double() - scores.max() + x0.min() - 1.0
+    return below.scatter(1, walk.candidates, x0)
 
 
 def compare(model: DiffusionRet, text: TextFeatures, video: VideoFeatures, direction: str) -> dict:
@@ -170,7 +171,7 @@ def encode_clips(model: DiffusionRet, frames: np.ndarray, batch: int = 64) -> Vi
     """Features of drawn clips, uint8 [clip frame h w 3]."""
     parts = []
     for start in range(0, len(frames), batch):
-        x = torch.from_numpy(np.ascontiguousarray(frames[start : start + batch])).to(model.device)
+        x = torch.from_numpy(np.array(frames[start : start + batch])).to(model.device)
         mask = torch.ones(x.shape[:2], dtype=torch.long, device=model.device)
         parts.append(model.encode_frames(model.preprocess(x), mask))
     return VideoFeatures(torch.cat([p.frames for p in parts]), torch.cat([p.mask for p in parts]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import math
 import random
@@ -15,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .config import PRESETS, GeneratorConfig, TrainConfig
 from .datasets.storybook import captions, clips, world
 from .encoders import TextFeatures, VideoFeatures
+from .evaluate import OMIT, encode_clips, generate, generator_scores
 from .metrics import retrieval_metrics
 from .model import DiffusionRet, build_model, initialise
 
@@ -84,7 +85,7 @@ class Trainer:
         self.config, self.model, self.folder, self.cache = config, model, folder, cache
         self.device = model.device
         self.optimizer = make_optimizer(model, config)
-        self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
+        self.average = copy.deepcopy(model)
         self.step, self.best, self.seconds = 0, -1.0, 0.0
         self.encode_image = torch.compile(model.towers.visual) if compiled else model.towers.visual
         size, frames = model.config.clip.image_size, model.config.frames
@@ -120,7 +121,7 @@ class Trainer:
         """Features of clips from a random part of their frames; the frames not seen are masked."""
         model, total, seen = self.model, self.model.config.frames, self.config.frames_seen
         chosen = sorted(rng.sample(range(total), seen))
-        frames = torch.from_numpy(np.ascontiguousarray(self.data.frames[indices][:, chosen])).to(self.device)
+        frames = torch.from_numpy(self.data.frames[indices][:, chosen]).to(self.device)
         x = soften(shift(model.preprocess(frames), rng).flatten(0, 1), rng)
         x = x.contiguous(memory_format=torch.channels_last)
         seen_features = self.encode_image(x).unflatten(0, (len(indices), seen))
@@ -168,7 +169,7 @@ class Trainer:
                 [p for g in self.optimizer.param_groups for p in g["params"]], config.clip_norm
             )
             self.optimizer.step()
-            self.average.update_parameters(self.model)
+            self._update_average()
             losses.append(loss.item())
             self.step += 1
             self.seconds = time.monotonic() - started
@@ -181,39 +182,40 @@ class Trainer:
                 )
                 losses = []
             if self.step % config.evaluate_every == 0 or last:
-                yield self._evaluate()
                 self.save()
-
-    # --- evaluation and features ------------------------------------------------------------------------
+                yield self._evaluate()
 
     @torch.no_grad()
-    def _encode(self, model: DiffusionRet, frames: np.ndarray, indices: np.ndarray) -> VideoFeatures:
-        model.eval()
-        parts = []
-        for start in range(0, len(indices), 128):
-            x = torch.from_numpy(np.ascontiguousarray(frames[indices[start : start + 128]])).to(self.device)
-            mask = torch.ones(x.shape[:2], dtype=torch.long, device=self.device)
-            parts.append(model.encode_frames(model.preprocess(x), mask))
-        return VideoFeatures(torch.cat([p.frames for p in parts]), torch.cat([p.mask for p in parts]))
+    def _update_average(self) -> None:
+        """Move the averaged weights (and the statistics of batch norms) towards the trained ones."""
+        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))  # early on, little is worth keeping
+        new = self.model.state_dict()
+        for name, old in self.average.state_dict().items():
+            if old.is_floating_point():
+                old.lerp_(new[name], 1 - decay)
+            else:
+                old.copy_(new[name])
+
+    # --- evaluation and features ------------------------------------------------------------------------
 
     def _encode_all(self) -> VideoFeatures:
         """Features of all training clips: they are frozen in stage 2."""
         start = time.monotonic()
-        features = self._encode(self.model, self.data.frames, np.arange(len(self.data)))
+        features = encode_clips(self.model.eval(), self.data.frames)
         print(f"encoded {len(self.data)} clips in {time.monotonic() - start:.0f} s", file=sys.stderr)
         return features
 
     @torch.no_grad()
     def _evaluate(self) -> dict:
         """Validation R@1 of the averaged weights; what is best is kept."""
-        model: DiffusionRet = self.average.module
+        model = self.average
         model.eval()
         scenes = world.split("validation")
         frames = clips.split_frames("validation", self.cache, model.config.frames, model.config.clip.image_size)
-        video = self._encode(model, frames, np.arange(len(scenes)))
+        video = encode_clips(model, frames)
         rng = random.Random("validation captions")
-        full = model.encode_text([captions.write(s, rng, omit=0.0).text for s in scenes])
-        natural = model.encode_text([captions.write(s, rng, omit=0.35).text for s in scenes])
+        full = model.encode_text([captions.write(s, rng, 0.0).text for s in scenes])
+        natural = model.encode_text([captions.write(s, rng, OMIT).text for s in scenes])
         record = dict(step=self.step, minutes=self.seconds / 60)
         cls = torch.nn.functional.normalize(full.cls, dim=-1) @ video.frames.mean(1).T
         record["cls_R1"] = retrieval_metrics(cls).R1
@@ -231,21 +233,12 @@ class Trainer:
     def _evaluate_generator(
         self, model: DiffusionRet, text: TextFeatures, video: VideoFeatures, similarity: Tensor
     ) -> dict:
-        """R@1 of the generator alone: the 32 candidates ranked by x0 before the clamp."""
+        """R@1 of the generator alone (candidates ranked by x0 before the clamp) and after re-ranking."""
         record = {}
-        assert model.config.generator is not None
-        for direction, scores in (("t2v", similarity), ("v2t", similarity.T)):
-            candidates = scores.topk(32, dim=1).indices
-            noise = torch.randn(32, generator=torch.Generator().manual_seed(0)).to(self.device)
-            walk = model.generate(
-                text, video, candidates, direction, noise=noise.expand(len(scores), -1),
-                steps=model.config.generator.steps, respace_from=model.config.generator.steps,
-            )  # fmt: skip
-            winner = candidates.gather(1, walk.x0_raw[-1].argmax(1, keepdim=True))[:, 0]
-            own = torch.arange(len(scores), device=self.device)
-            record[f"generator_R1_{direction}"] = 100 * (winner == own).float().mean().item()
-            reranked = retrieval_metrics(model.rerank(scores, walk)).R1
-            record[f"after_R1_{direction}"] = reranked
+        for direction, scores in (("t2v", similarity), ("v2t", similarity.T.contiguous())):
+            walk = generate(model, text, video, scores, direction)
+            record[f"generator_R1_{direction}"] = retrieval_metrics(generator_scores(scores, walk)).R1
+            record[f"after_R1_{direction}"] = retrieval_metrics(model.rerank(scores, walk)).R1
         return record
 
 

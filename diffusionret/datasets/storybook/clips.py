@@ -50,17 +50,25 @@ def render_scenes(
         array = np.lib.format.open_memmap(
             part, mode="w+", dtype=np.uint8, shape=(len(scenes), frames, size, size, 3)
         )
-        draw = partial(clip_frames, frames=frames, size=size)
         start = time.monotonic()
-        with multiprocessing.get_context("spawn").Pool(workers) as pool:
-            for i, clip in enumerate(pool.imap(draw, scenes, chunksize=64)):
-                array[i] = clip
-                if report and (i + 1) % 2000 == 0:
-                    left = (time.monotonic() - start) * (len(scenes) / (i + 1) - 1)
-                    report(f"drew {i + 1} of {len(scenes)} clips, {left / 60:.1f} minutes left")
+        for i, clip in enumerate(_draw_all(scenes, partial(clip_frames, frames=frames, size=size), workers)):
+            array[i] = clip
+            if report and (i + 1) % 2000 == 0:
+                left = (time.monotonic() - start) * (len(scenes) / (i + 1) - 1)
+                report(f"drew {i + 1} of {len(scenes)} clips, {left / 60:.1f} minutes left")
         array.flush()
         part.rename(file)
     return np.load(file, mmap_mode="r")
+
+
+def _draw_all(
+    scenes: list[Scene], draw: Callable[[Scene], np.ndarray], workers: int
+) -> Iterator[np.ndarray]:
+    if len(scenes) < 2000:  # drawn sooner than workers have started
+        yield from map(draw, scenes)
+        return
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        yield from pool.imap(draw, scenes, chunksize=64)
 
 
 def split_frames(name: str, cache: Path, frames: int, size: int, look: str = "storybook") -> np.ndarray:

@@ -1,0 +1,86 @@
+import json
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import CONFIG
+
+from diffusionret import DiffusionRet
+from diffusionret.config import PRESETS, TrainConfig
+from diffusionret.datasets.storybook import world
+from diffusionret.train import Trainer, lr_scale, shift, start_model
+
+pytest.importorskip("skia")
+TINY = replace(CONFIG, generator=None, words=32, clip=replace(CONFIG.clip, context_length=32))
+STAGE = TrainConfig(
+    name="tiny-0", stage=0, model=TINY, command="", minutes=0, reaches="", steps=4, batch=16, lr=1e-3,
+    cls_weight=1.0, frames_seen=2, evaluate_every=2,
+)  # fmt: skip
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Twelve clips to validate on instead of a thousand."""
+    scenes = world.split("validation")[:12]
+    monkeypatch.setattr(world, "split", lambda name, look="storybook": scenes)
+
+
+def train(config, runs, tmp_path, **changes):
+    config = replace(config, **changes)
+    trainer = Trainer(config, start_model(config, runs, 0), runs / config.name, tmp_path / "cache", families=16)
+    return trainer, list(trainer.records())
+
+
+def test_the_learning_rate_rises_and_falls():
+    scale = [lr_scale(i, 100, 0.1) for i in range(100)]
+    assert scale[0] == pytest.approx(0.1) and scale[9] == pytest.approx(1.0) and max(scale) <= 1
+    assert scale[10:] == sorted(scale[10:], reverse=True) and scale[-1] < 0.01
+
+
+def test_three_stages_build_on_each_other(few, tmp_path):
+    runs = tmp_path / "runs"
+    _, records = train(STAGE, runs, tmp_path)
+    assert [r["step"] for r in records if "full_R1" in r] == [2, 4]
+    one = replace(STAGE, name="tiny-1", stage=1, init="tiny-0", frames_seen=4, cls_weight=0.0)
+    train(one, runs, tmp_path)
+    two = replace(one, name="tiny-2", stage=2, init="tiny-1", negatives=7)
+    trainer, records = train(two, runs, tmp_path)
+    assert {"generator_R1_t2v", "after_R1_v2t"} <= set(records[-1])
+    before = DiffusionRet.from_pretrained(runs / "tiny-1" / "best")
+    after = DiffusionRet.from_pretrained(runs / "tiny-2" / "best")
+    assert after.config.generator.candidates == 8 and before.generator is None
+    for name, value in before.state_dict().items():  # features are frozen in stage 2
+        assert torch.allclose(value, after.state_dict()[name], atol=1e-3), name
+    with pytest.raises(FileNotFoundError, match="not trained yet"):
+        start_model(replace(one, init="elsewhere"), runs, 0)
+
+
+def test_killed_and_resumed_is_as_never_killed(few, tmp_path):
+    whole, _ = train(STAGE, tmp_path / "a", tmp_path)
+    config = replace(STAGE)
+    trainer = Trainer(
+        config, start_model(config, tmp_path, 0), tmp_path / "b" / config.name, tmp_path / "cache", families=16
+    )
+    for record in trainer.records():
+        if record["step"] == 2:
+            break  # as a kill between two steps
+    again, _ = train(STAGE, tmp_path / "b", tmp_path)
+    for name, value in whole.model.state_dict().items():
+        assert torch.allclose(value, again.model.state_dict()[name], atol=1e-5), name
+    for name, value in whole.average.state_dict().items():
+        assert torch.allclose(value, again.average.state_dict()[name], atol=1e-5), name
+
+
+def test_augmentation_moves_and_never_flips():
+    ramp = torch.arange(16.0).expand(1, 1, 3, 16, 16)  # brighter to the right
+    for seed in range(20):
+        moved = shift(ramp, random.Random(seed))
+        assert moved.shape == ramp.shape and (moved.diff(dim=-1) >= 0).all()
+
+
+def test_presets_say_what_they_do():
+    for name, preset in PRESETS.items():
+        assert preset.name == name and name in preset.command and preset.minutes > 0 and preset.reaches
+        assert preset.init is None or preset.init in PRESETS
+        json.dumps(preset.model.to_dict())
