@@ -40,7 +40,7 @@ def load_published(path: str | Path, attention_temperature: float = 1.0) -> Diff
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise
+        raise FileNotFoundError(f"There is no file {path}.") from None
     except Exception as error:  # torch raises many kinds for what is no checkpoint
         raise CheckpointError(
             f"{path} is not a readable checkpoint of weights only: {error}".split("\n")[0]

@@ -98,10 +98,10 @@ class Retriever:
         seeds: int = 1,
     ) -> list[SearchResult]:
         """As `search`, for many sentences; timings are an even share of their batch's."""
-        settings = self._settings(k, candidates, steps, seed, seeds)
         for text in texts:
             if not isinstance(text, str) or not text.strip():
                 raise ValueError("The query is empty: describe what should be seen.")
+        settings = self._settings(k, candidates, steps, seed, seeds)
         results = []
         for start in range(0, len(texts), BATCH):
             results += self._search_batch(texts[start : start + BATCH], settings)
