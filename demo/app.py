@@ -183,7 +183,7 @@ def _gallery_tab(retriever: Retriever) -> None:
         return gallery.page(clips, text, count), count, gr.update(visible=gallery.more(clips, text, count))
 
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    words.input(
+    words.change(
         lambda text: show(text, gallery.PAGE),
         words,
         [grid, shown, button],

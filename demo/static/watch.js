@@ -228,10 +228,10 @@
       if (this.at >= this.data.steps) this.at = 0;
       this.playing = true;
       this.showPlaying();
-      let before = performance.now();
+      let before = null; // the clock of frames runs behind performance.now(): start with the first frame
       const frame = (now) => {
         if (!this.playing) return;
-        this.at = Math.min(this.at + ((now - before) / 1000) * PACE * this.speed, this.data.steps);
+        this.at = Math.min(this.at + ((now - (before ?? now)) / 1000) * PACE * this.speed, this.data.steps);
         before = now;
         this.draw();
         if (this.at >= this.data.steps) this.pause();

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import torch
 from clips import write_clip
 from tiny import tiny_model
 
@@ -33,7 +34,7 @@ QUIET = (
 )  # fmt: skip
 CLIPS = 14
 NASTY = "<img src=x onerror=alert(1)> & ${value} {{value}}"
-WAIT = 60_000  # milliseconds: a busy machine is slow, not wrong
+WAIT = 30_000  # milliseconds: a busy machine is slow, not wrong
 
 pytestmark = [
     pytest.mark.browser,
@@ -234,7 +235,8 @@ def test_an_address_restores_a_search_and_similar_clips_lead_back(visit):
     assert cards(page) == found
 
 
-SHARES = "document.querySelector('#player .dr-player').parentElement.player.share"
+PLAYER = "document.querySelector('#player .dr-player').parentElement.player"
+SHARES = f"{PLAYER}.share"
 
 
 def test_the_player_plays_and_steps(visit, world):
@@ -251,7 +253,10 @@ def test_the_player_plays_and_steps(visit, world):
     retriever = Retriever.open(world / "gallery", world / "model", "cpu")
     x0_raw = retriever.search("a red boat", steps=10).trajectory.x0_raw[-1, 0]
     drawn = page.evaluate(SHARES)
-    assert drawn == pytest.approx((100 * x0_raw.double()).softmax(0).tolist(), abs=1e-6)
+    # Another process may sample with the other form of the sampler, which agrees up to rounding.
+    assert drawn == pytest.approx((100 * x0_raw.double()).softmax(0).tolist(), abs=1e-4)
+    sent = torch.tensor(page.evaluate(f"Array.from({PLAYER}.data.prediction.at(-1))"), dtype=torch.float64)
+    assert drawn == pytest.approx((100 * sent).softmax(0).tolist(), abs=1e-6)
     assert page.locator(".dr-posters .is-leader").count() == 1
 
     page.locator(".dr-theatre").focus()
@@ -277,14 +282,14 @@ def test_the_gallery_shows_and_filters_all_clips(visit, address, world):
     assert page.locator("#clips .dr-card").count() == CLIPS
     page.locator("#filter :is(input, textarea)").fill("number 13")
     page.wait_for_function("document.querySelectorAll('#clips .dr-card').length === 1")
-    assert "python -m diffusionret index" in page.locator(".dr-own").inner_text()
+    assert "python -m diffusionret index" in page.locator(".block.dr-own").inner_text()
     with pytest.raises(urllib.error.HTTPError, match="403"):  # only the clips' own folders are served
         urllib.request.urlopen(f"{address}gradio_api/file={world / 'model' / 'config.json'}", timeout=20)
 
 
 # The right edge of what is seen, but for what scrolls sideways within itself.
 WIDEST = """Math.max(...[...document.querySelectorAll("main *")]
-  .filter((node) => node.offsetParent && !node.closest(".dr-chips, .dr-table, pre"))
+  .filter((node) => node.offsetParent && !node.closest(".dr-chips, .dr-table, pre, [aria-hidden=true]"))
   .map((node) => node.getBoundingClientRect().right))"""
 
 
@@ -307,5 +312,7 @@ def test_the_endpoint_answers_clients(address, world):
     client = Client(address, verbose=False)
     answer = client.predict("a red boat", 5, 8, 10, 7, api_name="/search")
     expected = Retriever.open(world / "gallery", world / "model", "cpu").search("a red boat", 5, 8, 10, 7)
-    assert answer["hits"] == json.loads(json.dumps(expected.to_dict()))["hits"]
+    assert [hit["id"] for hit in answer["hits"]] == [hit.id for hit in expected.hits]
+    for hit, same in zip(answer["hits"], expected.to_dict()["hits"], strict=True):
+        assert hit == pytest.approx(same, abs=1e-4)
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/search"}
