@@ -112,7 +112,8 @@ def training(stages: list[dict]) -> str:
     lines = ["| stage | command | minutes | steps | best validation score |", "|---|---|---|---|---|"]
     for stage in stages:
         lines.append(
-            f"| {stage['stage']} | `{stage['command']}` | {stage['minutes']:.0f} | {stage['steps']} | {stage['score']} |"
+            f"| {stage['stage']} | `{stage['command']}` | {stage['minutes']:.0f} | {stage['steps']} "
+            f"| {stage['score']} |"
         )
     return "\n".join(lines)
 

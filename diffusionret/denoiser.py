@@ -61,7 +61,9 @@ class Denoiser(nn.Module):
         self.v_proj = nn.Linear(dim, dim, bias=False)
         self.proj = nn.Linear(dim, dim)
         self.time = TimeEmbedding(dim)
-        self.decoder = nn.Sequential(nn.Linear(2 * dim, 2 * dim), nn.ReLU(inplace=True), nn.Linear(2 * dim, 1))
+        self.decoder = nn.Sequential(
+            nn.Linear(2 * dim, 2 * dim), nn.ReLU(inplace=True), nn.Linear(2 * dim, 1)
+        )
 
     def forward(
         self,

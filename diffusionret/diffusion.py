@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -54,7 +55,7 @@ def make_schedule(name: str, steps: int) -> Schedule:
         raise ValueError(f"A schedule needs at least 1 step, not {steps}.")
     if name == "cosine":
         level = [math.cos((i / steps + 0.008) / 1.008 * math.pi / 2) ** 2 for i in range(steps + 1)]
-        beta = torch.tensor([min(1 - b / a, 0.999) for a, b in zip(level, level[1:], strict=False)], dtype=torch.float64)
+        beta = torch.tensor([min(1 - b / a, 0.999) for a, b in pairwise(level)], dtype=torch.float64)
     elif name == "linear":
         if steps <= 20:
             raise ValueError(

@@ -63,7 +63,9 @@ class TemporalTransformer(nn.Module):
     ) -> Float[Tensor, "video frame dim"]:
         count = frames.shape[1]
         if count > self.positions.num_embeddings:
-            raise ValueError(f"{count} frames, but the model knows {self.positions.num_embeddings} positions.")
+            raise ValueError(
+                f"{count} frames, but the model knows {self.positions.num_embeddings} positions."
+            )
         # -1e6 is added to the logits of masked frames, as published, not -inf: a video without a single
         # real frame stays finite.
         bias = (1 - mask.to(frames.dtype)) * -1e6
@@ -86,5 +88,7 @@ def encode_tokens(
     bias = towers.attn_mask[:count, :count].masked_fill((mask == 0)[:, None, :], float("-inf"))
     x = towers.transformer(x, attn_mask=bias.repeat_interleave(heads, dim=0))
     tokens = towers.ln_final(x) @ towers.text_projection
-    cls = tokens[torch.arange(len(ids), device=ids.device), ids.argmax(dim=-1)]  # the end token has the highest id
+    cls = tokens[
+        torch.arange(len(ids), device=ids.device), ids.argmax(dim=-1)
+    ]  # the end token has the highest id
     return cls, tokens

@@ -84,7 +84,12 @@ def compare(model: DiffusionRet, text: TextFeatures, video: VideoFeatures, direc
 
 @torch.no_grad()
 def noise_figures(
-    model: DiffusionRet, text: TextFeatures, video: VideoFeatures, scores: Tensor, walk: Trajectory, seeds: int = 6
+    model: DiffusionRet,
+    text: TextFeatures,
+    video: VideoFeatures,
+    scores: Tensor,
+    walk: Trajectory,
+    seeds: int = 6,
 ) -> dict:
     """How much the noise matters, and what the clamp does.
 
@@ -98,10 +103,14 @@ def noise_figures(
     network = model.generator[walk.direction]
     query, shown = model.pair_features(text, video, walk.candidates, walk.direction)
     spread = [
-        network.affinity(torch.full((len(shown),), int(t), device=shown.device), query, shown).std(dim=1).mean()
+        network.affinity(torch.full((len(shown),), int(t), device=shown.device), query, shown)
+        .std(dim=1)
+        .mean()
         for t in walk.timesteps[:: max(1, len(walk.timesteps) // 10)]
     ]
-    others = [generate(model, text, video, scores, walk.direction, seed=s).x0_raw[-1] for s in range(1, seeds)]
+    others = [
+        generate(model, text, video, scores, walk.direction, seed=s).x0_raw[-1] for s in range(1, seeds)
+    ]
     finals = torch.stack([walk.x0_raw[-1], *others])  # [seed query candidate]
     finals = finals - finals.mean(dim=2, keepdim=True)  # the level of x0 is free: cross entropy ignores it
     within = finals.var(dim=0, unbiased=True).mean()
@@ -159,7 +168,8 @@ def minimal_pairs(model: DiffusionRet, kind: str, cache: Path, look: str) -> tup
     right = []
     for i in range(0, len(scenes), 2):
         pair = model.similarity(
-            TextFeatures(*(part[i : i + 2] for part in text)), VideoFeatures(*(part[i : i + 2] for part in video))
+            TextFeatures(*(part[i : i + 2] for part in text)),
+            VideoFeatures(*(part[i : i + 2] for part in video)),
         )
         right.append(((pair[0, 0] > pair[0, 1]).item() + (pair[1, 1] > pair[1, 0]).item()) / 2)
     interval = bootstrap_interval(np.array(right), lambda v: 100 * float(np.mean(v)))
@@ -198,7 +208,9 @@ def evaluate_storybook(model: DiffusionRet, split: str, cache: Path, look: str =
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="storybook", choices=world.LOOKS, help="what to evaluate on")
     parser.add_argument("--split", default="test", choices=sorted(world.SPLIT_SIZES))
-    parser.add_argument("--model", default="storybook", help="a folder, a Hub id, a bundled name or a published .bin")
+    parser.add_argument(
+        "--model", default="storybook", help="a folder, a Hub id, a bundled name or a published .bin"
+    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--cache", type=Path, default=clips.CACHE, help="folder of drawn clips")
     parser.add_argument("--out", type=Path, help="also write the report to this JSON file")
@@ -236,4 +248,3 @@ def as_table(report: dict) -> str:
                          f"{report[key]['moved_up']} queries up, {report[key]['moved_down']} down")  # fmt: skip
             lines.append("  noise: " + ", ".join(f"{k} {v:.3g}" for k, v in report[key]["noise"].items()))
     return "\n".join(lines)
-

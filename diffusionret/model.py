@@ -33,7 +33,9 @@ class NoGenerator(ValueError):
     """The model holds no trained generator, so nothing can be generated."""
 
     def __init__(self) -> None:
-        super().__init__("This model has no generator (similarity only): train stage 2, or load one that has it.")
+        super().__init__(
+            "This model has no generator (similarity only): train stage 2, or load one that has it."
+        )
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ class DiffusionRet(
         ids, mask = self.tokenize(texts)
         return self.encode_token_ids(ids.to(self.device), mask.to(self.device))
 
-    def encode_token_ids(self, ids: Int[Tensor, "text token"], mask: Int[Tensor, "text token"]) -> TextFeatures:
+    def encode_token_ids(
+        self, ids: Int[Tensor, "text token"], mask: Int[Tensor, "text token"]
+    ) -> TextFeatures:
         cls, tokens = encode_tokens(self.towers, ids, mask)
         return TextFeatures(self._scaled(cls), self._scaled(tokens), mask)
 
@@ -142,7 +146,9 @@ class DiffusionRet(
         self, frames: Float[Tensor, "video frame 3 h w"], mask: Int[Tensor, "video frame"]
     ) -> VideoFeatures:
         """Features of normalised frames (see `preprocess`)."""
-        return self.contextualise(self.towers.encode_image(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]), mask)
+        return self.contextualise(
+            self.towers.encode_image(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]), mask
+        )
 
     def contextualise(self, embeddings: Float[Tensor, "video frame dim"], mask: Int[Tensor, "video frame"]):
         """Image-tower embeddings of frames -> VideoFeatures: the temporal transformer and the scale."""
@@ -172,7 +178,11 @@ class DiffusionRet(
     def schedule(self, steps: int, name: str | None = None, respace_from: int | None = None) -> Schedule:
         """A schedule for sampling: fresh, as published, or `steps` of a longer one of `respace_from` steps."""
         name = name or (self.config.generator or GeneratorConfig()).schedule
-        return make_schedule(name, steps) if respace_from is None else make_schedule(name, respace_from).respaced(steps)
+        return (
+            make_schedule(name, steps)
+            if respace_from is None
+            else make_schedule(name, respace_from).respaced(steps)
+        )
 
     def pair_features(
         self,
@@ -225,12 +235,16 @@ class DiffusionRet(
         if noise is None:
             if generator is None:
                 raise ValueError("Sampling is random: pass the noise or a torch.Generator.")
-            noise = torch.randn(candidates.shape, generator=generator, device=generator.device).to(self.device)
+            noise = torch.randn(candidates.shape, generator=generator, device=generator.device).to(
+                self.device
+            )
         if noise.shape[-2:] != candidates.shape or noise.ndim not in (2, 3):
             raise ValueError(f"noise is {tuple(noise.shape)}, candidates are {tuple(candidates.shape)}.")
         plan = self.schedule(steps, schedule, respace_from)
         if direction not in DIRECTIONS:
-            raise ValueError(f"direction is {direction!r}: choose t2v (text to video) or v2t (video to text).")
+            raise ValueError(
+                f"direction is {direction!r}: choose t2v (text to video) or v2t (video to text)."
+            )
         states = sample(
             network=self.generator[direction],
             cls=text.cls,
@@ -255,7 +269,9 @@ class DiffusionRet(
             schedule=plan.name,
         )
 
-    def boost(self, trajectory: Trajectory, alpha: float = 1.0, beta: float = 1.0) -> Float[Tensor, "query candidate"]:
+    def boost(
+        self, trajectory: Trajectory, alpha: float = 1.0, beta: float = 1.0
+    ) -> Float[Tensor, "query candidate"]:
         """What generation adds to the similarity of each candidate: alpha * softmax(beta * sample), in [0, alpha]."""
         boost = alpha * (beta * trajectory.sample).softmax(dim=-1)
         return boost.mean(dim=0) if trajectory.has_seeds else boost
@@ -272,7 +288,9 @@ class DiffusionRet(
         Rows are the trajectory's queries: pass `similarity.T` of a [text video] matrix for "v2t". With seeds
         the boost is the mean over seeds.
         """
-        return similarity.scatter_add(1, trajectory.candidates, self.boost(trajectory, alpha, beta).to(similarity.dtype))
+        return similarity.scatter_add(
+            1, trajectory.candidates, self.boost(trajectory, alpha, beta).to(similarity.dtype)
+        )
 
     # --- training ---------------------------------------------------------------------------------------
 
@@ -344,7 +362,11 @@ class DiffusionRet(
         if layout is None:
             raise ValueError(f"open_clip knows no model {name!r}: see open_clip.list_models().")
         config = ModelConfig(
-            clip=_clip_config(layout), generator=None, temporal_layers=0, interaction="cls", name=f"{name} {pretrained}"
+            clip=_clip_config(layout),
+            generator=None,
+            temporal_layers=0,
+            interaction="cls",
+            name=f"{name} {pretrained}",
         )
         try:
             towers = open_clip.create_model(name, pretrained=pretrained, precision="fp32")
@@ -363,7 +385,9 @@ class DiffusionRet(
         The temporal transformer starts as the first blocks of CLIP's text transformer, its positions as
         CLIP's text positions (where the widths agree); other new weights are N(0, 0.02), biases 0.
         """
-        config = replace(self.config, interaction="wti", temporal_layers=self.config.temporal_layers or 4, **changes)
+        config = replace(
+            self.config, interaction="wti", temporal_layers=self.config.temporal_layers or 4, **changes
+        )
         config = replace(config, generator=generator or config.generator)
         model = build_model(config)
         model.load_state_dict(self.state_dict(), strict=False)
@@ -390,7 +414,9 @@ class DiffusionRet(
         config = ModelConfig.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
         model = build_model(config)
         result = load_torch_model(model, folder, strict=False, safe=True)
-        problems = [f"missing {k}" for k in result.missing_keys] + [f"unknown {k}" for k in result.unexpected_keys]
+        problems = [f"missing {k}" for k in result.missing_keys] + [
+            f"unknown {k}" for k in result.unexpected_keys
+        ]
         if problems:
             raise ValueError(f"The weights in {folder} do not fit its config.json: {_some(problems)}.")
         return model.eval()
@@ -426,7 +452,9 @@ def _clip_config(layout: dict) -> ClipConfig:
     values |= {k: text.pop(k) for k in ("context_length", "vocab_size") if k in text}
     values |= {f"text_{k}": text.pop(k) for k in ("width", "heads", "layers") if k in text}
     if vision or text:
-        raise ValueError(f"This open_clip model has parts that are not supported: {sorted([*vision, *text])}.")
+        raise ValueError(
+            f"This open_clip model has parts that are not supported: {sorted([*vision, *text])}."
+        )
     known = {f.name for f in fields(ClipConfig)}
     return ClipConfig(**{k: v for k, v in values.items() if k in known})
 
@@ -438,7 +466,9 @@ def _download(name: str, **kwargs) -> Path:
             f"There is no model {name!r}: pass a bundled one ({bundled}), a folder with config.json, or a Hub id."
         )
     try:
-        return Path(snapshot_download(name, allow_patterns=["config.json", "*.safetensors", "*.json"], **kwargs))
+        return Path(
+            snapshot_download(name, allow_patterns=["config.json", "*.safetensors", "*.json"], **kwargs)
+        )
     except (LocalEntryNotFoundError, ConnectionError, OSError) as error:
         raise ConnectionError(
             f"{name} is not in the local cache and the Hugging Face Hub cannot be reached: connect once, or pass a "

@@ -86,12 +86,16 @@ def sample(
     start = noise.to(cls.device, cls.dtype)
     fresh = _fresh_noise(start, weights, generator)
     shape = (len(noise) if noise.ndim == 3 else 1, *candidates.shape)
+    candidates = candidates.to(cls.device, torch.long) % max(gallery, 1)
+    if direction == "v2t":  # what is done for each text is done for those that are shown
+        shown, candidates = candidates.unique(return_inverse=True)
+        cls = cls[shown]
     with torch.autocast(cls.device.type, enabled=False):
         job = _Job(
             cls=cls.to(real).contiguous(),
             frames=frames,
             mask=mask,
-            candidates=candidates.to(cls.device, torch.long) % max(gallery, 1),
+            candidates=candidates,
             mirrored=direction == "v2t",
             temperature=temperature,
             plan=make_plan(network, direction, schedule, real, cls.device),
@@ -186,16 +190,15 @@ class _Job:
         return linear(self.cls, self.plan.turn)
 
     @cached_property
-    def _texts(self) -> tuple[Tensor, Tensor] | None:
-        """Rows and table of all texts shown, projected once; None where that is too large."""
-        shown, rows = self.candidates.unique(return_inverse=True)
-        if self._bytes(len(shown) * len(self.plan.columns)) > MEMORY:
-            return None
-        return rows, linear(self.cls[shown], self.plan.columns)
+    def _texts(self) -> Tensor | None:
+        """All texts times `Plan.columns`; None where that is too large."""
+        fits = self._bytes(len(self.cls) * len(self.plan.columns)) <= MEMORY
+        return linear(self.cls, self.plan.columns) if fits else None
 
     def _text_table(self, part: slice) -> tuple[Tensor, Tensor]:
+        """Rows [query candidate] and the table [row column] for video queries."""
         if self._texts is not None:
-            return self._texts[0][part], self._texts[1]
+            return self.candidates[part], self._texts
         shown, rows = self.candidates[part].unique(return_inverse=True)
         return rows, linear(self.cls[shown], self.plan.columns)
 

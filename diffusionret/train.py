@@ -1,4 +1,4 @@
-"""Training: stage 0 (pre-training of the towers), 1 (discrimination) and 2 (generation). Stops and resumes at any step."""
+"""Training in three stages: towers, discrimination, generation. Stops and resumes at any step."""
 
 from __future__ import annotations
 
@@ -89,7 +89,8 @@ class Trainer:
         self.step, self.best, self.seconds = 0, -1.0, 0.0
         self.encode_image = torch.compile(model.towers.visual) if compiled else model.towers.visual
         size, frames = model.config.clip.image_size, model.config.frames
-        self.data = clips.TrainingClips(cache, families, frames, size, config.seed)
+        # Each stage sees clips of its own: the generator must not learn on features that were fitted to them.
+        self.data = clips.TrainingClips(cache, families, frames, size, 10 * config.seed + config.stage)
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "last.pt").is_file():
             self._resume()
@@ -134,7 +135,9 @@ class Trainer:
     def _read(self, texts: list[str]) -> TextFeatures:
         ids, mask = self.model.tokenize(texts)
         longest = int(mask.sum(1).max())  # positions that nobody uses need not run
-        return self.model.encode_token_ids(ids[:, :longest].to(self.device), mask[:, :longest].to(self.device))
+        return self.model.encode_token_ids(
+            ids[:, :longest].to(self.device), mask[:, :longest].to(self.device)
+        )
 
     def loss(self, indices: np.ndarray, texts: list[str], rng: random.Random) -> Tensor:
         ids = torch.from_numpy(indices).to(self.device)
@@ -152,7 +155,7 @@ class Trainer:
     def records(self, until: float = math.inf) -> Iterator[dict]:
         """Train; a record every 20 steps and at every evaluation. Stops early at time `until` (time.time())."""
         config = self.config
-        batches = self.data.batches(config.batch, config.seed + 1000 * config.stage, config.omit)
+        batches = self.data.batches(config.batch, config.seed, config.omit, config.relatives)
         for _ in range(self.step):  # the same order after a resume
             next(batches)
         started, losses = time.monotonic() - self.seconds, []
@@ -211,7 +214,9 @@ class Trainer:
         model = self.average
         model.eval()
         scenes = world.split("validation")
-        frames = clips.split_frames("validation", self.cache, model.config.frames, model.config.clip.image_size)
+        frames = clips.split_frames(
+            "validation", self.cache, model.config.frames, model.config.clip.image_size
+        )
         video = encode_clips(model, frames)
         rng = random.Random("validation captions")
         full = model.encode_text([captions.write(s, rng, 0.0).text for s in scenes])
@@ -251,14 +256,18 @@ def start_model(config: TrainConfig, runs: Path, seed: int) -> DiffusionRet:
         return model
     before = runs / config.init / "best"
     if not (before / "config.json").is_file():
-        raise FileNotFoundError(f"{config.name} starts from {config.init}, which is not trained yet: run {before}.")
+        raise FileNotFoundError(
+            f"{config.name} starts from {config.init}, which is not trained yet: run {before}."
+        )
     model = DiffusionRet.from_pretrained(before)
     return model.trainable(GeneratorConfig(candidates=config.negatives + 1)) if config.stage == 2 else model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", required=True, choices=sorted(PRESETS), help="which stage of which model")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of checkpoints (default: runs)")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs"), help="folder of checkpoints (default: runs)"
+    )
     parser.add_argument("--cache", type=Path, default=clips.CACHE, help="folder of drawn clips")
     parser.add_argument("--families", type=int, default=12000, help="training clips / 4")
     parser.add_argument("--steps", type=int, help="instead of the preset's number of steps")

@@ -16,7 +16,11 @@ def test_every_problem_is_named(state):
     del broken["text_weight_fc.0.bias"]
     with pytest.raises(CheckpointError) as caught:
         from_published_state(broken)
-    for name in ("missing text_weight_fc.0.bias", "unknown surprise", "diffusion_model.proj.weight is (3, 3)"):
+    for name in (
+        "missing text_weight_fc.0.bias",
+        "unknown surprise",
+        "diffusion_model.proj.weight is (3, 3)",
+    ):
         assert name in str(caught.value)
 
 
@@ -36,7 +40,9 @@ def test_converting_keeps_the_model(state, tmp_path):
     model.save_pretrained(tmp_path)
     again = DiffusionRet.from_pretrained(tmp_path)
     assert again.config.generator.attention_temperature == 0.5
-    assert torch.allclose(again.generator["t2v"].q_proj.weight, model.generator["t2v"].q_proj.weight, atol=1e-3)
+    assert torch.allclose(
+        again.generator["t2v"].q_proj.weight, model.generator["t2v"].q_proj.weight, atol=1e-3
+    )
 
 
 def test_what_is_no_checkpoint_is_said_so(tmp_path):

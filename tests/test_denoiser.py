@@ -16,7 +16,9 @@ def test_the_mask_comes_after_the_frame_softmax():
 
 def test_padded_pairs_count_as_zero_in_the_maximum():
     text, video = features(3, 3)
-    video = video._replace(frames=-text.tokens[:, :1].expand(-1, 4, -1))  # every cosine with token 0 is negative
+    video = video._replace(
+        frames=-text.tokens[:, :1].expand(-1, 4, -1)
+    )  # every cosine with token 0 is negative
     video.mask[:, -1] = 0
     weights = torch.zeros(3, 6)
     weights[:, 0] = 1.0

@@ -15,7 +15,9 @@ def test_contrastive_loss_is_the_mean_of_both_directions():
 
 
 def test_hard_negatives_are_the_most_similar_of_other_videos():
-    similarity = torch.tensor([[0.9, 0.8, 0.1, 0.5], [0.2, 0.9, 0.3, 0.4], [0.0, 0.1, 0.2, 0.3], [0.5, 0.6, 0.7, 0.8]])
+    similarity = torch.tensor(
+        [[0.9, 0.8, 0.1, 0.5], [0.2, 0.9, 0.3, 0.4], [0.0, 0.1, 0.2, 0.3], [0.5, 0.6, 0.7, 0.8]]
+    )
     ids = torch.tensor([7, 7, 8, 9])  # the first two are captions of one video
     assert with_hard_negatives(similarity, ids, 2).tolist() == [[0, 3, 2], [1, 3, 2], [2, 3, 1], [3, 2, 1]]
     # more than there are: clamped to what the poorest query has, so that no masked pair slips in
@@ -34,7 +36,9 @@ def test_a_flat_prediction_costs_log_k():
 def test_only_the_generator_learns_from_generation():
     model = tiny_model()
     text, video = features(8, 8)
-    loss = model.generation_loss(text, video, torch.arange(8), negatives=4, generator=torch.Generator().manual_seed(0))
+    loss = model.generation_loss(
+        text, video, torch.arange(8), negatives=4, generator=torch.Generator().manual_seed(0)
+    )
     loss.backward()
     assert all(p.grad is not None for p in model.generator.parameters())
     assert all(p.grad is None for n, p in model.named_parameters() if not n.startswith("generator"))

@@ -127,7 +127,9 @@ def test_text_that_is_cut_is_named():
 
 def test_preprocessing_is_clips():
     model = tiny_model()
-    frames = torch.randint(0, 256, (2, 3, 48, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    frames = torch.randint(
+        0, 256, (2, 3, 48, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     x = model.preprocess(frames)
     assert x.shape == (2, 3, 3, 32, 32)
     from PIL import Image

@@ -28,7 +28,9 @@ def few(monkeypatch):
 
 def train(config, runs, tmp_path, **changes):
     config = replace(config, **changes)
-    trainer = Trainer(config, start_model(config, runs, 0), runs / config.name, tmp_path / "cache", families=16)
+    trainer = Trainer(
+        config, start_model(config, runs, 0), runs / config.name, tmp_path / "cache", families=16
+    )
     return trainer, list(trainer.records())
 
 
@@ -45,7 +47,7 @@ def test_three_stages_build_on_each_other(few, tmp_path):
     one = replace(STAGE, name="tiny-1", stage=1, init="tiny-0", frames_seen=4, cls_weight=0.0)
     train(one, runs, tmp_path)
     two = replace(one, name="tiny-2", stage=2, init="tiny-1", negatives=7)
-    trainer, records = train(two, runs, tmp_path)
+    _, records = train(two, runs, tmp_path)
     assert {"generator_R1_t2v", "after_R1_v2t"} <= set(records[-1])
     before = DiffusionRet.from_pretrained(runs / "tiny-1" / "best")
     after = DiffusionRet.from_pretrained(runs / "tiny-2" / "best")
@@ -60,7 +62,11 @@ def test_killed_and_resumed_is_as_never_killed(few, tmp_path):
     whole, _ = train(STAGE, tmp_path / "a", tmp_path)
     config = replace(STAGE)
     trainer = Trainer(
-        config, start_model(config, tmp_path, 0), tmp_path / "b" / config.name, tmp_path / "cache", families=16
+        config,
+        start_model(config, tmp_path, 0),
+        tmp_path / "b" / config.name,
+        tmp_path / "cache",
+        families=16,
     )
     for record in trainer.records():
         if record["step"] == 2:

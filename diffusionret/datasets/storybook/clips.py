@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from . import world
-from .captions import Caption, write
+from .captions import write
 from .world import Scene
 
 CACHE = Path.home() / ".cache" / "diffusionret" / "storybook"  # of drawn clips
@@ -61,9 +61,7 @@ def render_scenes(
     return np.load(file, mmap_mode="r")
 
 
-def _draw_all(
-    scenes: list[Scene], draw: Callable[[Scene], np.ndarray], workers: int
-) -> Iterator[np.ndarray]:
+def _draw_all(scenes: list[Scene], draw: Callable[[Scene], np.ndarray], workers: int) -> Iterator[np.ndarray]:
     if len(scenes) < 2000:  # drawn sooner than workers have started
         yield from map(draw, scenes)
         return
@@ -80,33 +78,39 @@ def split_frames(name: str, cache: Path, frames: int, size: int, look: str = "st
 class TrainingClips:
     """Training clips in families, drawn once into `cache`; captions are written anew for every batch."""
 
-    def __init__(self, cache: Path, families: int, frames: int, size: int, seed: int = 0, look: str = "storybook"):
+    def __init__(
+        self, cache: Path, families: int, frames: int, size: int, seed: int = 0, look: str = "storybook"
+    ):
         self.look = look
-        self.scenes: list[Scene] = []
-        self.varied: list[frozenset[str]] = []
-        for i in range(families):
-            scenes, varied = world.family(random.Random(f"train {look} {seed} {i}"), FAMILY, look)
-            self.scenes += scenes
-            self.varied.append(varied)
+        self.families = [
+            world.family(random.Random(f"train {look} {seed} {i}"), FAMILY, look)[0] for i in range(families)
+        ]
         file = cache / f"{look}-train{seed}-{families}-{frames}x{size}.npy"
-        self.frames = render_scenes(self.scenes, file, frames, size, report=lambda s: print(s, file=sys.stderr))
+        scenes = [scene for members in self.families for scene in members]
+        self.frames = render_scenes(scenes, file, frames, size, report=lambda s: print(s, file=sys.stderr))
 
     def __len__(self) -> int:
-        return len(self.scenes)
+        return len(self.frames)
 
-    def caption(self, clip: int, rng: random.Random, omit: float) -> Caption:
-        """A caption of the clip that says all that sets it apart from its relatives."""
-        return write(self.scenes[clip], rng, omit, keep=self.varied[clip // FAMILY], style=self.look)
+    def batches(
+        self, batch: int, seed: int, omit: float, relatives: int = FAMILY
+    ) -> Iterator[tuple[np.ndarray, list[str]]]:
+        """Endless (clip indices [batch], captions); every family once an epoch. Deterministic from `seed`.
 
-    def batches(self, batch: int, seed: int, omit: float) -> Iterator[tuple[np.ndarray, list[str]]]:
-        """Endless (clip indices [batch], captions); every family once an epoch. Deterministic from `seed`."""
+        relatives: how many clips of a family stand in a batch together. A caption says all that sets its clip
+        apart from those, so that no relative fits it, and leaves out the rest with probability `omit`.
+        """
         rng = random.Random(f"batches {seed}")
-        families = batch // FAMILY
+        count = batch // relatives
         while True:
-            order = list(range(len(self.varied)))
+            order = list(range(len(self.families)))
             rng.shuffle(order)
-            for start in range(0, len(order) - families + 1, families):
-                clips = np.array([f * FAMILY + i for f in order[start : start + families] for i in range(FAMILY)])
-                # A family has several clips, a caption of the first may fit none of the others only if it says
-                # what varies, so each caption is told to.
-                yield clips, [self.caption(int(c), rng, omit).text for c in clips]
+            for start in range(0, len(order) - count + 1, count):
+                indices, texts = [], []
+                for f in order[start : start + count]:
+                    members = sorted(rng.sample(range(FAMILY), relatives))
+                    scenes = [self.families[f][i] for i in members]
+                    keep = world.differing(scenes)
+                    indices += [f * FAMILY + i for i in members]
+                    texts += [write(scene, rng, omit, keep, self.look).text for scene in scenes]
+                yield np.array(indices), texts

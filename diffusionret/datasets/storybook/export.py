@@ -20,7 +20,9 @@ def write_video(scene: Scene, file: Path, size: int = 256, crf: int = 29) -> Non
     """One clip as H.264 in mp4 (yuv420p, index first so that it plays while loading). crf: smaller is finer."""
     count = round(duration(scene) * FPS)
     with av.open(str(file), "w", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"crf": str(crf), "preset": "medium", "threads": "1"})
+        stream = container.add_stream(
+            "libx264", rate=FPS, options={"crf": str(crf), "preset": "medium", "threads": "1"}
+        )
         stream.width = stream.height = size
         stream.pix_fmt = "yuv420p"
         stream.time_base = Fraction(1, FPS)

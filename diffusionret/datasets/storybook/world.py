@@ -176,7 +176,9 @@ def said(scene: Scene) -> dict[str, str]:
     if scene.other is None:
         facts |= dict(size=scene.actor.size, motion=scene.motion)
     else:
-        facts |= dict(relation=scene.relation, other_subject=scene.other.subject, other_colour=scene.other.colour)
+        facts |= dict(
+            relation=scene.relation, other_subject=scene.other.subject, other_colour=scene.other.colour
+        )
         if scene.direction:
             facts["direction"] = scene.direction
     return facts
@@ -191,7 +193,7 @@ def family(rng: random.Random, size: int = 4, look: str = "storybook") -> tuple[
         base = draw_scene(rng, look)
         if trainable(base):
             break
-    scenes, varied = [base], set()
+    scenes = [base]
     twins = [t for t in (opposite(base), swapped(base)) if t is not None and trainable(t)]
     rng.shuffle(twins)
     for twin in twins[: size - 1]:
@@ -201,12 +203,17 @@ def family(rng: random.Random, size: int = 4, look: str = "storybook") -> tuple[
         scene = _changed(base, rng.choice(names), rng)
         if scene is not None and trainable(scene) and all(scene.meaning != s.meaning for s in scenes):
             scenes.append(scene)
-    first = said(base)
-    for scene in scenes[1:]:
-        varied |= {k for k, v in said(scene).items() if v != first.get(k)}
+    varied = differing(scenes)
     # Relatives differ in where things start and how the camera moves, so pixels alone do not pair them.
     scenes = [replace(s, seed=rng.getrandbits(31), camera=rng.choice(CAMERAS)) for s in scenes]
-    return scenes, frozenset(varied)
+    return scenes, varied
+
+
+def differing(scenes: list[Scene]) -> frozenset[str]:
+    """The attributes, by caption name, in which not all of the scenes are the same."""
+    facts = [said(scene) for scene in scenes]
+    names = set().union(*facts)
+    return frozenset(name for name in names if len({f.get(name) for f in facts}) > 1)
 
 
 def _changed(scene: Scene, name: str, rng: random.Random) -> Scene | None:
