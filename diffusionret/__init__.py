@@ -1,5 +1,6 @@
 """DiffusionRet: text-to-video retrieval with a generated joint distribution (Jin et al., ICCV 2023)."""
 
+from . import metrics
 from .checkpoint import load_model, load_published
 from .encoders import TextFeatures, VideoFeatures
 from .gallery import Gallery
@@ -17,4 +18,5 @@ __all__ = [
     "VideoFeatures",
     "load_model",
     "load_published",
+    "metrics",
 ]

@@ -94,3 +94,27 @@ def search_slowly(
             }
         )
     return answer
+
+
+# -- sampling ------------------------------------------------------------------------------------------
+
+
+def generate_plainly(model, text, video, candidates, direction, schedule, noise, eta=0.0, generator=None):
+    """The published loop: the whole network at every step. x [step+1 ...], x0 and x0_raw [step ...]."""
+    import torch
+
+    from diffusionret.diffusion import ddim
+
+    query, shown = model.pair_features(text, video, candidates, direction)
+    network = model.generator[direction]
+
+    def denoise(x, t):
+        flat = x.reshape(-1, x.shape[-1])
+        copies = len(flat) // len(shown)
+        steps = torch.full((len(flat),), t)
+        return network(flat, steps, query.repeat(copies, 1, 1), shown.repeat(copies, 1, 1)).reshape(x.shape)
+
+    with torch.no_grad():
+        walk = list(ddim(denoise, noise, schedule, eta, generator))
+    states = [noise, *(step.x for step in walk)]
+    return torch.stack(states), torch.stack([s.x0 for s in walk]), torch.stack([s.x0_raw for s in walk])
