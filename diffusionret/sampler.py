@@ -6,8 +6,8 @@ runs their steps.
 
 There are two forms. On a CPU loops compiled with numba take a query at a time, whose rows then stay in the
 cache, and spread queries over as many threads as torch uses. The torch form serves other devices, and a CPU
-as long as the loops are not compiled: that happens in the background, on `warm_up` or when a process
-samples repeatedly.
+for small calls and as long as the loops are not compiled: that happens in the background, on `warm_up` or at
+the first large call.
 """
 
 from __future__ import annotations
@@ -329,7 +329,6 @@ class _Compiler:
 
     def __init__(self) -> None:
         self.ready: dict[torch.dtype, ModuleType] = {}
-        self.walks = 0
         self._thread: Thread | None = None
         self._lock = Lock()
         self._leaving = Event()
@@ -360,7 +359,7 @@ class _Compiler:
 
 
 _COMPILER = _Compiler()
-PATIENCE = 64  # walks that a process samples before its loops are compiled without being asked
+PATIENCE = 64  # walks of a call that make the compiled loops worth their while
 
 
 def warm_up(wait: bool = False) -> None:
@@ -375,11 +374,10 @@ def warm_up(wait: bool = False) -> None:
 
 def _loops(like: Tensor, walks: int) -> ModuleType | None:
     """kernels.py, where its loops serve tensors as `like` and are compiled."""
-    if like.device.type != "cpu":
+    # Small calls keep to the torch form: a search gives the same digits in a program that has just started
+    # and in one that has sampled all day.
+    if like.device.type != "cpu" or walks < PATIENCE:
         return None
     if like.dtype not in _COMPILER.ready:
-        # A program that answers one question and ends need not compile: its second or a large call does.
-        if _COMPILER.walks or walks >= PATIENCE:
-            _COMPILER.start()
-        _COMPILER.walks += walks
+        _COMPILER.start()
     return _COMPILER.ready.get(like.dtype)
