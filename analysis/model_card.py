@@ -13,6 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "analysis" / "results"
 CARD = ROOT / "assets" / "models" / "storybook" / "README.md"
 
+README = ROOT / "README.md"
+START, END = "<!-- results: written by analysis/model_card.py -->", "<!-- /results -->"
+
 FRONT = """---
 license: apache-2.0
 library_name: diffusionret
@@ -144,7 +147,16 @@ def main() -> None:
     parts.append(f"\n## Training\n{record['machine']}\n\n" + training(record["stages"]))
     parts.append("\n" + record["notes"] if record.get("notes") else "")
     CARD.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
-    print(f"wrote {CARD.relative_to(ROOT)}")
+    readme = README.read_text(encoding="utf-8")
+    head, rest = readme.split(START)
+    _, tail = rest.split(END)
+    block = (
+        f"\n{results_table(report)}\n\n{gains(report)}\n\n{natural(report)} Minimal pairs: "
+        f"{report['pairs']['direction']:.1f} (direction of motion) and {report['pairs']['roles']:.1f} (who does what to "
+        "whom), where 50 is chance.\n"
+    )
+    README.write_text(head + START + block + END + tail, encoding="utf-8")
+    print(f"wrote {CARD.relative_to(ROOT)} and the results in {README.name}")
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ from .clips import card, grid, name_of
 # First searches, by the world that the model was trained on; "" is for any other.
 EXAMPLES = {
     "storybook": (
-        "a red boat sails left on the sea at sunset",
-        "a dog chases a ball",
-        "a rocket rises at night",
-        "something yellow bounces in the snow",
-        "a cat jumps over a rabbit",
+        "a green cat jumps over a blue elephant on the beach at sunset",
+        "a big orange frog by the sea at night",
+        "a purple robot in the mountains in the snow",
+        "a small orange dog bounces in the desert",
+        "a yellow balloon in a field in the rain",
     ),
     "": ("a person walking", "a car on a street", "an animal outdoors", "water", "something red"),
 }
