@@ -152,8 +152,8 @@ def main() -> None:
     _, tail = rest.split(END)
     block = (
         f"\n{results_table(report)}\n\n{gains(report)}\n\n{natural(report)} Minimal pairs: "
-        f"{report['pairs']['direction']:.1f} (direction of motion) and {report['pairs']['roles']:.1f} (who does what to "
-        "whom), where 50 is chance.\n"
+        f"{report['pairs']['direction']:.1f} (direction of motion) and {report['pairs']['roles']:.1f} (who does what "
+        "to whom), where 50 is chance.\n"
     )
     README.write_text(head + START + block + END + tail, encoding="utf-8")
     print(f"wrote {CARD.relative_to(ROOT)} and the results in {README.name}")
