@@ -212,11 +212,15 @@ def test_settings_are_folded_and_search_anew(visit):
     number = page.get_by_label("number input for Results")
     assert not number.is_visible()
     page.get_by_text("Settings of the search").click()
+    number.wait_for(state="visible")
+    page.wait_for_timeout(1000)  # the fold opens, and its inputs come to life
     number.fill("4")
     number.press("Enter")
-    page.wait_for_function("document.querySelectorAll('.dr-card').length === 4")
+    page.wait_for_function("document.querySelectorAll('.dr-card').length === 4", timeout=60000)
+    page.wait_for_timeout(1000)
     seed = page.get_by_label("Seed")
     seed.fill("7")
+    seed.press("Tab")
     wait_for_query(page, "k=4&seed=7")
     assert "from noise 7" in page.locator(".dr-foot").first.inner_text()
 
