@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 from .checkpoint import load_model
 from .encoders import TextFeatures, VideoFeatures
 from .gallery import Gallery
-from .model import DiffusionRet, Trajectory
+from .model import DiffusionRet, NoGenerator, Trajectory
 from .results import Hit, SearchResult, Settings
 from .similarity import wti
 
@@ -106,6 +106,28 @@ class Retriever:
         for start in range(0, len(texts), BATCH):
             results += self._search_batch(texts[start : start + BATCH], settings)
         return results
+
+    @torch.no_grad()
+    def denoise(
+        self,
+        texts: Sequence[str],
+        candidates: Int[Tensor, "text candidate"],
+        steps: int = 50,
+        seed: int = 0,
+        seeds: int = 1,
+        schedule: str | None = None,
+        eta: float = 0.0,
+    ) -> Trajectory:
+        """Trajectories of sentences over chosen videos, whatever a search would have chosen.
+
+        candidates: positions in the gallery. schedule: the trained one when None; another one is respaced from
+        as many steps. eta: 0 deterministic, 1 ancestral. steps, seed, seeds: as in `search`, with equal noise.
+        Raises NoGenerator for a model without one, ValueError for settings out of range.
+        """
+        if not self.generates:
+            raise NoGenerator
+        settings = self._settings(1, candidates.shape[1], steps, seed, seeds)
+        return self._generate(self.model.encode_text(texts), candidates, settings, schedule, eta)
 
     @torch.no_grad()
     def similar(self, id: str, k: int = 10) -> list[Hit]:
@@ -229,7 +251,12 @@ class Retriever:
         return self.model.text_weights.weigh(text.tokens, text.mask)
 
     def _generate(
-        self, text: TextFeatures, candidates: Int[Tensor, "text candidate"], settings: Settings
+        self,
+        text: TextFeatures,
+        candidates: Int[Tensor, "text candidate"],
+        settings: Settings,
+        schedule: str | None = None,
+        eta: float = 0.0,
     ) -> Trajectory:
         """The model's own schedule respaced, the same noise for every query; result on the CPU."""
         count, size = candidates.shape
@@ -240,7 +267,10 @@ class Retriever:
             self._features(candidates.flatten()),
             torch.arange(count * size, device=self.device).view(count, size),
             steps=settings.steps,
+            schedule=schedule,
             noise=(noise if settings.seeds > 1 else noise[0]).to(self.device),
+            eta=eta,
+            generator=torch.Generator().manual_seed(settings.seed) if eta else None,
             respace_from=self.model.config.generator.steps,
         )
         x, x0, x0_raw = trajectory.x.cpu(), trajectory.x0.cpu(), trajectory.x0_raw.cpu()

@@ -290,3 +290,28 @@ def test_the_coarse_stage_keeps_the_true_best(monkeypatch, interaction):
         for hit in result.hits:
             assert hit.similarity == pytest.approx(exact[int(hit.id)].item(), abs=1e-6)
     assert len(retriever.similar("0003", k=5)) == 5
+
+
+# --- denoising over chosen candidates -------------------------------------------------------------------
+
+
+def test_denoising_what_a_search_chose_is_that_search(retriever):
+    result = retriever.search("a red boat", candidates=8, steps=10, seed=5, seeds=2)
+    again = retriever.denoise(["a red boat"], result.trajectory.candidates, 10, seed=5, seeds=2)
+    assert torch.equal(again.x, result.trajectory.x) and torch.equal(again.x0_raw, result.trajectory.x0_raw)
+    assert again.schedule == "cosine"
+
+
+def test_denoising_takes_any_candidates_schedule_and_eta(retriever):
+    chosen = torch.tensor([[3, 1, 20], [7, 30, 2]])
+    texts = ["a red boat", "two dogs"]
+    plain = retriever.denoise(texts, chosen, 5)
+    assert torch.equal(plain.candidates, chosen) and plain.x.shape == (6, 2, 3)
+    for change in (dict(eta=1.0), dict(seed=1)):
+        other = retriever.denoise(texts, chosen, 5, **change)
+        assert not torch.equal(other.x[-1], plain.x[-1])
+        assert torch.equal(other.x, retriever.denoise(texts, chosen, 5, **change).x)
+    with pytest.raises(ValueError, match="no schedule"):
+        retriever.denoise(texts, chosen, 5, schedule="square")
+    with pytest.raises(ValueError, match="no generator"):
+        without_generator("wti").denoise(texts, chosen)
