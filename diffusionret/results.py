@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .detector import Report
 from .model import Trajectory
 
 if TYPE_CHECKING:  # slow to import, and needed by to_pandas alone
@@ -58,7 +59,7 @@ class SearchResult:
     """What a query found.
 
     hits: best first. trajectory: of this one query, on the CPU, its candidates as positions in the gallery
-    in the order of similarity; None without a generator. ood: None until the model is calibrated. no_match:
+    in the order of similarity; None without a generator. ood: None until something is calibrated. no_match:
     probability that no candidate fits; None for the published generator, which cannot say. truncated: the
     end of the query that the model does not read, "" mostly. timings: milliseconds of each part.
     """
@@ -66,7 +67,7 @@ class SearchResult:
     query: str
     hits: list[Hit]
     trajectory: Trajectory | None
-    ood: None
+    ood: Report | None
     no_match: float | None
     truncated: str
     timings: dict[str, float]
@@ -78,7 +79,7 @@ class SearchResult:
             "query": self.query,
             "settings": asdict(self.settings),
             "hits": [hit.to_dict() for hit in self.hits],
-            "ood": self.ood,
+            "ood": None if self.ood is None else self.ood.to_dict(),
             "no_match": self.no_match,
             "truncated": self.truncated,
             "timings": self.timings,

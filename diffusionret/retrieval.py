@@ -15,9 +15,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from .checkpoint import load_model
+from .detector import ALPHA, Detector, Neighbour, Protocol, Report, Stability, WordEffect, in_batch, rule_of
 from .encoders import TextFeatures, VideoFeatures
 from .gallery import Gallery
 from .model import DiffusionRet, NoGenerator, Trajectory
+from .ood import Scores, gallery_scores, generator_scores
 from .results import Hit, SearchResult, Settings
 from .similarity import wti
 
@@ -147,6 +149,151 @@ class Retriever:
             for rank, (i, s, f) in enumerate(zip(indices, found.values[:k], moments, strict=True), 1)
         ]
 
+    # --- is the question inside what the system knows? --------------------------------------------------
+
+    @cached_property
+    def detector(self) -> Detector:
+        """The calibration that fits this model and this gallery, read once."""
+        return Detector.open(self.model, self.gallery)
+
+    def inspect(self, text: str, alpha: float = ALPHA) -> Report:
+        """Whether a query is familiar to the model and whether this gallery holds a match, and why.
+
+        alpha: false alarms accepted among ordinary queries, in (0, 1). Never raises for an odd query: what has no
+        words gets a rule instead of scores. Raises ValueError for an empty gallery or alpha out of range.
+        """
+        return self._inspect([text], alpha, words=True)[0]
+
+    def inspect_many(self, texts: Sequence[str], alpha: float = ALPHA) -> list[Report]:
+        """As `inspect`, for a batch, without the effect of single words.
+
+        `in_batch` of each answer says what is flagged at the false discovery rate `alpha` over the whole batch
+        (Benjamini and Hochberg), where `flagged` looks at one query alone.
+        """
+        reports: list[Report] = []
+        for start in range(0, len(texts), BATCH):
+            reports += self._inspect(texts[start : start + BATCH], alpha, words=False)
+        return in_batch(reports, alpha)
+
+    @torch.no_grad()
+    def scores(self, texts: Sequence[str]) -> Scores:
+        """Every score of ood.py by name, [text]; those of the text need its calibration."""
+        parts = []
+        for start in range(0, len(texts), BATCH):
+            batch = texts[start : start + BATCH]
+            text = self.model.encode_text(batch)
+            order, similarity = self._match(text)
+            walk = self._calibrated_walk(text, order) if self.generates else None
+            parts.append(self._scores(batch, text, similarity, walk))
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+    @torch.no_grad()
+    def _inspect(self, texts: Sequence[str], alpha: float, words: bool) -> list[Report]:
+        if not 0 < alpha < 1:
+            raise ValueError(f"alpha is {alpha}: it must lie between 0 and 1.")
+        self._settings(1, 1, 1, 0, 1)  # raises for an empty gallery
+        ruled = {i: rule for i, text in enumerate(texts) if (rule := rule_of(text))}
+        scored = [text for i, text in enumerate(texts) if i not in ruled]
+        reports = iter(self._inspect_scored(scored, alpha, words) if scored else [])
+        return [
+            self.detector.ruled(text, ruled[i], alpha) if i in ruled else next(reports)
+            for i, text in enumerate(texts)
+        ]
+
+    def _inspect_scored(self, texts: Sequence[str], alpha: float, words: bool) -> list[Report]:
+        text = self.model.encode_text(texts)
+        order, similarity = self._match(text)
+        walk = self._calibrated_walk(text, order) if self.generates else None
+        reports = self._reports(texts, text, similarity, walk, alpha)
+        reference = self.detector.reference
+        if reference is not None:
+            near = [tuple(Neighbour(*pair) for pair in row) for row in reference.nearest(text.cls)]
+            reports = [replace(report, neighbours=row) for report, row in zip(reports, near, strict=True)]
+        if walk is not None:
+            reports = [
+                replace(report, stability=row) for report, row in zip(reports, _stability(walk), strict=True)
+            ]
+        if words and self.detector.calibrated:
+            reports = [replace(report, words=self._word_effects(report.query)) for report in reports]
+        return reports
+
+    def _word_effects(self, query: str) -> tuple[WordEffect, ...]:
+        """The p-values of the query without each of its words."""
+        words = query.split()
+        shorter = [" ".join(words[:i] + words[i + 1 :]) for i in range(len(words))]
+        kept = [i for i, rest in enumerate(shorter) if not rule_of(rest)]
+        effects = [WordEffect(word, None, None) for word in words]
+        for start in range(0, len(kept), BATCH):
+            part = kept[start : start + BATCH]
+            texts = [shorter[i] for i in part]
+            text = self.model.encode_text(texts)
+            order, similarity = self._match(text)
+            walk = self._calibrated_walk(text, order) if self.detector.needs_generator else None
+            answers = self.detector.answers(self._scores(texts, text, similarity, walk))
+            for i, (familiar, match) in zip(part, answers, strict=True):
+                effects[i] = WordEffect(words[i], familiar.p_value, match.p_value)
+        return tuple(effects)
+
+    def _reports(
+        self,
+        texts: Sequence[str],
+        text: TextFeatures,
+        similarity: Float[Tensor, "text kept"],
+        walk: Trajectory | None,
+        alpha: float = ALPHA,
+    ) -> list[Report]:
+        """Reports of texts that no rule stops. walk: of the calibrated protocol; None where nothing needs it."""
+        scores = self._scores(texts, text, similarity, walk)
+        answers = self.detector.answers(scores, alpha)
+        top = similarity[:, : self.detector.protocol.candidates].tolist()
+        return [
+            self.detector.report(
+                query,
+                answers[q],
+                self.model.cut(query),
+                scores={name: float(score[q]) for name, score in scores.items()},
+                similarities=tuple(top[q]),
+            )
+            for q, query in enumerate(texts)
+        ]
+
+    def _scores(
+        self,
+        texts: Sequence[str],
+        text: TextFeatures,
+        similarity: Float[Tensor, "text kept"],
+        walk: Trajectory | None,
+    ) -> Scores:
+        reference, protocol = self.detector.reference, self.detector.protocol
+        found = {} if reference is None else reference.scores(texts, text.cls)
+        scale = float(self.model.towers.logit_scale.exp().clamp(max=100.0))
+        found |= gallery_scores(similarity[:, : protocol.candidates], scale)
+        return found if walk is None else found | generator_scores(walk)
+
+    def _calibrated_walk(self, text: TextFeatures, order: Int[Tensor, "text kept"]) -> Trajectory:
+        """The trajectory by which the generator's scores are calibrated, whatever a search is set to."""
+        protocol: Protocol = self.detector.protocol
+        settings = Settings(1, *protocol)
+        return self._generate(text, order[:, : protocol.candidates], settings)
+
+    def _judge(
+        self,
+        texts: Sequence[str],
+        text: TextFeatures,
+        order: Int[Tensor, "text kept"],
+        similarity: Float[Tensor, "text kept"],
+    ) -> list[Report | None]:
+        """What a search says of its queries: the two answers, no more; None where nothing is calibrated."""
+        if not self.detector.calibrated:
+            return [None] * len(texts)
+        walk = self._calibrated_walk(text, order) if self.detector.needs_generator else None
+        reports = self._reports(texts, text, similarity, walk)
+        rules = [rule_of(query) for query in texts]
+        return [
+            self.detector.ruled(query, rule) if rule else report
+            for query, rule, report in zip(texts, rules, reports, strict=True)
+        ]
+
     # --- the parts of a search --------------------------------------------------------------------------
 
     def _settings(self, k: int, candidates: int, steps: int, seed: int, seeds: int) -> Settings:
@@ -189,13 +336,15 @@ class Retriever:
             )
             for q in range(len(texts))
         ]
-        timings = clock.done("rank", len(texts))
+        clock.lap("rank")
+        reports = self._judge(texts, text, order, similarity)
+        timings = clock.done("ood", len(texts))
         return [
             SearchResult(
                 query=text,
                 hits=hits[q],
                 trajectory=None if trajectory is None else _one_query(trajectory, q),
-                ood=None,
+                ood=reports[q],
                 no_match=None,
                 truncated=self.model.cut(text),
                 timings=dict(timings),
@@ -382,6 +531,21 @@ def _noise(seed: int, size: int) -> Float[Tensor, " candidate"]:
 
 def _to(video: VideoFeatures, device: torch.device) -> VideoFeatures:
     return VideoFeatures(video.frames.to(device), video.mask.to(device))
+
+
+def _stability(walk: Trajectory) -> list[Stability]:
+    """How a query's trajectories from different seeds agree, one entry a query."""
+    found = generator_scores(walk)
+    return [
+        Stability(
+            walk.x.shape[1],
+            1 - float(found["disagreement"][q]),
+            -float(found["gap"][q]),
+            float(found["entropy"][q]),
+            float(found["settling"][q]),
+        )
+        for q in range(walk.candidates.shape[0])
+    ]
 
 
 def _row(text: TextFeatures, q: int) -> TextFeatures:

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ORDER = [
     *("config", "diffusion", "metrics", "decoding", "video", "calibration", "encoders", "similarity"),
     *("denoiser", "openset", "factorised", "kernels", "fused", "sampler", "losses", "model", "checkpoint"),
-    *("store", "gallery", "ood", "results", "retrieval", "datasets", "evaluate", "train", "index", "cli"),
+    *("store", "gallery", "ood", "detector", "results", "retrieval", "datasets"),
+    *("evaluate", "train", "index", "calibrate", "inspection", "cli"),
 ]
 STORYBOOK = "diffusionret.datasets.storybook"
 FRONT_ENDS = {"gradio", "plotly", "demo", "analysis"}

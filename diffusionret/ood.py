@@ -1,0 +1,315 @@
+"""How unusual a query is: scores of the text, of the gallery's answer, and of the generator.
+
+Every score is one number a query, larger = more unusual. A: the text alone, p(query) and trivial baselines. B: how
+well the gallery's videos match. G: what the generator does with its candidates, p(candidates | query); it denoises
+a distribution over candidates and says nothing of p(query), so G is measured beside A and B, not assumed.
+
+Cross entropy ignores a constant added to x0, so its level, its maximum and its energy mean nothing: G looks at
+differences between candidates, or at softmax(100 x0) before the clamp, the temperature of training.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from .model import Trajectory
+
+NEIGHBOUR = 10  # which nearest training caption the distance is taken to
+READOUT = 100.0  # sharpens x0 as the loss of training does
+COMPONENTS = 24  # of the mixture
+WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case: letters and digits of any script, apostrophes inside."""
+    return WORD.findall(text.lower())
+
+
+# --- A: the text alone ----------------------------------------------------------------------------------
+
+
+def neighbour_distance(
+    x: Float[Tensor, "query dim"], bank: Float[Tensor, "caption dim"], k: int = NEIGHBOUR
+) -> Float[Tensor, " query"]:
+    """1 - cosine, in [0, 2], to the k-th nearest of the bank's rows; all rows have norm 1 (Sun et al. 2022)."""
+    return 1 - (x @ bank.T).topk(min(k, len(bank)), dim=1).values[:, -1]
+
+
+def mahalanobis(
+    x: Float[Tensor, "query dim"], mean: Float[Tensor, " dim"], whiten: Float[Tensor, "dim dim"]
+) -> Float[Tensor, " query"]:
+    """Distance to the mean in units of standard deviations: -log of a Gaussian p(query), up to monotone maps.
+
+    whiten: W with W W' the precision (Lee et al. 2018; shrunk covariance, Ledoit and Wolf 2004).
+    """
+    return ((x - mean) @ whiten).norm(dim=1)
+
+
+def mixture_surprise(
+    x: Float[Tensor, "query dim"],
+    centres: Float[Tensor, "component dim"],
+    log_share: Float[Tensor, " component"],
+    whiten: Float[Tensor, "dim dim"],
+) -> Float[Tensor, " query"]:
+    """-log p(query), up to a constant, of Gaussians that share one covariance: an explicit density of queries."""
+    squared = torch.cdist(x @ whiten, centres @ whiten) ** 2
+    return -(log_share - squared / 2).logsumexp(dim=1)
+
+
+def unseen_share(texts: Sequence[str], vocabulary: Counter[str]) -> Float[Tensor, " query"]:
+    """Share in [0, 1] of a text's words that no training caption holds; 1 for a text without words."""
+    shares = []
+    for words in map(words_of, texts):
+        shares.append(sum(w not in vocabulary for w in words) / len(words) if words else 1.0)
+    return torch.tensor(shares, dtype=torch.float64)
+
+
+def length_surprise(texts: Sequence[str], lengths: Counter[int]) -> Float[Tensor, " query"]:
+    """-log of the share of training captions with as many words (add-one smoothing)."""
+    total = lengths.total() + len(lengths) + 1
+    counts = [lengths[len(words_of(text))] + 1 for text in texts]
+    return -torch.tensor(counts, dtype=torch.float64).div(total).log()
+
+
+def bigram_surprise(texts: Sequence[str], bigrams: Counter[tuple[str, str]]) -> Float[Tensor, " query"]:
+    """Mean over its words of -log p(word | word before), from training captions, add-one smoothing."""
+    before = Counter[str]()
+    for (first, _), count in bigrams.items():
+        before[first] += count
+    kinds = len({second for _, second in bigrams}) + 1
+    scores = []
+    for pairs in map(_pairs, texts):
+        logs = [math.log((before[first] + kinds) / (bigrams[first, second] + 1)) for first, second in pairs]
+        scores.append(sum(logs) / len(logs))
+    return torch.tensor(scores, dtype=torch.float64)
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    words = ["<", *words_of(text), ">"]
+    return list(itertools.pairwise(words))
+
+
+# --- B: what the gallery answers ------------------------------------------------------------------------
+# similarity [query candidate]: of the most similar videos, in descending order.
+
+
+def dissimilarity(similarity: Float[Tensor, "query candidate"]) -> Float[Tensor, " query"]:
+    """- similarity of the best video, in [-1, 1]."""
+    return -similarity[:, 0]
+
+
+def lack_of_margin(similarity: Float[Tensor, "query candidate"]) -> Float[Tensor, " query"]:
+    """- how far the best video is ahead of the second; 0 where there is one video only."""
+    return similarity[:, min(1, similarity.shape[1] - 1)] - similarity[:, 0]
+
+
+def lack_of_spread(similarity: Float[Tensor, "query candidate"]) -> Float[Tensor, " query"]:
+    """- how far the best video is ahead of the mean of the candidates."""
+    return similarity.mean(dim=1) - similarity[:, 0]
+
+
+def energy(similarity: Float[Tensor, "query candidate"], scale: float) -> Float[Tensor, " query"]:
+    """- logsumexp(scale * similarity) / scale (Liu et al. 2020). scale: the logit scale of the model."""
+    return -(scale * similarity).logsumexp(dim=1) / scale
+
+
+def lack_of_confidence(similarity: Float[Tensor, "query candidate"], scale: float) -> Float[Tensor, " query"]:
+    """1 - the largest share of softmax(scale * similarity) (Hendrycks and Gimpel 2017), in [0, 1)."""
+    return 1 - (scale * similarity).softmax(dim=1)[:, 0]
+
+
+# --- G: what the generator does with the candidates ------------------------------------------------------
+
+
+def lack_of_gap(x0_raw: Float[Tensor, "query candidate"]) -> Float[Tensor, " query"]:
+    """- how far the winner's last prediction is ahead of the second; 0 where there is one candidate only."""
+    best = x0_raw.topk(min(2, x0_raw.shape[1]), dim=1).values
+    return best[:, -1] - best[:, 0]
+
+
+def entropy(x0_raw: Float[Tensor, "query candidate"]) -> Float[Tensor, " query"]:
+    """Entropy in nats of softmax(100 x0), in [0, log candidates]."""
+    log_p = (READOUT * x0_raw.double()).log_softmax(dim=1)
+    return -(log_p.exp() * log_p).sum(dim=1)
+
+
+def disagreement(x0_raw: Float[Tensor, "seed query candidate"]) -> Float[Tensor, " query"]:
+    """Share in [0, 1) of the seeds whose winner is not the most frequent one."""
+    winners = x0_raw.argmax(dim=2)
+    return 1 - (winners == winners.mode(dim=0).values).double().mean(dim=0)
+
+
+def path_length(x: Float[Tensor, "step query candidate"]) -> Float[Tensor, " query"]:
+    """How far the state travels: mean over candidates of the sum of its absolute steps."""
+    return x.diff(dim=0).abs().sum(dim=0).mean(dim=1)
+
+
+def settling(x0_raw: Float[Tensor, "step query candidate"]) -> Float[Tensor, " query"]:
+    """Share in [0, 1) of the steps after which the leader still changes; 0 where the first leader wins."""
+    leaders = x0_raw.argmax(dim=2)
+    changed = leaders != leaders[-1]
+    last = (changed * torch.arange(1, len(leaders) + 1)[:, None]).amax(dim=0)
+    return last.double() / len(leaders)
+
+
+# --- all of them by name --------------------------------------------------------------------------------
+
+TEXT_SCORES = ("knn", "mahalanobis", "mixture", "bigram", "unseen", "length")
+GALLERY_SCORES = ("similarity", "margin", "spread", "energy", "softmax")
+GENERATOR_SCORES = ("gap", "entropy", "disagreement", "path", "settling", "no_match")
+Scores = dict[str, Tensor]  # name -> float64 [query]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is kept of the training captions, at most one a video.
+
+    texts [caption]. bank [caption dim]: centred directions of their end tokens; centre [dim]: what was taken off.
+    mean [dim], whiten [dim dim], centres [component dim], log_share [component] and narrow [dim dim] describe the
+    directions before centring: one Gaussian, and a mixture with a covariance of its own (`narrow` whitens it).
+    """
+
+    texts: Sequence[str]
+    bank: Tensor
+    centre: Tensor
+    whiten: Tensor
+    centres: Tensor
+    log_share: Tensor
+    narrow: Tensor
+    vocabulary: Counter[str] = field(init=False)
+    lengths: Counter[int] = field(init=False)
+    bigrams: Counter[tuple[str, str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        words = [words_of(text) for text in self.texts]
+        object.__setattr__(self, "vocabulary", Counter(word for sentence in words for word in sentence))
+        object.__setattr__(self, "lengths", Counter(map(len, words)))
+        object.__setattr__(self, "bigrams", Counter(pair for text in self.texts for pair in _pairs(text)))
+
+    @classmethod
+    def make(cls, texts: Sequence[str], end_tokens: Float[Tensor, "caption dim"]) -> Reference:
+        """From training captions and their end tokens (`TextFeatures.cls`)."""
+        from sklearn.cluster import KMeans
+
+        x = normalize(end_tokens.cpu().double(), dim=-1)
+        clusters = KMeans(min(COMPONENTS, len(x)), n_init=1, random_state=0).fit(x.numpy())
+        centres = torch.from_numpy(clusters.cluster_centers_).double()
+        label = torch.from_numpy(clusters.labels_).long()
+        share = torch.bincount(label, minlength=len(centres)) / len(x)
+        return cls(
+            texts=list(texts),
+            bank=normalize(x - x.mean(dim=0), dim=-1),
+            centre=x.mean(dim=0),
+            whiten=_whitening(x - x.mean(dim=0)),
+            centres=centres,
+            log_share=share.clamp_min(1e-12).log(),
+            narrow=_whitening(x - centres[label]),
+        )
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """As arrays for a file, half precision where that loses nothing of use."""
+        text = np.frombuffer("\n".join(self.texts).encode(), dtype=np.uint8)
+        small = {"bank": self.bank.half().numpy()}
+        rest = {
+            n: getattr(self, n).float().numpy()
+            for n in ("centre", "whiten", "centres", "log_share", "narrow")
+        }
+        return {"texts": text, **small, **rest}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Reference:
+        """The inverse of `arrays`, in float32."""
+        tensors = {n: torch.from_numpy(a.astype(np.float32)) for n, a in arrays.items() if n != "texts"}
+        return cls(texts=arrays["texts"].tobytes().decode().split("\n"), **tensors)
+
+    def place(self, end_tokens: Float[Tensor, "query dim"]) -> Float[Tensor, "query dim"]:
+        """Where queries lie among the rows of `bank`: centred directions."""
+        return normalize(self._directions(end_tokens) - self.centre, dim=-1)
+
+    def _directions(self, end_tokens: Tensor) -> Tensor:
+        return normalize(end_tokens.to("cpu", self.bank.dtype), dim=-1)
+
+    def scores(self, texts: Sequence[str], end_tokens: Float[Tensor, "query dim"]) -> Scores:
+        """The scores of group A."""
+        x = self._directions(end_tokens)
+        found = {
+            "knn": neighbour_distance(self.place(end_tokens), self.bank),
+            "mahalanobis": mahalanobis(x, self.centre, self.whiten),
+            "mixture": mixture_surprise(x, self.centres, self.log_share, self.narrow),
+            "bigram": bigram_surprise(texts, self.bigrams),
+            "unseen": unseen_share(texts, self.vocabulary),
+            "length": length_surprise(texts, self.lengths),
+        }
+        return {name: score.double() for name, score in found.items()}
+
+    def nearest(self, end_tokens: Float[Tensor, "query dim"], k: int = 5) -> list[list[tuple[str, float]]]:
+        """The `k` nearest captions of each query with their distances, 1 - cosine, nearest first."""
+        found = (self.place(end_tokens) @ self.bank.T).topk(min(k, len(self.texts)), dim=1)
+        rows = zip(found.indices.tolist(), found.values.tolist(), strict=True)
+        return [[(self.texts[i], 1 - c) for i, c in zip(*row, strict=True)] for row in rows]
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Words that no training caption holds, each once, in the order of the text."""
+        return [word for word in dict.fromkeys(words_of(text)) if word not in self.vocabulary]
+
+
+def _whitening(residuals: Float[Tensor, "caption dim"]) -> Float[Tensor, "dim dim"]:
+    """W with W W' the inverse of the shrunk covariance."""
+    from sklearn.covariance import LedoitWolf
+
+    precision = LedoitWolf(assume_centered=True).fit(residuals.numpy()).precision_
+    return torch.linalg.cholesky(torch.from_numpy(precision))
+
+
+def gallery_scores(similarity: Float[Tensor, "query candidate"], scale: float) -> Scores:
+    """The scores of group B. similarity: of the most similar videos, in descending order."""
+    s = similarity.double()
+    return {
+        "similarity": dissimilarity(s),
+        "margin": lack_of_margin(s),
+        "spread": lack_of_spread(s),
+        "energy": energy(s, scale),
+        "softmax": lack_of_confidence(s, scale),
+    }
+
+
+def generator_scores(trajectory: Trajectory) -> Scores:
+    """The scores of group G, means over seeds where there are several; "disagreement" needs several,
+    "no_match" a generator that can say it."""
+    x, x0_raw = trajectory.x.double(), trajectory.x0_raw.double()
+    if not trajectory.has_seeds:
+        x, x0_raw = x[:, None], x0_raw[:, None]
+    seeds = range(x.shape[1])
+    one = [
+        {
+            "gap": lack_of_gap(x0_raw[-1, s]),
+            "entropy": entropy(x0_raw[-1, s]),
+            "path": path_length(x[:, s]),
+            "settling": settling(x0_raw[:, s]),
+        }
+        for s in seeds
+    ]
+    found = {name: torch.stack([scores[name] for scores in one]).mean(dim=0) for name in one[0]}
+    if trajectory.has_seeds:
+        found["disagreement"] = disagreement(x0_raw[-1])
+    no_match = getattr(trajectory, "no_match", None)
+    return found if no_match is None else found | {"no_match": no_match.double().cpu()}
+
+
+def combine(scores: Scores, weights: dict[str, float]) -> Float[Tensor, " query"]:
+    """The weighted sum of named scores. Raises KeyError for a score that is not there."""
+    total = torch.zeros((), dtype=torch.float64)
+    for name, weight in weights.items():
+        total = total + weight * scores[name]
+    return total
