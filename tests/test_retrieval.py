@@ -246,7 +246,7 @@ def test_a_result_is_fit_for_json_and_tables(retriever):
     keys = ("id", "rank", "base_rank", "similarity", "boost", "score", "probability", "moment", "caption")
     assert [tuple(hit) for hit in values["hits"]] == [(*keys, "duration")] * 3
     assert values["hits"][0]["score"] == result.hits[0].score
-    assert set(values["timings"]) == {"encode", "match", "generate", "rank", "total"}
+    assert set(values["timings"]) == {"encode", "match", "generate", "rank", "ood", "total"}
     parts = sum(v for k, v in values["timings"].items() if k != "total")
     assert parts == pytest.approx(values["timings"]["total"])
     table = result.to_pandas()
