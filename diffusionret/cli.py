@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import evaluate, index, train
 from .checkpoint import load_published
+from .datasets import count
 from .retrieval import Hit, Retriever, SearchResult
 
 
@@ -131,6 +132,7 @@ COMMANDS = {
     "index": ("make or update a gallery from a folder of videos", index.add_arguments, index.run),
     "evaluate": ("measure a model on the bundled world", evaluate.add_arguments, evaluate.run),
     "train": ("train one stage of a preset, or go on with it", train.add_arguments, train.run),
+    "data": ("count the videos and captions of a benchmark", count.add_arguments, count.run),
     "storybook": ("draw the bundled gallery and index it", _storybook_arguments, _storybook),
     "convert": ("turn a published checkpoint into a model folder", _convert_arguments, _convert),
 }

@@ -25,14 +25,8 @@ from .gallery import LIGHT, POSTERS, TABLE, Failure, Gallery
 from .model import DiffusionRet
 from .similarity import mean_frame
 from .store import Row, Store
-from .video import VideoError, VideoFrames, poster, read_frames, read_many, representative
+from .video import EXTENSIONS, VideoError, VideoFrames, poster, read_frames, read_many, representative
 
-# fmt: off
-EXTENSIONS = frozenset((
-    ".3gp", ".avi", ".flv", ".gif", ".h264", ".ivf", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
-    ".mts", ".ogv", ".ts", ".webm", ".wmv",
-))
-# fmt: on
 CAPTIONS = "captions.csv"
 POSTER_SIZE = 320  # pixels of the shorter side, at most
 BATCH = 16  # videos encoded together

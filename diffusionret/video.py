@@ -32,6 +32,7 @@ from . import decoding
 from .decoding import FrameSample, frame_span, sample_even, sample_published
 
 __all__ = [
+    "EXTENSIONS",
     "FrameSample",
     "VideoError",
     "VideoFrames",
@@ -47,6 +48,13 @@ __all__ = [
     "sample_published",
 ]
 
+# What the names of video files end in.
+# fmt: off
+EXTENSIONS = frozenset((
+    ".3gp", ".avi", ".flv", ".gif", ".h264", ".ivf", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
+    ".mts", ".ogv", ".ts", ".webm", ".wmv",
+))
+# fmt: on
 Rule = Literal["even", "published"]
 Engine = Literal["auto", "decord", "pyav"]
 PathT = TypeVar("PathT", bound="str | os.PathLike[str]")
