@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 # Mean and standard deviation of CLIP's training pixels (RGB in [0, 1]).
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+FORMS = ("published", "open-set")  # of a generator
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,13 @@ class ClipConfig:
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """The denoiser and the diffusion that it was trained with.
+    """The published denoiser (ICCV 2023, a one-hot over candidates) and the diffusion that it was trained with.
 
-    form: "published" (ICCV 2023, a one-hot over candidates) or "open-set" (analog bits, all -1 = no match).
+    form: "published", or "open-set" (see OpenSetConfig).
     schedule: "cosine" or "linear"; steps: number of diffusion steps in training, respaced at inference.
     candidates: how many candidates a training query had (the published code: 1 positive + 127 negatives).
     attention_temperature: divides the logits of the attention over frames.
+    alpha: weight of what generation adds to the similarity.
     """
 
     form: str = "published"
@@ -49,6 +51,25 @@ class GeneratorConfig:
     steps: int = 50
     candidates: int = 128
     attention_temperature: float = 1.0
+    alpha: float = 1.0
+
+
+@dataclass(frozen=True)
+class OpenSetConfig(GeneratorConfig):
+    """The open-set denoiser (analog bits, all -1 = no candidate matches), sizes included.
+
+    Its training knows all noise levels, so `schedule` and `steps` only say where the levels of sampling lie.
+    width, layers: of what is computed once a query; state_width, state_layers: of what every step runs.
+    """
+
+    form: str = "open-set"
+    candidates: int = 32
+    attention_temperature: float = 0.1
+    width: int = 128
+    layers: int = 2
+    state_width: int = 64
+    state_layers: int = 2
+    heads: int = 4
 
 
 @dataclass(frozen=True)
@@ -62,10 +83,14 @@ class ModelConfig:
     frame_rule: "published" (1 frame a second, at most `frames`, padded and masked) or "even".
     words: tokens that the text tower reads, start and end token included.
     dataset: name of what it was trained on; split_seed: what its splits derive from.
+    generator, openset: the generators of the two forms, None where there is none. form: "published" or
+        "open-set", which of them answers where there are both.
     """
 
     clip: ClipConfig = field(default_factory=ClipConfig)
     generator: GeneratorConfig | None = field(default_factory=GeneratorConfig)
+    openset: OpenSetConfig | None = None
+    form: str = "published"
     temporal_layers: int = 4
     interaction: str = "wti"
     feature_norm: float | None = None
@@ -81,9 +106,12 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         choices = {"interaction": ("wti", "cls"), "frame_rule": ("published", "even"), "tokenizer": ("clip",)}
+        choices["form"] = FORMS
         for key, allowed in choices.items():
             if getattr(self, key) not in allowed:
                 raise ValueError(f"{key} is {getattr(self, key)!r}: choose one of {', '.join(allowed)}.")
+        if self.openset and self.interaction != "wti":
+            raise ValueError("The open-set generator weighs tokens: its model needs the interaction wti.")
         for key in ("image_mean", "image_std"):
             object.__setattr__(self, key, tuple(getattr(self, key)))
 
@@ -100,6 +128,8 @@ class ModelConfig:
         values["clip"] = ClipConfig(**values["clip"])
         if values.get("generator"):
             values["generator"] = GeneratorConfig(**values["generator"])
+        if values.get("openset"):
+            values["openset"] = OpenSetConfig(**values["openset"])
         return cls(**values)
 
 

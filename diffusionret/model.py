@@ -16,17 +16,27 @@ from open_clip.model import CLIP
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from .config import ClipConfig, GeneratorConfig, ModelConfig
+from .config import FORMS, ClipConfig, GeneratorConfig, ModelConfig
 from .denoiser import Denoiser, pool_frames
 from .diffusion import Schedule, add_noise, make_schedule
 from .encoders import TemporalTransformer, TextFeatures, VideoFeatures, build_towers, encode_tokens
 from .losses import contrastive_loss, denoising_loss, with_hard_negatives
+from .openset import (
+    OpenSetDenoiser,
+    Pairs,
+    gather_pairs,
+    match_probability,
+    no_match_probability,
+    sample_bits,
+)
 from .sampler import sample
 from .similarity import TokenWeights, cls_similarity, mean_frame, wti
 
 BUNDLED = Path(__file__).parents[1] / "assets" / "models"
 DIRECTIONS = ("t2v", "v2t")
 HEADS = ("temporal", "text_weights", "video_weights", "generator")  # what the paper adds to CLIP's towers
+# Sharpens the published prediction into the generator's share among the candidates.
+READOUT = 100.0
 
 
 class NoGenerator(ValueError):
@@ -45,7 +55,8 @@ class Trajectory:
     candidates [query candidate]: indices into the gallery. x [step+1 query candidate]: the states; row 0 is
     the noise, the last row the sample. x0 [step query candidate]: the predictions, clamped to [-1, 1];
     x0_raw: before the clamp. With S seeds a seed axis follows the step axis. timesteps and alpha_bar [step]:
-    in the order of sampling, noisiest first.
+    in the order of sampling, noisiest first. form: of the generator, which says what x0 means: a one-hot over
+    the candidates ("published"), or a bit of each, +1 where it matches ("open-set").
     """
 
     direction: str
@@ -56,6 +67,23 @@ class Trajectory:
     timesteps: Tensor
     alpha_bar: Tensor
     schedule: str
+    form: str = "published"
+
+    @property
+    def probability(self) -> Float[Tensor, "query candidate"]:
+        """In [0, 1], with seeds the mean over them. Open-set: how probable it is that the candidate matches, the
+        mean of (x0 + 1) / 2. Published: the generator's share among the candidates, softmax(100 x0_raw)."""
+        if self.form == "open-set":
+            return match_probability(self._last(self.x0))
+        return (READOUT * self._last(self.x0_raw)).softmax(dim=-1).mean(dim=0)
+
+    @property
+    def no_match(self) -> Float[Tensor, " query"] | None:
+        """How probable it is that no candidate matches; None for the published form, which cannot say."""
+        return no_match_probability(self._last(self.x0)) if self.form == "open-set" else None
+
+    def _last(self, predictions: Tensor) -> Float[Tensor, "seed query candidate"]:
+        return predictions[-1] if self.has_seeds else predictions[-1:]
 
     @property
     def sample(self) -> Tensor:
@@ -86,13 +114,13 @@ class DiffusionRet(
             self.temporal = TemporalTransformer(
                 dim, config.temporal_layers, max(dim // 64, 1), config.clip.context_length
             )
-        self.text_weights = self.video_weights = self.generator = None
+        self.text_weights = self.video_weights = self.generator = self.openset = None
         if config.interaction == "wti":
             self.text_weights, self.video_weights = TokenWeights(dim), TokenWeights(dim)
         if config.generator:
-            if config.generator.form != "published":
-                raise ValueError(f"This version knows no generator of the form {config.generator.form!r}.")
             self.generator = nn.ModuleDict({direction: Denoiser(dim) for direction in DIRECTIONS})
+        if config.openset:
+            self.openset = OpenSetDenoiser(dim, config.openset)
 
     # --- features ---------------------------------------------------------------------------------------
 
@@ -177,7 +205,7 @@ class DiffusionRet(
 
     def schedule(self, steps: int, name: str | None = None, respace_from: int | None = None) -> Schedule:
         """A schedule for sampling: fresh, as published, or `steps` of a longer one of `respace_from` steps."""
-        name = name or (self.config.generator or GeneratorConfig()).schedule
+        name = name or (self.generator_config() if self.forms else GeneratorConfig()).schedule
         return (
             make_schedule(name, steps)
             if respace_from is None
@@ -192,7 +220,7 @@ class DiffusionRet(
         direction: str,
     ) -> tuple[Float[Tensor, "query any dim"], Float[Tensor, "query candidate dim"]]:
         """What the denoiser sees: the query ([query 1 dim], or one row a pair) and its candidates."""
-        temperature = self._generator_config().attention_temperature
+        temperature = self.generator_config("published").attention_temperature
         if direction == "t2v":
             cls = text.cls[:, None, :]
             shown = cls.expand(-1, candidates.shape[1], -1)
@@ -204,10 +232,33 @@ class DiffusionRet(
             return pool_frames(cls, frames, video.mask[:, None].expand(-1, count, -1), temperature), cls
         raise ValueError(f"direction is {direction!r}: choose t2v (text to video) or v2t (video to text).")
 
-    def _generator_config(self) -> GeneratorConfig:
-        if self.config.generator is None:
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The generators that there are, the one that answers first: "published", "open-set", both or none."""
+        there = [f for f, c in zip(FORMS, (self.config.generator, self.config.openset), strict=True) if c]
+        return tuple(sorted(there, key=lambda form: form != self.config.form))
+
+    def generator_config(self, form: str | None = None) -> GeneratorConfig:
+        """Of the generator of a form (None: of the one that answers). Raises NoGenerator where there is none."""
+        if not self.forms or (form and form not in self.forms):
             raise NoGenerator
-        return self.config.generator
+        config = self.config.openset if (form or self.forms[0]) == "open-set" else self.config.generator
+        assert config is not None
+        return config
+
+    def gather_pairs(
+        self,
+        text: TextFeatures,
+        video: VideoFeatures,
+        candidates: Int[Tensor, "query candidate"],
+        direction: str,
+    ) -> Pairs:
+        """What the open-set denoiser sees of queries and candidates."""
+        assert self.text_weights is not None and self.video_weights is not None
+        weights = self.text_weights.weigh(text.tokens, text.mask)
+        return gather_pairs(
+            text, video, weights, self.video_weights.weigh(video.frames, video.mask), candidates, direction
+        )
 
     @torch.no_grad()
     def generate(
@@ -222,16 +273,17 @@ class DiffusionRet(
         eta: float = 0.0,
         generator: torch.Generator | None = None,
         respace_from: int | None = None,
+        form: str | None = None,
     ) -> Trajectory:
         """Denoise the joint distribution of each query and its candidates.
 
         text, video: for "t2v" the queries are the texts and `candidates` index videos; for "v2t" the queries
         are the videos and `candidates` index texts. noise: x_T [query candidate], or [seed query candidate];
-        drawn from `generator` when None. Without `respace_from` the schedule is fresh, as published.
-        Raises NoGenerator for a model without one, ValueError for bad shapes or settings.
+        drawn from `generator` when None. Without `respace_from` the schedule is fresh, as published. form: of
+        the generator, None for the one that answers. Raises NoGenerator for a model without one, ValueError for
+        bad shapes or settings.
         """
-        if self.generator is None:
-            raise NoGenerator
+        config = self.generator_config(form)
         if noise is None:
             if generator is None:
                 raise ValueError("Sampling is random: pass the noise or a torch.Generator.")
@@ -240,39 +292,55 @@ class DiffusionRet(
             )
         if noise.shape[-2:] != candidates.shape or noise.ndim not in (2, 3):
             raise ValueError(f"noise is {tuple(noise.shape)}, candidates are {tuple(candidates.shape)}.")
-        plan = self.schedule(steps, schedule, respace_from)
+        plan = self.schedule(steps, schedule or config.schedule, respace_from)
         if direction not in DIRECTIONS:
             raise ValueError(
                 f"direction is {direction!r}: choose t2v (text to video) or v2t (video to text)."
             )
-        states = sample(
-            network=self.generator[direction],
-            cls=text.cls,
-            frames=video.frames,
-            mask=video.mask,
-            candidates=candidates,
-            direction=direction,
-            schedule=plan,
-            noise=noise,
-            temperature=self._generator_config().attention_temperature,
-            eta=eta,
-            generator=generator,
-        )
+        if config.form == "open-set":
+            assert self.openset is not None
+            pairs = self.gather_pairs(text, video, candidates, direction)
+            x, x0 = sample_bits(
+                self.openset, self.openset.context(pairs, direction), plan, noise, eta, generator
+            )
+            x0_raw = x0  # a posterior mean, which needs no clamp
+        else:
+            assert self.generator is not None
+            x, x0_raw, x0 = sample(
+                network=self.generator[direction],
+                cls=text.cls,
+                frames=video.frames,
+                mask=video.mask,
+                candidates=candidates,
+                direction=direction,
+                schedule=plan,
+                noise=noise,
+                temperature=config.attention_temperature,
+                eta=eta,
+                generator=generator,
+            )
         return Trajectory(
             direction=direction,
             candidates=candidates,
-            x=states.x,
-            x0=states.x0,
-            x0_raw=states.x0_raw,
+            x=x,
+            x0=x0,
+            x0_raw=x0_raw,
             timesteps=plan.timesteps.flip(0),
             alpha_bar=plan.alpha_bar.flip(0),
             schedule=plan.name,
+            form=config.form,
         )
 
     def boost(
         self, trajectory: Trajectory, alpha: float = 1.0, beta: float = 1.0
     ) -> Float[Tensor, "query candidate"]:
-        """What generation adds to the similarity of each candidate: alpha * softmax(beta * sample), in [0, alpha]."""
+        """What generation adds to the similarity of each candidate, in [0, alpha].
+
+        Published: alpha * softmax(beta * sample), with seeds the mean. Open-set: alpha * probability; beta, the
+        sharpness of a distribution over candidates, has nothing to say about bits.
+        """
+        if trajectory.form == "open-set":
+            return alpha * trajectory.probability
         boost = alpha * (beta * trajectory.sample).softmax(dim=-1)
         return boost.mean(dim=0) if trajectory.has_seeds else boost
 
@@ -283,10 +351,9 @@ class DiffusionRet(
         alpha: float = 1.0,
         beta: float = 1.0,
     ) -> Float[Tensor, "query gallery"]:
-        """similarity + alpha * softmax(beta * sample) on the candidates (eq. 13); the rest keeps its similarity.
+        """similarity + boost on the candidates (eq. 13); the rest keeps its similarity.
 
-        Rows are the trajectory's queries: pass `similarity.T` of a [text video] matrix for "v2t". With seeds
-        the boost is the mean over seeds.
+        Rows are the trajectory's queries: pass `similarity.T` of a [text video] matrix for "v2t". See `boost`.
         """
         return similarity.scatter_add(
             1, trajectory.candidates, self.boost(trajectory, alpha, beta).to(similarity.dtype)
@@ -331,7 +398,7 @@ class DiffusionRet(
         """
         if self.generator is None:
             raise NoGenerator
-        config = self._generator_config()
+        config = self.generator_config("published")
         plan = make_schedule(config.schedule, config.steps)
         with torch.no_grad():
             similarity = self.similarity(text, video)

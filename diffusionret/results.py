@@ -17,10 +17,10 @@ if TYPE_CHECKING:  # slow to import, and needed by to_pandas alone
 class Hit:
     """One video found.
 
-    rank, base_rank: from 1, with and without generation. score = similarity + boost, exactly. probability:
-    the generator's share among the candidates, in [0, 1]; None for a video that was no candidate, or without
-    a generator. moment: seconds of the frame that fits best. caption: "" where unknown. path, poster: files,
-    None for a gallery in memory. duration: seconds.
+    rank, base_rank: from 1, with and without generation. score = similarity + boost, exactly. probability, in
+    [0, 1]: that the video matches (open-set generator), or the generator's share among the candidates (published);
+    None for a video that was no candidate, or without a generator. moment: seconds of the frame that fits best.
+    caption: "" where unknown. path, poster: files, None for a gallery in memory. duration: seconds.
     """
 
     id: str

@@ -30,8 +30,6 @@ KEPT = 1_000
 BLOCK_BYTES = 256 * 2**20
 # Queries that search_many encodes and denoises together.
 BATCH = 32
-# Sharpens the last prediction into the generator's share among the candidates.
-READOUT = 100.0
 
 
 class Retriever:
@@ -76,7 +74,7 @@ class Retriever:
     @property
     def generates(self) -> bool:
         """Whether the model has a generator; without one the ranking is by similarity only."""
-        return self.model.generator is not None
+        return bool(self.model.forms)
 
     def search(
         self, text: str, k: int = 10, candidates: int = 32, steps: int = 50, seed: int = 0, seeds: int = 1
@@ -301,7 +299,7 @@ class Retriever:
         if not size:
             raise ValueError("The gallery holds no videos: index a folder of videos first.")
         size = size if size <= COARSE_ABOVE else KEPT
-        trained = self.model.config.generator.steps if self.model.config.generator else None
+        trained = self.model.generator_config().steps if self.generates else None
         return Settings(
             k=min(_whole("k", k, 1), size),
             candidates=min(_whole("candidates", candidates, 1), size),
@@ -320,11 +318,10 @@ class Retriever:
         candidates = order[:, : settings.candidates]
         trajectory = self._generate(text, candidates, settings) if self.generates else None
         clock.lap("generate")
-        boost = probability = None
+        boost = probability = no_match = None
         if trajectory is not None:
-            boost = self.model.boost(trajectory)
-            probability = (READOUT * trajectory.x0_raw[-1]).softmax(dim=-1)
-            probability = probability.mean(dim=0) if trajectory.has_seeds else probability
+            boost = self.model.boost(trajectory, self.model.generator_config().alpha)
+            probability, no_match = trajectory.probability, trajectory.no_match
         hits = [
             self._rank(
                 _row(text, q),
@@ -345,7 +342,7 @@ class Retriever:
                 hits=hits[q],
                 trajectory=None if trajectory is None else _one_query(trajectory, q),
                 ood=reports[q],
-                no_match=None,
+                no_match=None if no_match is None else float(no_match[q]),
                 truncated=self.model.cut(text),
                 timings=dict(timings),
                 settings=settings,
@@ -420,7 +417,7 @@ class Retriever:
             noise=(noise if settings.seeds > 1 else noise[0]).to(self.device),
             eta=eta,
             generator=torch.Generator().manual_seed(settings.seed) if eta else None,
-            respace_from=self.model.config.generator.steps,
+            respace_from=self.model.generator_config().steps,
         )
         x, x0, x0_raw = trajectory.x.cpu(), trajectory.x0.cpu(), trajectory.x0_raw.cpu()
         return replace(trajectory, candidates=candidates, x=x, x0=x0, x0_raw=x0_raw)

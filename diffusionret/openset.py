@@ -1,0 +1,223 @@
+"""The open-set generator: which candidates match a query, as bits that a diffusion model draws.
+
+x_0 in {-1, +1}^K over the candidates, +1 where the pair is true and all -1 where none is: analog bits (Chen et
+al. 2022, arXiv 2208.04202). Several candidates may match, or none, so a sample is a set, and the mean over
+samples of (x_0 + 1) / 2 is the probability that a candidate matches.
+
+What does not depend on the noise is computed once a query (`OpenSetDenoiser.context`): how each word fits the
+frame that shows it, and attention among the candidates. A step of denoising then runs a small transformer.
+Both are equivariant to permutations of the candidates, and the same network serves both directions.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, gelu, normalize
+
+from .config import OpenSetConfig
+from .diffusion import Schedule, ddim
+from .encoders import TextFeatures, VideoFeatures
+
+# Beyond this log odds a bit is certain in float32, and its gradient is zero.
+CERTAIN = 30.0
+
+
+class Pairs(NamedTuple):
+    """The features of some (query, candidate) pairs, side by side: directions, not scaled vectors.
+
+    cls [query candidate dim], tokens [query candidate token dim], frames [query candidate frame dim], their
+    masks, and the weights of tokens and frames in the similarity. Axes that a direction shares have size 1.
+    """
+
+    cls: Tensor
+    tokens: Tensor
+    token_mask: Tensor
+    token_weights: Tensor
+    frames: Tensor
+    frame_mask: Tensor
+    frame_weights: Tensor
+
+
+def gather_pairs(
+    text: TextFeatures,
+    video: VideoFeatures,
+    token_weights: Float[Tensor, "text token"],
+    frame_weights: Float[Tensor, "video frame"],
+    candidates: Int[Tensor, "query candidate"],
+    direction: str,
+) -> Pairs:
+    """Queries and candidates of a direction: "t2v" (the queries are the texts) or "v2t" (the videos)."""
+    texts = [normalize(text.cls, dim=-1), normalize(text.tokens, dim=-1), text.mask, token_weights]
+    videos = [normalize(video.frames, dim=-1), video.mask, frame_weights]
+    if direction == "t2v":
+        return Pairs(*(part[:, None] for part in texts), *(part[candidates] for part in videos))
+    return Pairs(*(part[candidates] for part in texts), *(part[:, None] for part in videos))
+
+
+class PairEncoder(nn.Module):
+    """What is seen of each (query, candidate) pair: [query candidate width].
+
+    Every word attends to the frames (softmax of its cosines with them over `temperature`); the product of the
+    word with the frame that it finds, both in learned axes, goes through a small network, and what comes out
+    is pooled over the words by mean and maximum: one word that does not fit is enough to tell. The end token does the
+    same once more. Beside them go the similarity, how far it is below the best candidate's, and the end token's
+    cosine with what it attends to.
+    """
+
+    def __init__(self, dim: int, width: int, temperature: float) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.word = nn.Linear(dim, width)
+        self.frame = nn.Linear(dim, width)
+        self.check = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width), nn.GELU())
+        self.merge = nn.Linear(3 * width, width)
+        self.numbers = nn.Linear(3, width)
+
+    def forward(self, pairs: Pairs) -> Float[Tensor, "query candidate width"]:
+        words = torch.cat([pairs.cls[:, :, None], pairs.tokens], dim=2)
+        cosine = words @ pairs.frames.transpose(-1, -2)  # [query candidate word frame], the end token first
+        hidden = (pairs.frame_mask == 0)[:, :, None, :]
+        attention = (cosine / self.temperature).masked_fill(hidden, float("-inf")).softmax(dim=-1)
+        found = attention @ self.frame(pairs.frames)
+        # The scale of a product of directions is that of their numbers squared: back to about 1.
+        fit = self.check(gelu(self.word(words) * found * words.shape[-1] ** 0.5))
+        real = (pairs.token_mask != 0).to(fit.dtype)[..., None]
+        of_words = fit[:, :, 1:]
+        mean = (of_words * real).sum(2) / real.sum(2).clamp(min=1)
+        peak = of_words.masked_fill(real == 0, float("-inf")).amax(dim=2)
+        merged = self.merge(torch.cat([fit[:, :, 0], mean, peak], dim=-1))
+        similarity = pair_similarity(cosine[:, :, 1:], pairs)
+        own = (attention[:, :, 0] * cosine[:, :, 0]).sum(-1)
+        below = similarity - similarity.amax(dim=1, keepdim=True)
+        return merged + self.numbers(10 * torch.stack([similarity, below, own], dim=-1))
+
+
+def pair_similarity(
+    cosine: Float[Tensor, "query candidate token frame"], pairs: Pairs
+) -> Float[Tensor, "query candidate"]:
+    """The weighted token interaction of each pair, as `similarity.wti` computes it for all pairs."""
+    cosine = cosine * pairs.token_mask[..., :, None] * pairs.frame_mask[..., None, :]
+    t2v = (cosine.amax(dim=3) * pairs.token_weights).sum(-1)
+    v2t = (cosine.amax(dim=2) * pairs.frame_weights).sum(-1)
+    return (t2v + v2t) / 2
+
+
+class Block(nn.Module):
+    """A pre-norm transformer layer over the candidates, without positions."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_1, self.norm_2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, x: Float[Tensor, "query candidate width"]) -> Float[Tensor, "query candidate width"]:
+        q, k, v = self.qkv(self.norm_1(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        mixed = nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        x = x + self.out(mixed)
+        return x + self.mlp(self.norm_2(x))
+
+
+class OpenSetDenoiser(nn.Module):
+    """Log odds of each bit, given the query, its candidates and the noisy bits x_t."""
+
+    def __init__(self, dim: int, config: OpenSetConfig) -> None:
+        super().__init__()
+        width, state = config.width, config.state_width
+        self.pairs = PairEncoder(dim, width, config.attention_temperature)
+        self.direction = nn.ParameterDict({d: nn.Parameter(torch.zeros(width)) for d in ("t2v", "v2t")})
+        self.among = nn.Sequential(*(Block(width, config.heads) for _ in range(config.layers)))
+        self.given = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, state))
+        self.noisy = nn.Linear(2, state)
+        self.level = nn.Sequential(nn.Linear(2, state), nn.SiLU(), nn.Linear(state, state))
+        self.steps = nn.Sequential(*(Block(state, config.heads) for _ in range(config.state_layers)))
+        self.read = nn.Sequential(nn.LayerNorm(state), nn.Linear(state, 1))
+
+    def context(self, pairs: Pairs, direction: str) -> Float[Tensor, "query candidate state"]:
+        """All that the steps need of the query and its candidates; it does not depend on the noise."""
+        return self.given(self.among(self.pairs(pairs) + self.direction[direction]))
+
+    def forward(
+        self,
+        context: Float[Tensor, "query candidate state"],
+        x: Float[Tensor, "query candidate"],
+        alpha_bar: Float[Tensor, " query"],
+    ) -> Float[Tensor, "query candidate"]:
+        """The log odds of x_0 = +1, so that 2 sigmoid - 1 is the posterior mean of x_0.
+
+        x_t = a x_0 + s noise alone says 2 a x_t / s^2 in favour of +1 (a^2 = alpha_bar, s^2 = 1 - alpha_bar),
+        which is added as it is; the network says the rest: what the query, the candidates and the other bits
+        let one expect of a bit.
+        """
+        a, variance = alpha_bar.sqrt()[:, None], (1 - alpha_bar)[:, None].clamp(min=1e-6)
+        heard = (2 * a * x / variance).clamp(-CERTAIN, CERTAIN)
+        angle = torch.cat([a, variance.sqrt()], dim=1)
+        seen = self.noisy(torch.stack([x, (heard / 2).tanh()], dim=-1))
+        h = self.steps(context + seen + self.level(angle)[:, None])
+        return self.read(h).squeeze(-1) + heard
+
+
+def denoising_loss(
+    network: OpenSetDenoiser,
+    context: Float[Tensor, "query candidate state"],
+    match: Tensor,
+    u: Float[Tensor, "draw query"],
+    noise: Float[Tensor, "draw query candidate"],
+) -> Float[Tensor, ""]:
+    """Cross entropy of the bits, averaged over draws of the noise, queries and candidates.
+
+    match: bool [query candidate]. u in [0, 1]: the place in the cosine schedule, alpha_bar = cos^2(pi u / 2), from
+    clean to pure noise. Several draws share one context, which is the costly part.
+    """
+    bits = match.to(noise.dtype)
+    alpha_bar = (u * (torch.pi / 2)).cos().square()
+    level = alpha_bar[..., None]
+    x = level.sqrt() * (2 * bits - 1) + (1 - level).sqrt() * noise
+    wide = context.expand(len(u), *context.shape).flatten(0, 1)
+    logits = network(wide, x.flatten(0, 1), alpha_bar.flatten())
+    return binary_cross_entropy_with_logits(logits, bits.expand_as(noise).flatten(0, 1))
+
+
+@torch.no_grad()
+def sample_bits(
+    network: OpenSetDenoiser,
+    context: Float[Tensor, "query candidate state"],
+    schedule: Schedule,
+    noise: Tensor,
+    eta: float = 0.0,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Denoise `noise` [(seed) query candidate] with DDIM; all seeds of all queries run together.
+
+    Returns the states x [step+1 (seed) query candidate], row 0 the noise, and the predictions x0 [step (seed)
+    query candidate]: posterior means, inside [-1, 1] without a clamp. eta, generator: as in `ddim`.
+    """
+    level = dict(zip(schedule.timesteps.tolist(), schedule.alpha_bar.tolist(), strict=True))
+    wide = context.expand(*noise.shape[:-1], *context.shape[-2:]).flatten(0, -3)
+
+    def denoise(x: Tensor, t: int) -> Tensor:
+        alpha_bar = x.new_full((len(wide),), level[t])
+        logits = network(wide, x.reshape(-1, x.shape[-1]), alpha_bar)
+        return (logits / 2).tanh().view_as(x)
+
+    steps = list(ddim(denoise, noise, schedule, eta, generator))
+    return torch.stack([noise, *(step.x for step in steps)]), torch.stack([step.x0 for step in steps])
+
+
+def match_probability(x0: Float[Tensor, "seed query candidate"]) -> Float[Tensor, "query candidate"]:
+    """How probable it is that each candidate matches: the mean over seeds of (x_0 + 1) / 2."""
+    return ((x0 + 1) / 2).mean(dim=0)
+
+
+def no_match_probability(x0: Float[Tensor, "seed query candidate"]) -> Float[Tensor, " query"]:
+    """How probable it is that no candidate matches: the mean over seeds of the product of (1 - x_0) / 2.
+
+    Within a seed the bits are independent given its last state; where they are settled, as after many steps, this
+    is the share of seeds whose bits are all -1.
+    """
+    return ((1 - x0) / 2).prod(dim=-1).mean(dim=0)
