@@ -19,7 +19,7 @@ import gradio as gr
 
 from diffusionret import Retriever
 
-from . import evidence, gallery, search, theme, watch
+from . import evidence, gallery, search, theme, watch, watch_look
 from .clips import folders, name_of
 
 SELECT = """
@@ -37,7 +37,8 @@ element.addEventListener("click", (event) => {
   if (chip) trigger("select", { text: chip.textContent });
 });
 """
-PLAYER = "window.DiffusionRet.mountPlayer(element, props, watch);"
+PLAYER = "window.DiffusionRet.mountPlayer(element, props, watch, trigger, server);"
+TABS = ("search", "watch", "gallery", "evidence")
 CANDIDATES, STEPS, K, MOST_K = 32, 50, 10, 50
 
 
@@ -54,19 +55,29 @@ def build(retriever: Retriever) -> gr.Blocks:
             result = retriever.search(text, max(k, candidates), candidates, steps, seed)
         except ValueError as error:
             return search.problem(str(error)), gr.skip(), gr.skip()
-        return search.cut(result.truncated), search.page(result, k, len(clips)), watch.payload(result)
+        return search.cut(result.truncated), search.page(result, k, len(clips)), watch.show(retriever, result)
 
     def first(request: gr.Request) -> tuple:
         """What the page opens with: the query of its address, else the first example."""
         asked = request.query_params
         text = asked.get("q") or queries[0]
         k = min(_number(asked.get("k"), K, 1, MOST_K), max(len(clips), 1))
+        candidates = _number(asked.get("candidates"), min(CANDIDATES, len(clips)), 1, watch.MOST_CANDIDATES)
+        steps = _number(asked.get("steps"), min(STEPS, trained), 1, trained)
         seed = _number(asked.get("seed"), 0, 0, 2**31 - 1)
-        return text, k, seed, *answer(text, k, CANDIDATES, min(STEPS, trained), seed)
+        tab = asked.get("tab") if asked.get("tab") in TABS else TABS[0]
+        chosen = (k, min(candidates, max(len(clips), 1)), steps, seed)
+        return gr.Tabs(selected=tab), text, *chosen, *answer(text, *chosen)
 
     def chosen(event: gr.EventData, k: int, candidates: int, steps: int, seed: int) -> tuple:
         text = event._data["text"]
         return text, *answer(text, k, candidates, steps, seed)
+
+    def replayed(event: gr.EventData, text: str, k: int, candidates: int, steps: int, seed: int) -> tuple:
+        """The player asked for another noise, more steps or other candidates."""
+        asked = {"candidates": candidates, "steps": steps, "seed": seed} | (event._data or {})
+        chosen = [asked[name] for name in ("candidates", "steps", "seed")]
+        return *chosen, *answer(text, k, *chosen)
 
     def selected(event: gr.EventData, text: str, k: int, candidates: int, steps: int, seed: int) -> tuple:
         id = event._data["similar"]
@@ -101,14 +112,15 @@ def build(retriever: Retriever) -> gr.Blocks:
         )  # fmt: skip
         trouble = gr.HTML(apply_default_css=False, elem_id="trouble")
         offered = gr.HTML(search.chips(queries), js_on_load=CHOOSE, apply_default_css=False)
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Search", id="search"):
                 found = gr.HTML(js_on_load=SELECT, apply_default_css=False, elem_id="found")
                 settings = _settings(retriever, trained)
             with gr.Tab("Watch", id="watch"):
                 player = gr.HTML(
-                    html_template=watch.TEMPLATE, js_on_load=PLAYER, apply_default_css=False, elem_id="player"
-                )
+                    html_template=watch.TEMPLATE, js_on_load=PLAYER, apply_default_css=False, elem_id="player",
+                    server_functions=[watch_look.server(retriever)],
+                )  # fmt: skip
             with gr.Tab("Gallery", id="gallery"):
                 _gallery_tab(retriever)
             with gr.Tab("Evidence", id="evidence"):
@@ -117,9 +129,10 @@ def build(retriever: Retriever) -> gr.Blocks:
 
         shown = [trouble, found, player]
         quiet = {"api_visibility": "private", "show_progress": "hidden"}
-        page.load(first, None, [query, settings[0], settings[3], *shown], **quiet)
+        page.load(first, None, [tabs, query, *settings, *shown], **quiet)
         query.submit(answer, [query, *settings], shown, **quiet)
         offered.select(chosen, settings, [query, *shown], **quiet)
+        player.select(replayed, [query, *settings], [*settings[1:], *shown], **quiet)
         found.select(selected, [query, *settings], shown, **quiet)
         gr.on(
             [setting.input for setting in settings],
@@ -151,7 +164,7 @@ def _settings(retriever: Retriever, trained: int) -> list:
             1, min(MOST_K, most), min(K, most), step=1, label="Results", info="How many clips are shown."
         )
         candidates = gr.Slider(
-            1, min(128, most), min(CANDIDATES, most), step=1, label="Candidates",
+            1, min(watch.MOST_CANDIDATES, most), min(CANDIDATES, most), step=1, label="Candidates",
             info="How many of the most similar clips the generator weighs against each other.",
         )  # fmt: skip
         steps = gr.Slider(
@@ -207,6 +220,7 @@ def serving(retriever: Retriever) -> dict:
         "head": theme.head(),
         "allowed_paths": [
             *folders(retriever.gallery),
+            str(watch_look.PLOTLY),
             str(evidence.ROOT / "assets" / "models" / "storybook"),
         ],
         "footer_links": ["api"],

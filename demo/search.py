@@ -117,7 +117,9 @@ def hit_card(hit: Hit, candidates: int, generates: bool) -> str:
 
 def link(result: SearchResult, k: int) -> str:
     """The query string that restores this search."""
-    return "?" + urlencode({"q": result.query, "k": k, "seed": result.settings.seed})
+    settings = result.settings
+    chosen = {"seed": settings.seed, "candidates": settings.candidates, "steps": settings.steps}
+    return "?" + urlencode({"q": result.query, "k": k, **chosen})
 
 
 def page(result: SearchResult, k: int, size: int) -> str:

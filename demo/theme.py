@@ -8,7 +8,8 @@ import gradio as gr
 
 STATIC = Path(__file__).parent / "static"
 STYLES = ("base.css", "cards.css", "watch.css")
-SCRIPTS = ("cards.js", "trajectory.js", "controls.js", "watch.js")  # each uses what those before it offer
+# Each uses what those before it offer.
+SCRIPTS = ("address.js", "cards.js", "trajectory.js", "controls.js", "stage.js", "watch.js")
 SANS = (
     "-apple-system",
     "BlinkMacSystemFont",

@@ -1,4 +1,4 @@
-"""The Watch tab: what the player in static/watch.js needs to show one trajectory."""
+"""The Watch tab's first view: what the player in static/watch.js needs to show one trajectory, and its sentences."""
 
 from __future__ import annotations
 
@@ -6,60 +6,90 @@ import base64
 import json
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from diffusionret import Hit, SearchResult
+from analysis import readings
+from analysis.readings import Crowd
+from diffusionret import Hit, Retriever, SearchResult
+from diffusionret.model import Trajectory
 
 from .clips import name_of, url
 from .search import percent
 
 NO_GENERATOR = "This model has no generator, so there is nothing to watch: it ranks by similarity only."
-
 TEMPLATE = '<div class="dr-player"></div>'
+# How many noises are tried beside the one that is played.
+SEEDS = 16
+# More columns than this cannot be told apart.
+MOST_CANDIDATES = 128
+# Where the winner's shares over the seeds lie closer than this, the noise is said not to matter.
+HARDLY = 0.02
 
 
-def payload(result: SearchResult) -> str:
-    """One result as JSON. Its hits must hold all candidates: search with k >= candidates.
-
-    x [step+1 candidate] and x0_raw [step candidate] travel as base64 of little-endian float32: exact, small.
-    """
-    trajectory = result.trajectory
-    if trajectory is None:
+def show(retriever: Retriever, result: SearchResult) -> str:
+    """The player's value for a result, whose hits must hold all candidates: search with k >= candidates."""
+    played = result.trajectory
+    if played is None:
         return json.dumps({"message": NO_GENERATOR})
-    drawn = sorted(result.hits, key=lambda hit: hit.base_rank)[: trajectory.candidates.shape[1]]
-    return json.dumps(
-        {
-            "query": result.query,
-            "seed": result.settings.seed,
-            "sentence": sentence(result, drawn),
-            "candidates": [_candidate(hit) for hit in drawn],
-            "x": _pack(trajectory.x[:, 0]),
-            "x0_raw": _pack(trajectory.x0_raw[:, 0]),
-            "alpha_bar": trajectory.alpha_bar.tolist(),
-        }
-    )
+    settings = result.settings
+    noises = played
+    if not played.has_seeds:
+        noises = retriever.denoise([result.query], played.candidates, settings.steps, settings.seed, SEEDS)
+    sent = payload(result, noises)
+    sent["settings"] |= {
+        "most_steps": retriever.model.generator_config().steps,
+        "most_candidates": min(MOST_CANDIDATES, len(retriever.gallery)),
+    }
+    return json.dumps(sent)
 
 
-def settled(x0_raw: Tensor) -> int:
-    """The step, from 1, after which the leader of the predictions [step candidate] never changes."""
-    leaders = x0_raw.argmax(dim=-1)
-    other = (leaders != leaders[-1]).nonzero()
-    return int(other[-1]) + 2 if len(other) else 1
+def payload(result: SearchResult, noises: Trajectory) -> dict:
+    """One result and what other noises make of it, as plain values.
+
+    noises: the same query with a seed axis, the first seed being the one played. x [step+1 candidate] and x0_raw
+    [step candidate] of that seed travel as base64 of little-endian float32: exact. So does mean [step column],
+    over all seeds. crowd [step seed column] is drawn small and travels in 65,535ths. A column is a candidate;
+    with the open-set generator one more follows, "no match".
+    """
+    drawn = candidates(result)
+    crowd = readings.crowd(noises)
+    share, mean = crowd.share, crowd.mean
+    if crowd.none is not None:
+        share = _with_column(share, crowd.none)
+        mean = _with_column(mean, crowd.none.mean(dim=1))
+    seeds = crowd.seeds
+    return {
+        "query": result.query,
+        "form": noises.form,
+        "seed": result.settings.seed,
+        "seeds": seeds,
+        "settings": {"candidates": result.settings.candidates, "steps": result.settings.steps},
+        "sentence": sentence(drawn, crowd),
+        "candidates": [candidate(hit) for hit in drawn],
+        **states(result.trajectory),
+        "mean": pack(mean),
+        "crowd": pack_small(share),
+        "settled": readings.settled(crowd.leaders[:, 0]),
+        "winner": crowd.winner,
+    }
 
 
-def sentence(result: SearchResult, drawn: list[Hit]) -> str:
-    """What happens in this trajectory. Plain text."""
-    x0_raw = result.trajectory.x0_raw[:, 0]
-    steps = len(x0_raw)
-    winner = drawn[int(x0_raw[-1].argmax())]
-    step = settled(x0_raw)
-    lead = "leads from the first step" if step == 1 else f"takes the lead for good at step {step} of {steps}"
-    share = "" if winner.probability is None else f" and ends with {percent(winner.probability)} of the share"
-    before = "" if winner.base_rank == 1 else f"; similarity alone had it at rank {winner.base_rank}"
-    return f"Out of noise, “{name_of(winner.id, winner.caption).rstrip('.')}” {lead}{share}{before}."
+def states(trajectory: Trajectory) -> dict:
+    """The first seed of one query's trajectory, exactly, and its noise levels."""
+    x, x0_raw = trajectory.x, trajectory.x0_raw
+    if trajectory.has_seeds:
+        x, x0_raw = x[:, 0], x0_raw[:, 0]
+    return {"x": pack(x[:, 0]), "x0_raw": pack(x0_raw[:, 0]), "alpha_bar": trajectory.alpha_bar.tolist()}
 
 
-def _candidate(hit: Hit) -> dict:
+def candidates(result: SearchResult) -> list[Hit]:
+    """The hits that were candidates, in the order of similarity: the order of the trajectory."""
+    return sorted(result.hits, key=lambda hit: hit.base_rank)[: result.trajectory.candidates.shape[1]]
+
+
+def candidate(hit: Hit) -> dict:
+    """What the player shows of a candidate."""
     return {
         "name": hit.id,
         "caption": name_of(hit.id, hit.caption),
@@ -68,8 +98,82 @@ def _candidate(hit: Hit) -> dict:
         "moment": hit.moment,
         "base_rank": hit.base_rank,
         "rank": hit.rank,
+        "similarity": hit.similarity,
+        "boost": hit.boost,
+        "score": hit.score,
+        "probability": hit.probability,
     }
 
 
-def _pack(values: Tensor) -> str:
+# --- sentences ------------------------------------------------------------------------------------------
+
+
+def sentence(drawn: list[Hit], crowd: Crowd) -> str:
+    """What happens in this trajectory, what it changes, and how much of that the noise decides. Plain text."""
+    parts = [_happens(drawn, crowd), _changes(drawn), _noise(crowd)]
+    return " ".join(filter(None, parts))
+
+
+def called(hit: Hit) -> str:
+    """A candidate's name in a sentence."""
+    return f"“{name_of(hit.id, hit.caption).rstrip('.')}”"
+
+
+def _happens(drawn: list[Hit], crowd: Crowd) -> str:
+    if crowd.none is not None:
+        none = float(crowd.none[-1].mean())
+        if none >= 0.5:
+            return f"Out of noise comes: no match here, p = {percent(none)}."
+    steps = len(crowd.leaders)
+    leaders = crowd.leaders[:, 0]
+    winner = int(leaders[-1])
+    step = readings.settled(leaders)
+    lead = "leads from the first step" if step == 1 else f"takes the lead for good at step {step} of {steps}"
+    if crowd.none is None:
+        ends = f"ends with {percent(float(crowd.share[-1, 0, winner]))} of the share"
+    else:
+        ends = f"matches with p = {percent(float(crowd.mean[-1, winner]))}"
+    return f"Out of noise, {called(drawn[winner])} {lead} and {ends}."
+
+
+def _changes(drawn: list[Hit]) -> str:
+    count = sum(hit.rank != hit.base_rank for hit in drawn)
+    if not count:
+        return f"Generation confirms the order that similarity gave to all {len(drawn)} candidates."
+    first = min(drawn, key=lambda hit: hit.rank)
+    moved = f"Generation moves {count} of the {len(drawn)} candidates"
+    if first.base_rank == 1:
+        return f"{moved}; the first place stays."
+    return f"{moved}, the first from rank {first.base_rank}."
+
+
+def _noise(crowd: Crowd) -> str:
+    seeds = crowd.seeds
+    if seeds == 1:
+        return ""
+    least, most = crowd.spread
+    if crowd.agree == seeds:
+        if most - least < HARDLY:
+            return f"The noise hardly matters: all {seeds} noises tried end alike."
+        span = f"{percent(least)} to {percent(most)}"
+        return f"The noise decides how clearly: all {seeds} tried end with the same clip, at {span}."
+    return f"The noise matters: of {seeds} tried, {crowd.agree} end with the same clip."
+
+
+# --- arrays ---------------------------------------------------------------------------------------------
+
+
+def pack(values: Tensor) -> str:
+    """Base64 of little-endian float32."""
     return base64.b64encode(values.numpy().astype(np.dtype("<f4")).tobytes()).decode("ascii")
+
+
+def pack_small(values: Tensor) -> str:
+    """Values in [0, 1] as base64 of little-endian uint16, in 65,535ths."""
+    whole = (values.clamp(0, 1) * 65535).round().numpy().astype(np.dtype("<u2"))
+    return base64.b64encode(whole.tobytes()).decode("ascii")
+
+
+def _with_column(values: Tensor, last: Tensor) -> Tensor:
+    """`values` [... candidate] and one more column."""
+    return torch.cat([values, last[..., None].to(values.dtype)], dim=-1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import subprocess
 import sys
@@ -11,12 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
-import numpy as np
 import pytest
 import torch
-from tiny import CONFIG, features, tiny_model
+from tiny import features, tiny_model
 
-from demo import app, clips, evidence, gallery, search, watch
+from demo import app, clips, evidence, gallery, search, watch_look
 from diffusionret import Gallery, Hit, Retriever, SearchResult
 from diffusionret.gallery import Failure
 from diffusionret.results import Settings
@@ -97,13 +95,25 @@ def test_a_problem_leaves_the_results_alone():
 
 def test_the_address_chooses_the_first_search(retriever):
     first = function(app.build(retriever), "first")
-    asked = {"q": "a dog", "k": "3", "seed": "5"}
-    text, k, seed, _, cards, player = first(SimpleNamespace(query_params=asked))
-    assert (text, k, seed) == ("a dog", 3, 5)
-    assert cards.count('class="dr-card"') == 3 and "?q=a+dog&amp;k=3&amp;seed=5" in cards
-    assert json.loads(player)["query"] == "a dog"
-    text, k, seed, *_ = first(SimpleNamespace(query_params={"k": "-1", "seed": "x"}))
-    assert (text, k, seed) == (search.EXAMPLES[""][0], 10, 0)
+    asked = {"q": "a dog", "k": "3", "seed": "5", "candidates": "16", "steps": "4", "tab": "watch"}
+    tabs, text, *chosen, _, cards, player = first(SimpleNamespace(query_params=asked))
+    assert (text, chosen) == ("a dog", [3, 16, 4, 5]) and tabs.selected == "watch"
+    assert cards.count('class="dr-card"') == 3
+    assert "?q=a+dog&amp;k=3&amp;seed=5&amp;candidates=16&amp;steps=4" in cards
+    sent = json.loads(player)
+    assert (sent["query"], sent["seed"]) == ("a dog", 5)
+    assert (sent["settings"]["candidates"], sent["settings"]["steps"]) == (16, 4)
+    asked = {"k": "-1", "seed": "x", "steps": "9999", "candidates": "9999", "tab": "<b>"}
+    tabs, text, *chosen, _, _, _ = first(SimpleNamespace(query_params=asked))
+    assert (text, chosen) == (search.EXAMPLES[""][0], [10, 40, 10, 0]) and tabs.selected == "search"
+
+
+def test_the_player_chooses_another_noise_and_keeps_the_rest(retriever):
+    replayed = function(app.build(retriever), "replayed")
+    event = SimpleNamespace(_data={"seed": 3})
+    candidates, steps, seed, _, cards, player = replayed(event, "a dog", 5, 8, 10, 0)
+    assert (candidates, steps, seed) == (8, 10, 3) and "seed=3" in cards
+    assert json.loads(player)["seed"] == 3
 
 
 def test_the_page_and_the_endpoint_rank_alike(retriever):
@@ -128,7 +138,7 @@ def test_the_page_serves_the_folders_of_its_clips_only(tmp_path):
     expected = ("else", "gallery/posters", "gallery/videos")
     assert names == [str((tmp_path / name).resolve()) for name in expected]
     serving = app.serving(FakeRetriever())
-    assert serving["allowed_paths"] == [str(evidence.MODEL_CARD)]
+    assert serving["allowed_paths"] == [str(watch_look.PLOTLY), str(evidence.MODEL_CARD)]
 
 
 def test_nothing_is_fetched_from_outside():
@@ -242,42 +252,6 @@ def test_a_long_query_shows_what_was_left_out(retriever):
     trouble, cards, _ = function(app.build(retriever), "answer")(text, 3, 8, 10, 0)
     assert "left out" in trouble and "boat and" in trouble
     assert cards.count('class="dr-card"') == 3
-
-
-# --- the Watch tab --------------------------------------------------------------------------------------
-
-
-def unpack(text: str, columns: int) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(text), "<f4").reshape(-1, columns)
-
-
-def test_the_player_receives_the_trajectory_exactly(result):
-    sent = json.loads(watch.payload(result))
-    trajectory = result.trajectory
-    assert np.array_equal(unpack(sent["x"], 8), trajectory.x[:, 0].numpy())
-    assert np.array_equal(unpack(sent["x0_raw"], 8), trajectory.x0_raw[:, 0].numpy())
-    assert sent["alpha_bar"] == trajectory.alpha_bar.tolist()
-    assert [c["base_rank"] for c in sent["candidates"]] == list(range(1, 9))
-    by_base = {hit.base_rank: hit for hit in result.hits}
-    assert [c["name"] for c in sent["candidates"]] == [by_base[i].id for i in range(1, 9)]
-    last = torch.from_numpy(unpack(sent["x0_raw"], 8)[-1].copy()).double().mul(100).softmax(0)
-    shares = torch.tensor([by_base[i].probability for i in range(1, 9)], dtype=torch.float64)
-    assert torch.allclose(last, shares, atol=1e-5)
-
-
-def test_the_player_says_when_the_winner_settled(result):
-    leaders = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [0.2, 0.9]])
-    assert watch.settled(leaders) == 3
-    assert watch.settled(leaders[2:]) == 1
-    sentence = json.loads(watch.payload(result))["sentence"]
-    step = watch.settled(result.trajectory.x0_raw[:, 0])
-    assert ("first step" if step == 1 else f"step {step} of 10") in sentence
-
-
-def test_without_a_generator_the_player_says_so():
-    _, video = features(1, 5)
-    alone = Retriever(tiny_model(config=replace(CONFIG, generator=None)), Gallery.in_memory(video))
-    assert "no generator" in json.loads(watch.payload(alone.search("a boat")))["message"]
 
 
 # --- the Gallery and Evidence tabs ----------------------------------------------------------------------

@@ -187,11 +187,5 @@
     dialog.querySelector(".dr-close").focus();
   }
 
-  // `link` keeps the address of what is on the screen, so that it can be bookmarked and sent.
-  function link(element) {
-    const state = element.querySelector("[data-link]")?.dataset.link;
-    if (state !== undefined) history.replaceState(null, "", state || location.pathname);
-  }
-
-  window.DiffusionRet = { ...window.DiffusionRet, enlarge, link, part, button };
+  window.DiffusionRet = { ...window.DiffusionRet, enlarge, part, button };
 })();

@@ -7,6 +7,7 @@
     play: "M6 3.5v13l10.5-6.5z",
     pause: "M5 4h3.5v12H5zM11.5 4H15v12h-3.5z",
     on: "M6 4v12l8-6z",
+    dice: "M4 3h12a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1zM6.5 5a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3zm7 0a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3zM10 8.5a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3zM6.5 12a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3zm7 0a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3z",
   };
 
   function icon(name) {
@@ -15,6 +16,7 @@
     svg.setAttribute("aria-hidden", "true");
     const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
     path.setAttribute("d", ICONS[name]);
+    path.setAttribute("fill-rule", "evenodd");
     svg.append(path);
     return svg;
   }

@@ -1,0 +1,126 @@
+"""What a trajectory says, in numbers: shares, ranks, uncertainty, and what the noise decides.
+
+Pure: tensors in, tensors and numbers out. The app, scripts, notebooks and figures.py read trajectories here.
+Letters: S seeds, T steps, K candidates. Predictions of the published generator are read through a softmax and
+share one winner; those of the open-set generator are probabilities of a match, each candidate for itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from diffusionret.model import READOUT, Trajectory
+from diffusionret.openset import no_match_probability
+
+PUBLISHED, OPEN_SET = "published", "open-set"
+
+
+def shares(
+    x0_raw: Float[Tensor, "*rest candidate"], form: str = PUBLISHED
+) -> Float[Tensor, "*rest candidate"]:
+    """Predictions as they are shown, float64 in [0, 1].
+
+    "published": softmax(100 x0), the readout at the temperature of training; sums to 1 over the candidates.
+    "open-set": (x0 + 1) / 2, the probability that a candidate matches, which need not sum to 1.
+    """
+    x0 = x0_raw.double()
+    return (READOUT * x0).softmax(dim=-1) if form == PUBLISHED else (x0.clamp(-1, 1) + 1) / 2
+
+
+def published_shares(x0_raw: Float[Tensor, "*rest candidate"]) -> Float[Tensor, "*rest candidate"]:
+    """softmax of the clamped prediction, the readout of the published code: nearly flat over many candidates."""
+    return x0_raw.double().clamp(-1, 1).softmax(dim=-1)
+
+
+def no_match(x0: Float[Tensor, "step seed candidate"]) -> Float[Tensor, "step seed"]:
+    """Open-set only: how probable each seed finds it, at each step, that no candidate matches."""
+    steps, seeds, _ = x0.shape
+    return no_match_probability(x0.double().flatten(0, 1)[None]).view(steps, seeds)
+
+
+def ranks(values: Float[Tensor, "*rest candidate"]) -> Int[Tensor, "*rest candidate"]:
+    """Places from 1, largest first; of equals, the earlier candidate comes first."""
+    return values.argsort(dim=-1, descending=True, stable=True).argsort(dim=-1) + 1
+
+
+def settled(leaders: Int[Tensor, " step"]) -> int:
+    """The step, from 1, from which the leader never changes again."""
+    other = (leaders != leaders[-1]).nonzero()
+    return int(other[-1]) + 2 if len(other) else 1
+
+
+def changes(leaders: Int[Tensor, " step"]) -> int:
+    """How often the lead passes from one candidate to another."""
+    return int((leaders[1:] != leaders[:-1]).sum())
+
+
+def entropy(share: Float[Tensor, "*rest candidate"], form: str = PUBLISHED) -> Float[Tensor, "*rest"]:
+    """Uncertainty in bits: of the one winner ("published"), or of all yes-or-no answers together ("open-set")."""
+    bits = -torch.xlogy(share, share)
+    if form != PUBLISHED:
+        bits = bits - torch.xlogy(1 - share, 1 - share)
+    return bits.sum(dim=-1) / torch.log(torch.tensor(2.0, dtype=share.dtype))
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """What several noises make of one query.
+
+    share [step seed candidate]: as `shares` reads them. mean, low, high [step candidate]: over seeds, with the
+    10 % and 90 % quantiles. leaders [step seed]. winner: of the mean at the end. agree: how many seeds end with
+    it. together: the step, from 1, from which all leaders stay the same, None where they never do. none
+    [step seed]: p(no candidate matches), None for the published generator.
+    """
+
+    share: Tensor
+    mean: Tensor
+    low: Tensor
+    high: Tensor
+    leaders: Tensor
+    winner: int
+    agree: int
+    together: int | None
+    none: Tensor | None
+
+    @property
+    def seeds(self) -> int:
+        return self.share.shape[1]
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """Smallest and largest final share of the winner over seeds."""
+        last = self.share[-1, :, self.winner]
+        return float(last.min()), float(last.max())
+
+
+def crowd(trajectory: Trajectory) -> Crowd:
+    """The seeds of one query's trajectory; one without a seed axis is a crowd of one."""
+    x0_raw = trajectory.x0_raw if trajectory.has_seeds else trajectory.x0_raw[:, None]
+    x0_raw = x0_raw[:, :, 0]
+    share = shares(x0_raw, trajectory.form)
+    mean = share.mean(dim=1)
+    low, high = share.quantile(torch.tensor([0.1, 0.9], dtype=share.dtype), dim=1)
+    leaders = x0_raw.argmax(dim=-1)
+    winner = int(mean[-1].argmax())
+    apart = (leaders != leaders[-1, 0]).any(dim=1).nonzero()
+    together = int(apart[-1]) + 2 if len(apart) else 1
+    return Crowd(
+        share=share,
+        mean=mean,
+        low=low,
+        high=high,
+        leaders=leaders,
+        winner=winner,
+        agree=int((leaders[-1] == winner).sum()),
+        together=together if together <= len(leaders) else None,
+        none=None if trajectory.form == PUBLISHED else no_match(x0_raw),
+    )
+
+
+def moved(before: Int[Tensor, " candidate"], after: Int[Tensor, " candidate"]) -> int:
+    """How many candidates have another rank after generation than before."""
+    return int((before != after).sum())

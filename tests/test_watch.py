@@ -1,0 +1,122 @@
+"""The Watch tab's first view: what is sent to the player, and the sentences about it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny import CONFIG, features, tiny_model
+
+from analysis import readings
+from demo import watch
+from diffusionret import Gallery, Retriever, SearchResult
+from diffusionret.model import Trajectory
+
+
+@pytest.fixture(scope="module")
+def retriever() -> Retriever:
+    _, video = features(1, 40, seed=3)
+    return Retriever(tiny_model(), Gallery.in_memory(video, captions=[f"clip {i}" for i in range(40)]))
+
+
+@pytest.fixture(scope="module")
+def result(retriever) -> SearchResult:
+    return retriever.search("a red boat", k=40, candidates=8, steps=10)
+
+
+@pytest.fixture(scope="module")
+def sent(retriever, result) -> dict:
+    return json.loads(watch.show(retriever, result))
+
+
+def unpack(text: str, columns: int, kind: str = "<f4") -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), kind).reshape(-1, columns)
+
+
+def open_set(x0: torch.Tensor) -> Trajectory:
+    """A trajectory of the open-set generator, made by hand: x0 [step seed candidate]."""
+    steps, seeds, count = x0.shape
+    x = torch.cat([torch.zeros(1, seeds, count), x0])[:, :, None]
+    return Trajectory(
+        direction="t2v", candidates=torch.arange(count)[None], x=x, x0=x0[:, :, None], x0_raw=x0[:, :, None],
+        timesteps=torch.arange(steps).flip(0), alpha_bar=torch.linspace(0.01, 0.99, steps), schedule="cosine",
+        form="open-set",
+    )  # fmt: skip
+
+
+def test_the_trajectory_arrives_exactly(sent, result):
+    trajectory = result.trajectory
+    assert np.array_equal(unpack(sent["x"], 8), trajectory.x[:, 0].numpy())
+    assert np.array_equal(unpack(sent["x0_raw"], 8), trajectory.x0_raw[:, 0].numpy())
+    assert sent["alpha_bar"] == trajectory.alpha_bar.tolist()
+    assert sent["settings"] == {"candidates": 8, "steps": 10, "most_steps": 10, "most_candidates": 40}
+
+
+def test_candidates_come_in_the_order_of_similarity(sent, result):
+    by_base = {hit.base_rank: hit for hit in result.hits}
+    assert [c["base_rank"] for c in sent["candidates"]] == list(range(1, 9))
+    assert [c["name"] for c in sent["candidates"]] == [by_base[i].id for i in range(1, 9)]
+    last = torch.from_numpy(unpack(sent["x0_raw"], 8)[-1].copy()).double().mul(100).softmax(0)
+    shares = torch.tensor([by_base[i].probability for i in range(1, 9)], dtype=torch.float64)
+    assert torch.allclose(last, shares, atol=1e-5)
+
+
+def test_the_other_noises_are_those_that_the_library_draws(sent, retriever):
+    library = retriever.search("a red boat", 40, 8, 10, seeds=watch.SEEDS)
+    mean = torch.tensor(unpack(sent["mean"], 8)[-1].copy())
+    shares = {hit.id: hit.probability for hit in library.hits}
+    assert mean.tolist() == pytest.approx([shares[c["name"]] for c in sent["candidates"]], abs=1e-6)
+    crowd = unpack(sent["crowd"], 8, "<u2").reshape(10, watch.SEEDS, 8) / 65535
+    expected = readings.shares(library.trajectory.x0_raw[:, :, 0]).numpy()
+    assert np.abs(crowd - expected).max() < 1e-4
+    assert sent["winner"] == int(mean.argmax())
+
+
+def test_the_sentence_says_when_the_winner_settled(sent, result):
+    step = readings.settled(result.trajectory.x0_raw[:, 0].argmax(-1))
+    assert ("first step" if step == 1 else f"step {step} of 10") in sent["sentence"]
+    assert f"{watch.SEEDS}" in sent["sentence"]
+
+
+def hits(result: SearchResult) -> list:
+    return watch.candidates(result)
+
+
+@pytest.mark.parametrize(
+    ("last", "says"),
+    [
+        ([[0.9, 0], [0.9, 0], [0.9, 0]], "hardly matters: all 3 noises"),
+        ([[0.002, 0], [0.03, 0], [0.9, 0]], "how clearly: all 3 tried end with the same clip, at 55"),
+        ([[0.9, 0], [0.9, 0], [0, 0.9]], "The noise matters: of 3 tried, 2 end with the same clip."),
+        ([[0.9, 0]], None),
+    ],
+)
+def test_the_sentence_on_the_noise_follows_the_seeds(result, last, says):
+    x0 = torch.tensor(last)[None]
+    trajectory = replace(open_set(x0), form="published")
+    said = watch.sentence(hits(result)[:2], readings.crowd(trajectory))
+    assert (says in said) if says else ("noises" not in said)
+
+
+def test_an_open_set_trajectory_brings_a_bar_for_no_match(result):
+    x0 = torch.tensor([[[0.0, 0, 0], [0, 0, 0]], [[1.0, -1, -1], [-1, -1, -1]]])
+    drawn = replace(result, trajectory=open_set(x0))
+    sent = watch.payload(drawn, open_set(x0))
+    assert sent["form"] == "open-set" and sent["seeds"] == 2
+    assert unpack(sent["mean"], 4)[-1].tolist() == [0.5, 0, 0, 0.5]
+    crowd = unpack(sent["crowd"], 4, "<u2").reshape(2, 2, 4)
+    assert crowd[-1].tolist() == [[65535, 0, 0, 0], [0, 0, 0, 65535]]
+    assert crowd[0, 0, 3] == round(65535 / 8)
+    assert "no match here, p = 50" in sent["sentence"]
+    sure = watch.payload(drawn, open_set(torch.tensor([[[1.0, -1, -1]]])))
+    assert "matches with p = 100" in sure["sentence"]
+
+
+def test_without_a_generator_the_player_says_so():
+    _, video = features(1, 5)
+    alone = Retriever(tiny_model(config=replace(CONFIG, generator=None)), Gallery.in_memory(video))
+    assert "no generator" in json.loads(watch.show(alone, alone.search("a boat")))["message"]
