@@ -117,17 +117,19 @@ class Retriever:
         seeds: int = 1,
         schedule: str | None = None,
         eta: float = 0.0,
+        form: str | None = None,
     ) -> Trajectory:
         """Trajectories of sentences over chosen videos, whatever a search would have chosen.
 
         candidates: positions in the gallery. schedule: the trained one when None; another one is respaced from
-        as many steps. eta: 0 deterministic, 1 ancestral. steps, seed, seeds: as in `search`, with equal noise.
+        as many steps. eta: 0 deterministic, 1 ancestral. form: of the generator, the one that answers when None.
+        steps, seed, seeds: as in `search`, with equal noise.
         Raises NoGenerator for a model without one, ValueError for settings out of range.
         """
         if not self.generates:
             raise NoGenerator
         settings = self._settings(1, candidates.shape[1], steps, seed, seeds)
-        return self._generate(self.model.encode_text(texts), candidates, settings, schedule, eta)
+        return self._generate(self.model.encode_text(texts), candidates, settings, schedule, eta, form)
 
     @torch.no_grad()
     def similar(self, id: str, k: int = 10) -> list[Hit]:
@@ -403,6 +405,7 @@ class Retriever:
         settings: Settings,
         schedule: str | None = None,
         eta: float = 0.0,
+        form: str | None = None,
     ) -> Trajectory:
         """The model's own schedule respaced, the same noise for every query; result on the CPU."""
         count, size = candidates.shape
@@ -417,7 +420,8 @@ class Retriever:
             noise=(noise if settings.seeds > 1 else noise[0]).to(self.device),
             eta=eta,
             generator=torch.Generator().manual_seed(settings.seed) if eta else None,
-            respace_from=self.model.generator_config().steps,
+            respace_from=self.model.generator_config(form).steps,
+            form=form,
         )
         x, x0, x0_raw = trajectory.x.cpu(), trajectory.x0.cpu(), trajectory.x0_raw.cpu()
         return replace(trajectory, candidates=candidates, x=x, x0=x0, x0_raw=x0_raw)
