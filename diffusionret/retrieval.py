@@ -77,16 +77,24 @@ class Retriever:
         return bool(self.model.forms)
 
     def search(
-        self, text: str, k: int = 10, candidates: int = 32, steps: int = 50, seed: int = 0, seeds: int = 1
+        self,
+        text: str,
+        k: int = 10,
+        candidates: int = 32,
+        steps: int = 50,
+        seed: int = 0,
+        seeds: int = 1,
+        form: str | None = None,
     ) -> SearchResult:
         """The `k` best videos for a sentence.
 
         candidates: how many of the most similar videos the generator weighs, clamped to the gallery. steps:
         of denoising, at most those of the generator's training. seed, seeds: the noise; the same for every
-        query, with several seeds (seed, seed + 1, ...) boost and probability are means over them.
+        query, with several seeds (seed, seed + 1, ...) boost and probability are means over them. form: of the
+        generator, "published" or "open-set"; None for the one that the model answers with.
         Raises ValueError with one sentence for an empty text or gallery and for settings out of range.
         """
-        return self.search_many([text], k, candidates, steps, seed, seeds)[0]
+        return self.search_many([text], k, candidates, steps, seed, seeds, form)[0]
 
     def search_many(
         self,
@@ -96,15 +104,16 @@ class Retriever:
         steps: int = 50,
         seed: int = 0,
         seeds: int = 1,
+        form: str | None = None,
     ) -> list[SearchResult]:
         """As `search`, for many sentences; timings are an even share of their batch's."""
         for text in texts:
             if not isinstance(text, str) or not text.strip():
                 raise ValueError("The query is empty: describe what should be seen.")
-        settings = self._settings(k, candidates, steps, seed, seeds)
+        settings = self._settings(k, candidates, steps, seed, seeds, form)
         results = []
         for start in range(0, len(texts), BATCH):
-            results += self._search_batch(texts[start : start + BATCH], settings)
+            results += self._search_batch(texts[start : start + BATCH], settings, form)
         return results
 
     @torch.no_grad()
@@ -128,7 +137,7 @@ class Retriever:
         """
         if not self.generates:
             raise NoGenerator
-        settings = self._settings(1, candidates.shape[1], steps, seed, seeds)
+        settings = self._settings(1, candidates.shape[1], steps, seed, seeds, form)
         return self._generate(self.model.encode_text(texts), candidates, settings, schedule, eta, form)
 
     @torch.no_grad()
@@ -296,12 +305,14 @@ class Retriever:
 
     # --- the parts of a search --------------------------------------------------------------------------
 
-    def _settings(self, k: int, candidates: int, steps: int, seed: int, seeds: int) -> Settings:
+    def _settings(
+        self, k: int, candidates: int, steps: int, seed: int, seeds: int, form: str | None = None
+    ) -> Settings:
         size = len(self.gallery)
         if not size:
             raise ValueError("The gallery holds no videos: index a folder of videos first.")
         size = size if size <= COARSE_ABOVE else KEPT
-        trained = self.model.generator_config().steps if self.generates else None
+        trained = self.model.generator_config(form).steps if self.generates or form else None
         return Settings(
             k=min(_whole("k", k, 1), size),
             candidates=min(_whole("candidates", candidates, 1), size),
@@ -311,18 +322,20 @@ class Retriever:
         )
 
     @torch.no_grad()
-    def _search_batch(self, texts: Sequence[str], settings: Settings) -> list[SearchResult]:
+    def _search_batch(
+        self, texts: Sequence[str], settings: Settings, form: str | None = None
+    ) -> list[SearchResult]:
         clock = _Clock()
         text = self.model.encode_text(texts)
         clock.lap("encode")
         order, similarity = self._match(text)
         clock.lap("match")
         candidates = order[:, : settings.candidates]
-        trajectory = self._generate(text, candidates, settings) if self.generates else None
+        trajectory = self._generate(text, candidates, settings, form=form) if self.generates else None
         clock.lap("generate")
         boost = probability = no_match = None
         if trajectory is not None:
-            boost = self.model.boost(trajectory, self.model.generator_config().alpha)
+            boost = self.model.boost(trajectory, self.model.generator_config(form).alpha)
             probability, no_match = trajectory.probability, trajectory.no_match
         hits = [
             self._rank(

@@ -315,3 +315,10 @@ def test_denoising_takes_any_candidates_schedule_and_eta(retriever):
         retriever.denoise(texts, chosen, 5, schedule="square")
     with pytest.raises(ValueError, match="no generator"):
         without_generator("wti").denoise(texts, chosen)
+
+
+def test_a_search_may_name_its_generator(retriever):
+    named = retriever.search("a red boat", candidates=8, steps=5, form="published")
+    assert named.hits == retriever.search("a red boat", candidates=8, steps=5).hits
+    with pytest.raises(ValueError, match="no generator"):
+        retriever.search("a red boat", form="open-set")
