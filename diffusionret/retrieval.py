@@ -21,6 +21,7 @@ from .gallery import Gallery
 from .model import DiffusionRet, NoGenerator, Trajectory
 from .ood import Scores, gallery_scores, generator_scores
 from .results import Hit, SearchResult, Settings
+from .sampler import warm_up
 from .similarity import wti
 
 # Above this many videos a coarse stage by pooled features keeps KEPT of them.
@@ -49,6 +50,8 @@ class Retriever:
         if 0 < len(gallery) <= COARSE_ABOVE:
             self._video = _to(gallery.features(), self.device)
             self._weights = self._video_weights(self._video)
+        if self.generates and self.device.type == "cpu":
+            warm_up()
 
     @classmethod
     def open(
@@ -421,6 +424,8 @@ class Retriever:
         form: str | None = None,
     ) -> Trajectory:
         """The model's own schedule respaced, the same noise for every query; result on the CPU."""
+        if self.device.type == "cpu":
+            warm_up(wait=True)  # every search comes from the same loops, the first one too
         count, size = candidates.shape
         noise = torch.stack([_noise(settings.seed + s, size) for s in range(settings.seeds)])
         noise = noise[:, None].expand(-1, count, -1)

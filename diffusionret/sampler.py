@@ -6,8 +6,7 @@ runs their steps.
 
 There are two forms. On a CPU loops compiled with numba take a query at a time, whose rows then stay in the
 cache, and spread queries over as many threads as torch uses. The torch form serves other devices, and a CPU
-for small calls and as long as the loops are not compiled: that happens in the background, on `warm_up` or at
-the first large call.
+as long as the loops are not compiled: that happens in the background, on `warm_up` or at the first large call.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from threading import Event, Lock, Thread
+from threading import Lock, Thread
 from types import ModuleType
 from typing import NamedTuple
 
@@ -325,59 +324,54 @@ def _spread(work: Callable[[int, int], None], count: int, grain: int) -> None:
 
 
 class _Compiler:
-    """Compiles kernels.py in a thread, one dtype after the other, float32 first."""
+    """Compiles kernels.py in the background, in one thread for each dtype asked for."""
 
     def __init__(self) -> None:
         self.ready: dict[torch.dtype, ModuleType] = {}
-        self._thread: Thread | None = None
+        self._threads: dict[torch.dtype, Thread] = {}
         self._lock = Lock()
-        self._leaving = Event()
 
-    def start(self) -> Thread:
+    def start(self, dtype: torch.dtype) -> Thread:
         with self._lock:
-            if self._thread is None:
-                self._thread = Thread(target=self._compile, name="compile sampler", daemon=True)
-                self._thread.start()
-                atexit.register(self._leave, self._thread)
-            return self._thread
+            if dtype not in self._threads:
+                name = f"compile sampler {dtype}"
+                thread = self._threads[dtype] = Thread(
+                    target=self._compile, args=[dtype], name=name, daemon=True
+                )
+                thread.start()
+                atexit.register(thread.join)  # the process must not end while LLVM is at work
+            return self._threads[dtype]
 
-    def _compile(self) -> None:
+    def _compile(self, dtype: torch.dtype) -> None:
         try:
             from . import kernels
 
-            for dtype in (torch.float32, torch.float64):
-                if self._leaving.is_set():
-                    return
-                kernels.compile_for(np.float32 if dtype == torch.float32 else np.float64)
-                self.ready[dtype] = kernels
+            kernels.compile_for(np.float32 if dtype == torch.float32 else np.float64)
+            self.ready[dtype] = kernels
         except Exception:  # whatever stops numba, the torch form gives the same result
             log.warning("The sampler's loops could not be compiled: it runs slower, in torch.", exc_info=True)
 
-    def _leave(self, thread: Thread) -> None:
-        self._leaving.set()
-        thread.join()  # the process must not end while LLVM is at work
-
 
 _COMPILER = _Compiler()
-PATIENCE = 64  # walks of a call that make the compiled loops worth their while
+PATIENCE = 64  # walks of a call that make compiling worth its while
 
 
-def warm_up(wait: bool = False) -> None:
-    """Compile the CPU's loops in the background: seconds the first time, then they come from numba's cache.
+def warm_up(wait: bool = False, dtype: torch.dtype = torch.float32) -> None:
+    """Compile the CPU's loops in the background: seconds the first time, then they come from numba's cache in
+    half a second.
 
-    For programs that will sample again and again. wait: until it is done.
+    For programs that will sample again and again. wait: until it is done, so that every result comes from
+    the same loops, digit for digit. dtype: float32 or float64.
     """
-    thread = _COMPILER.start()
+    thread = _COMPILER.start(dtype)
     if wait:
         thread.join()
 
 
 def _loops(like: Tensor, walks: int) -> ModuleType | None:
     """kernels.py, where its loops serve tensors as `like` and are compiled."""
-    # Small calls keep to the torch form: a search gives the same digits in a program that has just started
-    # and in one that has sampled all day.
-    if like.device.type != "cpu" or walks < PATIENCE:
+    if like.device.type != "cpu":
         return None
-    if like.dtype not in _COMPILER.ready:
-        _COMPILER.start()
+    if like.dtype not in _COMPILER.ready and walks >= PATIENCE:
+        _COMPILER.start(like.dtype)
     return _COMPILER.ready.get(like.dtype)

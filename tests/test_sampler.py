@@ -1,63 +1,143 @@
+"""The exact sampler against the plain loop: both of its forms, any shape, random and trained weights."""
+
+from __future__ import annotations
+
+import copy
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import generate_plainly
-from tiny import features, tiny_model
+from tiny import CLIP, CONFIG, features, tiny_model
 
+from diffusionret import Gallery, sampler
+from diffusionret.config import ModelConfig
 from diffusionret.diffusion import make_schedule
+from diffusionret.encoders import TextFeatures, VideoFeatures
 from diffusionret.model import DiffusionRet
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
+DTYPES = st.sampled_from([torch.float32, torch.float64])
 
 
-def gap(model: DiffusionRet, queries, gallery, k, direction, dtype, steps, seeds, eta, full, seed) -> float:
-    """Largest difference between the exact sampler and the plain loop, over x, x0 and x0_raw."""
-    texts, videos = (queries, gallery) if direction == "t2v" else (gallery, queries)
-    text, video = features(texts, videos, seed=seed)
+def config(dim: int) -> ModelConfig:
+    return replace(CONFIG, clip=replace(CLIP, embed_dim=dim))
+
+
+def in_form(compiled: bool, dtype: torch.dtype):
+    """A context in which the sampler uses its compiled loops, or its torch form."""
+    if compiled:
+        sampler.warm_up(wait=True, dtype=dtype)
+        assert sampler._loops(torch.zeros(1, dtype=dtype), 1) is not None
+        return nullcontext()
+    return patch.object(sampler, "_loops", lambda like, walks: None)
+
+
+def gap(
+    model: DiffusionRet, text: TextFeatures, video: VideoFeatures, direction: str, k: int, steps: int,
+    seeds: int = 1, eta: float = 0.0, full: int | None = None, compiled: bool = True, seed: int = 0,
+    schedule: str = "cosine",
+) -> float:  # fmt: skip
+    """Largest difference between the exact sampler and the plain loop, over x, x0 and x0_raw; relative where
+    a value is larger than 1."""
+    dtype = next(model.generator.parameters()).dtype
     text = text._replace(cls=text.cls.to(dtype), tokens=text.tokens.to(dtype))
     video = video._replace(frames=video.frames.to(dtype))
+    queries, gallery = len(text.cls), len(video.frames)
+    if direction == "v2t":
+        queries, gallery = gallery, queries
     g = torch.Generator().manual_seed(seed)
     candidates = torch.stack([torch.randperm(gallery, generator=g)[:k] for _ in range(queries)])
-    shape = (seeds, queries, k) if seeds > 1 else (queries, k)
+    shape = (seeds, *candidates.shape) if seeds > 1 else candidates.shape
     noise = torch.randn(shape, generator=g, dtype=dtype)
-    plan = make_schedule("cosine", steps if full is None else full)
-    plan = plan if full is None else plan.respaced(steps)
-    fast = model.generate(
-        text, video, candidates, direction, steps=steps, noise=noise, eta=eta, respace_from=full,
-        generator=torch.Generator().manual_seed(9),
-    )  # fmt: skip
+    plan = make_schedule(schedule, full or steps)
+    with in_form(compiled, dtype):
+        fast = model.generate(
+            text, video, candidates, direction, steps=steps, schedule=schedule, noise=noise, eta=eta,
+            respace_from=full, generator=torch.Generator().manual_seed(9),
+        )  # fmt: skip
     slow = generate_plainly(
-        model, text, video, candidates, direction, plan, noise, eta, torch.Generator().manual_seed(9)
-    )
-    parts = zip((fast.x, fast.x0, fast.x0_raw), slow, strict=True)
-    assert all(a.shape == b.shape for a, b in zip((fast.x, fast.x0, fast.x0_raw), slow, strict=True))
+        model, text, video, candidates, direction, plan.respaced(steps), noise, eta,
+        torch.Generator().manual_seed(9),
+    )  # fmt: skip
+    parts = list(zip((fast.x, fast.x0, fast.x0_raw), slow, strict=True))
+    assert all(a.shape == b.shape and a.dtype == dtype for a, b in parts)
     return max(((a - b).abs() / b.abs().clamp(min=1)).max().item() for a, b in parts)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     queries=st.integers(1, 5),
-    k=st.integers(1, 6),
+    gallery=st.integers(1, 40),
+    dim=st.sampled_from([6, 32, 50]),
+    frames=st.integers(1, 9),
+    share=st.floats(0.01, 1.0),
     direction=st.sampled_from(["t2v", "v2t"]),
-    dtype=st.sampled_from([torch.float32, torch.float64]),
-    steps=st.integers(1, 12),
-    seeds=st.integers(1, 3),
-    eta=st.sampled_from([0.0, 0.7]),
-    full=st.sampled_from([None, 20]),
+    dtype=DTYPES,
+    steps=st.integers(1, 25),
+    seeds=st.integers(1, 4),
+    eta=st.sampled_from([0.0, 0.7, 1.0]),
+    full=st.sampled_from([None, 30]),
+    compiled=st.booleans(),
     seed=st.integers(0, 5),
 )
-def test_the_same_noise_gives_the_same_result(queries, k, direction, dtype, steps, seeds, eta, full, seed):
-    model = tiny_model(seed).to(dtype)
-    assert gap(model, queries, 6, k, direction, dtype, steps, seeds, eta, full, seed) <= TOLERANCE[dtype]
+def test_the_same_noise_gives_the_same_result(
+    queries, gallery, dim, frames, share, direction, dtype, steps, seeds, eta, full, compiled, seed
+):
+    model = tiny_model(seed, config(dim)).to(dtype)
+    texts, videos = (queries, gallery) if direction == "t2v" else (gallery, queries)
+    text, video = features(texts, videos, dim, frames=frames, seed=seed)
+    k = max(int(share * gallery), 1)
+    worst = gap(model, text, video, direction, k, steps, seeds, eta, full, compiled, seed)
+    assert worst <= TOLERANCE[dtype]
 
 
+@pytest.mark.parametrize("schedule", ["cosine", "linear"])
 @pytest.mark.parametrize("direction", ["t2v", "v2t"])
-def test_fifty_steps_over_thirty_two_candidates(direction):
+def test_fifty_steps_over_thirty_two_candidates_for_many_queries(direction, schedule):
+    texts, videos = (70, 40) if direction == "t2v" else (40, 70)
+    text, video = features(texts, videos)
+    assert gap(tiny_model(), text, video, direction, 32, 50, schedule=schedule) <= 1e-4
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[DiffusionRet, TextFeatures, VideoFeatures]:
+    """The bundled model with forty videos of its gallery and their captions."""
+    model, gallery = DiffusionRet.from_pretrained("storybook"), Gallery.bundled()
+    with torch.no_grad():
+        return model, model.encode_text(gallery.captions[:40]), gallery.features(torch.arange(40))
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    direction=st.sampled_from(["t2v", "v2t"]),
+    dtype=DTYPES,
+    seeds=st.integers(1, 3),
+    eta=st.sampled_from([0.0, 1.0]),
+    compiled=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_trained_weights(trained, direction, dtype, seeds, eta, compiled, seed):
+    model, text, video = trained
+    model = copy.deepcopy(model).to(dtype)
+    assert gap(model, text, video, direction, 32, 50, seeds, eta, None, compiled, seed) <= TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_many_seeds_at_once_are_as_one_after_the_other(compiled):
     model = tiny_model()
-    assert gap(model, 3, 40, 32, direction, torch.float32, 50, 1, 0.0, None, 0) <= 1e-4
+    text, video = features(3, 8)
+    candidates = torch.tensor([[0, 1, 2], [3, 4, 5], [5, 6, 7]])
+    noise = torch.randn(16, 3, 3, generator=torch.Generator().manual_seed(0))
+    with in_form(compiled, torch.float32):
+        together = model.generate(text, video, candidates, steps=10, noise=noise)
+        apart = [model.generate(text, video, candidates, steps=10, noise=n).x for n in noise]
+    assert torch.allclose(together.x, torch.stack(apart, dim=1), atol=1e-5)
 
 
 def test_changed_weights_are_noticed():
@@ -79,6 +159,7 @@ def test_changed_weights_are_noticed():
 
 
 def test_several_threads_may_ask_at_once():
+    sampler.warm_up(wait=True)
     model = tiny_model()
     text, video = features(4, 8)
     candidates = model.similarity(text, video).topk(4, dim=1).indices
