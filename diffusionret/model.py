@@ -30,7 +30,7 @@ from .openset import (
     sample_bits,
 )
 from .sampler import sample
-from .similarity import TokenWeights, cls_similarity, mean_frame, wti
+from .similarity import TokenWeights, cls_similarity, mean_frame, wti, wti_in_blocks
 
 BUNDLED = Path(__file__).parents[1] / "assets" / "models"
 DIRECTIONS = ("t2v", "v2t")
@@ -194,7 +194,8 @@ class DiffusionRet(
         """How well each text fits each video, in [-1, 1]; larger is better."""
         if self.text_weights is None or self.video_weights is None:
             return cls_similarity(text, video)
-        return wti(
+        interaction = wti if torch.is_grad_enabled() else wti_in_blocks
+        return interaction(
             text,
             video,
             self.text_weights.weigh(text.tokens, text.mask),

@@ -22,13 +22,13 @@ from .model import DiffusionRet, NoGenerator, Trajectory
 from .ood import Scores, gallery_scores, generator_scores
 from .results import Hit, SearchResult, Settings
 from .sampler import warm_up
-from .similarity import wti
+from .similarity import wti_in_blocks
 
 # Above this many videos a coarse stage by pooled features keeps KEPT of them.
 COARSE_ABOVE = 20_000
 KEPT = 1_000
-# Bytes that one [text video token frame] tensor may take.
-BLOCK_BYTES = 256 * 2**20
+# Videos whose frames' weights are computed together.
+BLOCK = 256
 # Queries that search_many encodes and denoises together.
 BATCH = 32
 
@@ -393,23 +393,17 @@ class Retriever:
         if self.model.video_weights is None:
             return None
         with torch.no_grad():
-            blocks = zip(video.frames.split(256), video.mask.split(256), strict=True)
+            blocks = zip(video.frames.split(BLOCK), video.mask.split(BLOCK), strict=True)
             return torch.cat([self.model.video_weights.weigh(f, m) for f, m in blocks])
 
     def _similarity(
         self, text: TextFeatures, video: VideoFeatures, weights: Float[Tensor, "video frame"] | None
     ) -> Float[Tensor, "text video"]:
-        """`model.similarity` in blocks of videos, with the weights of frames computed beforehand."""
-        texts, tokens = text.mask.shape
-        size = max(BLOCK_BYTES // (4 * texts * tokens * video.mask.shape[1]), 1)
-        scores = []
-        for start in range(0, len(video.mask), size):
-            block = VideoFeatures(video.frames[start : start + size], video.mask[start : start + size])
-            if weights is None:
-                scores.append(self.model.similarity(text, block))
-            else:
-                scores.append(wti(text, block, self._token_weights(text), weights[start : start + size]))
-        return torch.cat(scores, dim=1)
+        """`model.similarity`, with the weights of frames computed beforehand."""
+        if weights is not None:
+            return wti_in_blocks(text, video, self._token_weights(text), weights)
+        blocks = zip(video.frames.split(BLOCK), video.mask.split(BLOCK), strict=True)
+        return torch.cat([self.model.similarity(text, VideoFeatures(f, m)) for f, m in blocks], dim=1)
 
     def _token_weights(self, text: TextFeatures) -> Float[Tensor, "text token"]:
         return self.model.text_weights.weigh(text.tokens, text.mask)

@@ -9,6 +9,9 @@ from torch.nn.functional import normalize
 
 from .encoders import TextFeatures, VideoFeatures
 
+MEMORY = 32 << 20  # bytes of the largest tensor that `wti_in_blocks` makes besides its result
+VIDEOS = 512  # in a block: enough for a fast matrix product
+
 
 class TokenWeights(nn.Sequential):
     """How much each token (or frame) counts: softmax over the real ones of a small MLP."""
@@ -39,6 +42,48 @@ def wti(
     t2v = torch.einsum("abt,at->ab", cosine.amax(dim=3), text_weights)
     v2t = torch.einsum("abf,bf->ab", cosine.amax(dim=2), video_weights)
     return (t2v + v2t) / 2
+
+
+@torch.no_grad()
+def wti_in_blocks(
+    text: TextFeatures,
+    video: VideoFeatures,
+    text_weights: Float[Tensor, "text token"],
+    video_weights: Float[Tensor, "video frame"],
+    memory: int = MEMORY,
+) -> Float[Tensor, "text video"]:
+    """`wti` without gradients, for galleries of any size: equal up to rounding, and faster.
+
+    memory: bytes of the largest tensor besides the result (of one text and one video at least). Frames are
+    not copied; positions that are padding in every text, mostly half of them, are left out but for one, which
+    stands for all their zeros in the maximum.
+    """
+    shown = _shown(text.mask)
+    words = normalize(text.tokens[:, shown], dim=-1) * text.mask[:, shown, None]
+    text_weights = text_weights[:, shown]
+    scale = video.mask / video.frames.norm(dim=-1).clamp(min=1e-12)
+    (texts, tokens), (videos, frames) = words.shape[:2], scale.shape
+    pair = max(words.element_size() * tokens * frames, 1)
+    wide = max(min(memory // pair, VIDEOS if texts > 1 else videos), 1)
+    high = max(memory // (pair * wide), 1)
+    result = words.new_empty(texts, videos)
+    for b in (slice(i, i + wide) for i in range(0, videos, wide)):
+        block = video.frames[b].flatten(0, 1).T
+        for a in (slice(i, i + high) for i in range(0, texts, high)):
+            some = words[a].transpose(0, 1)  # tokens first, so that the maximum over them reads whole rows
+            cosine = (some.reshape(-1, some.shape[2]) @ block).view(tokens, -1, *scale[b].shape)
+            cosine *= scale[b]
+            t2v = (cosine.amax(dim=3) * text_weights[a].T[:, :, None]).sum(dim=0)
+            v2t = (cosine.amax(dim=0) * video_weights[b]).sum(dim=2)
+            result[a, b] = (t2v + v2t) / 2
+    return result
+
+
+def _shown(mask: Int[Tensor, "text token"]) -> Int[Tensor, " shown"]:
+    """Positions that are real in some text, and one of the others where there are any."""
+    real = (mask != 0).any(dim=0)
+    padding = (~real).nonzero()[:1, 0]
+    return torch.cat([real.nonzero()[:, 0], padding])
 
 
 def cls_similarity(text: TextFeatures, video: VideoFeatures) -> Float[Tensor, "text video"]:

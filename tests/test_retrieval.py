@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from tiny import CONFIG, features, tiny_model
 from torch.nn.functional import normalize
 
 from diffusionret import Gallery, Retriever, VideoFeatures, retrieval
+from diffusionret.similarity import wti_in_blocks
 
 TEXTS = ["a red boat", "two dogs run to the left", "rain", "the cat follows a blue ball at night", "snow"]
 
@@ -173,7 +175,8 @@ def test_many_queries_are_answered_as_one_by_one(monkeypatch, retriever, batch):
 
 def test_blocks_change_nothing(monkeypatch, model, gallery, retriever):
     whole = retriever.search("a red boat", k=40, steps=10)
-    monkeypatch.setattr(retrieval, "BLOCK_BYTES", 4 * 16 * 4 * 7)  # seven videos
+    monkeypatch.setattr(retrieval, "BLOCK", 7)
+    monkeypatch.setattr(retrieval, "wti_in_blocks", partial(wti_in_blocks, memory=4 * 16 * 4 * 7))
     parts = Retriever(model, gallery).search("a red boat", k=40, steps=10)
     assert [hit.id for hit in parts.hits] == [hit.id for hit in whole.hits]
     for hit, same in zip(parts.hits, whole.hits, strict=True):
