@@ -1,0 +1,478 @@
+"""How fast is it? `python -m analysis.bench` prints tables and writes analysis/results/bench.json.
+
+Ratios are measured side by side: the two contenders take turns in one process, medians are compared. Each part
+runs in a process of its own, so that its peak memory is its own. `--quick` ends within two minutes; `--parts`
+chooses. The plain loop is `diffusion.ddim` over the published network, which recomputes everything at every
+step, 32 queries at a time (its fastest way on a CPU).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch.nn.functional import normalize
+
+from diffusionret import DiffusionRet, Gallery, Retriever, TextFeatures, VideoFeatures
+from diffusionret.config import ClipConfig, GeneratorConfig, ModelConfig
+from diffusionret.diffusion import ddim
+from diffusionret.metrics import ranks
+from diffusionret.model import DIRECTIONS, build_model
+from diffusionret.sampler import warm_up
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "analysis" / "results" / "bench.json"
+STEPS, WORDS, REAL_WORDS = 50, 32, 14
+PACKAGES = ("torch", "numba", "numpy", "gradio", "open_clip_torch", "pylance", "av")
+
+
+def wide_model() -> DiffusionRet:
+    """Random weights at the sizes of CLIP ViT-B/32: 512 dimensions, 12 frames; towers that nothing here runs."""
+    clip = ClipConfig(
+        embed_dim=512, image_size=32, vision_layers=1, vision_width=64, patch_size=16, context_length=WORDS,
+        text_width=64, text_heads=1, text_layers=1,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    generator = GeneratorConfig(steps=STEPS, candidates=32)
+    return build_model(ModelConfig(clip=clip, generator=generator, temporal_layers=1, frames=12)).eval()
+
+
+def models() -> dict[str, DiffusionRet]:
+    return {"512 dims, 12 frames": wide_model(), "bundled": DiffusionRet.from_pretrained("storybook")}
+
+
+def features(model: DiffusionRet, texts: int, videos: int) -> tuple[TextFeatures, VideoFeatures]:
+    """Random features of the model's sizes and norm: speed does not depend on what they say."""
+    g, dim = torch.Generator().manual_seed(0), model.config.clip.embed_dim
+
+    def unit(*shape: int) -> torch.Tensor:
+        drawn = torch.randn(*shape, dim, generator=g)
+        return (model.config.feature_norm or 10.0) * normalize(drawn, dim=-1)
+
+    mask = (torch.arange(WORDS) < REAL_WORDS).long().expand(texts, -1)
+    frames = model.config.frames
+    return TextFeatures(unit(texts), unit(texts, WORDS), mask), VideoFeatures(
+        unit(videos, frames), torch.ones(videos, frames, dtype=torch.long)
+    )
+
+
+def to(features, device: str):
+    return type(features)(*(part.to(device) for part in features))
+
+
+# --- measuring ------------------------------------------------------------------------------------------
+
+
+def seconds(work: Callable[[], object]) -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    begun = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - begun
+
+
+def median(work: Callable[[], object], at_least: int = 5, budget: float = 1.0) -> float:
+    """Median seconds of `work`, repeated for `budget` seconds, after one unmeasured time."""
+    work()
+    taken: list[float] = []
+    while len(taken) < at_least or sum(taken) < budget:
+        taken.append(seconds(work))
+        if sum(taken) > 10 * budget:
+            break
+    return statistics.median(taken)
+
+
+def side_by_side(slow: Callable[[], object], fast: Callable[[], object], budget: float) -> dict[str, float]:
+    """Median seconds of both, which take turns; the fast one several times a turn."""
+    fast()
+    slows: list[float] = []
+    fasts: list[float] = []
+    while sum(slows) < budget:
+        slows.append(seconds(slow))
+        times = max(min(int(slows[-1] / max(seconds(fast), 1e-9) / 4), 20), 1)
+        fasts += [seconds(fast) for _ in range(times)]
+    return {"plain": statistics.median(slows), "sampler": statistics.median(fasts)}
+
+
+def peak_memory() -> float | None:
+    """MB that this process has held at most; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def machine() -> dict:
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [
+            line.split(":")[1] for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        cpu = names[0].strip() if names else cpu
+    found = {"cpu": cpu, "cores": os.cpu_count(), "threads": torch.get_num_threads()}
+    found |= {"system": f"{platform.system()} {platform.release()}", "python": platform.python_version()}
+    if torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name()
+    return found | {package: version(package) for package in PACKAGES}
+
+
+# --- the parts ------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def plain_loop(model, text, video, candidates, direction, noise) -> torch.Tensor:
+    """The published loop over 32 queries at a time; the sample [(seed) query candidate]."""
+    plan = model.schedule(STEPS)
+    network = model.generator[direction]
+    samples = []
+    for start in range(0, len(candidates), 32):
+        part = slice(start, start + 32)
+        some = (to_rows(text, part), video) if direction == "t2v" else (text, to_rows(video, part))
+        query, shown = model.pair_features(*some, candidates[part], direction)
+
+        def denoise(x: torch.Tensor, t: int, query=query, shown=shown) -> torch.Tensor:
+            flat = x.reshape(-1, x.shape[-1])
+            copies = len(flat) // len(shown)
+            t = torch.full((len(flat),), t, device=x.device)
+            return network(flat, t, query.repeat(copies, 1, 1), shown.repeat(copies, 1, 1)).view(x.shape)
+
+        *_, last = ddim(denoise, noise[..., part, :].contiguous(), plan)
+        samples.append(last.x)
+    return torch.cat(samples, dim=-2)
+
+
+def to_rows(features, part: slice):
+    return type(features)(*(values[part] for values in features))
+
+
+def sampling(quick: bool) -> list[dict]:
+    """Plain loop against sampler. Where the plain loop would take minutes it runs for some of the queries and
+    its time is scaled up (`plain_queries` says for how many it ran)."""
+    warm_up(wait=True)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    many = (1, 32) if quick else (1, 32, 1000)
+    cases = [(b, k, s) for b in many for k in (32, 128) for s in (1, 16) if b * k * s <= 1000 * 32 * 16]
+    if quick:
+        cases = [(1, 32, 1), (32, 32, 1), (1, 128, 1), (1, 32, 16)]
+    rows = []
+    for name, model in models().items():
+        model = model.to(device)
+        for direction in DIRECTIONS:
+            for queries, k, seeds in cases:
+                sizes = (queries, 1000) if direction == "t2v" else (1000, queries)
+                text, video = (to(part, device) for part in features(model, *sizes))
+                g = torch.Generator().manual_seed(1)
+                candidates = torch.rand(queries, 1000, generator=g).topk(k).indices.to(device)
+                shape = (seeds, queries, k) if seeds > 1 else (queries, k)
+                noise = torch.randn(shape, generator=g).to(device)
+                headline = (k, seeds) == (32, 1) and not quick
+                ran = queries if headline else min(queries, max(4096 // (k * seeds), 1))
+                part = slice(0, ran)
+                some = (to_rows(text, part), video) if direction == "t2v" else (text, to_rows(video, part))
+
+                def plain(model=model, some=some, candidates=candidates, part=part, noise=noise, d=direction):
+                    return plain_loop(model, *some, candidates[part], d, noise[..., part, :])
+
+                def exact(model=model, text=text, video=video, c=candidates, noise=noise, d=direction):
+                    return model.generate(text, video, c, d, steps=STEPS, noise=noise).sample
+
+                gap = (plain() - exact()[..., part, :]).abs().max().item()
+                row = side_by_side(plain, exact, budget=0.5 if quick else 2.0)
+                row["plain"] *= queries / ran
+                rows.append(
+                    {"model": name, "direction": direction, "queries": queries, "K": k, "seeds": seeds}
+                    | row
+                    | {"ratio": row["plain"] / row["sampler"], "plain_queries": ran, "difference": gap}
+                )
+    return rows
+
+
+@torch.no_grad()
+def evaluation(quick: bool) -> list[dict]:
+    """All of an evaluation that follows the features: similarity, 32 candidates, 50 steps, ranks, both ways."""
+    warm_up(wait=True)
+    size, rows = 200 if quick else 1000, []
+    for name, model in models().items():
+        text, video = features(model, size, size)
+        parts: dict[str, list[float]] = {"similarity": [], "generation": [], "ranks": []}
+        for _ in range(3):
+            clock = time.perf_counter()
+
+            def lap(part: str) -> None:
+                nonlocal clock
+                parts[part].append(time.perf_counter() - clock)  # noqa: B023
+                clock = time.perf_counter()
+
+            similarity = model.similarity(text, video)
+            lap("similarity")
+            scores = {"t2v": similarity, "v2t": similarity.T.contiguous()}
+            noise = torch.randn(32, generator=torch.Generator().manual_seed(0)).expand(size, -1)
+            walks = {
+                d: model.generate(text, video, s.topk(32).indices, d, steps=STEPS, noise=noise)
+                for d, s in scores.items()
+            }
+            lap("generation")
+            for d, s in scores.items():
+                ranks(s), ranks(model.rerank(s, walks[d]))
+            lap("ranks")
+        row = {part: statistics.median(taken) for part, taken in parts.items()}
+        rows.append({"model": name, "texts": size, "videos": size} | row | {"total": sum(row.values())})
+    return rows
+
+
+def search(quick: bool) -> dict:
+    """Searches with the bundled model, each for another caption: medians in milliseconds."""
+    retriever = Retriever.bundled()
+    texts = [caption for caption in retriever.gallery.captions if caption][: 40 if quick else 200]
+    for text in texts[:5]:
+        retriever.search(text)
+    timings = [retriever.search(text).timings for text in texts]
+    parts = {part: statistics.median(t[part] for t in timings) for part in timings[0]}
+    slowest = sorted(t["total"] for t in timings)[int(0.95 * len(timings))]
+    return {"searches": len(timings), "milliseconds": parts, "95_percent_below": slowest} | {
+        "generation_share": parts["generate"] / parts["total"]
+    }
+
+
+def indexing(quick: bool) -> dict:
+    """The bundled clips indexed into a new gallery, and only decoded: videos a second, best of turns."""
+    from diffusionret.index import find_videos, index_folder
+    from diffusionret.video import read_many
+
+    model, folder = DiffusionRet.from_pretrained("storybook"), Gallery.bundled().folder
+    assert folder is not None
+    videos = find_videos(folder / "videos")
+    config = model.config
+
+    def decode() -> None:
+        for _ in read_many(videos, config.frame_rule, config.frames, config.clip.image_size, crop=True):
+            pass
+
+    def index() -> None:
+        with tempfile.TemporaryDirectory() as place:
+            index_folder(folder / "videos", place, model, "storybook")
+
+    decode()  # starts the decoding processes, and brings the files into memory
+    alone, whole = [], []
+    for _ in range(1 if quick else 3):
+        alone.append(seconds(decode))
+        whole.append(seconds(index))
+    rate = {
+        "decoding": len(videos) / statistics.median(alone),
+        "indexing": len(videos) / statistics.median(whole),
+    }
+    return {"videos": len(videos), **rate, "ratio": rate["indexing"] / rate["decoding"]}
+
+
+@torch.no_grad()
+def growth(quick: bool) -> dict[str, list[dict]]:
+    """Milliseconds of matching one text to a growing gallery, and of generation as K, steps and seeds grow."""
+    warm_up(wait=True)
+    model, budget = wide_model(), 0.2 if quick else 1.0
+    sizes = (250, 1000, 5000) if quick else (250, 1000, 5000, 20_000)
+    text, video = features(model, 1, max(sizes))
+    weigh = model.similarity
+    found: dict[str, list[dict]] = {
+        "gallery": [
+            {
+                "videos": n,
+                "ms": 1000 * median(lambda n=n: weigh(text, to_rows(video, slice(n))), budget=budget),
+            }
+            for n in sizes
+        ]
+    }
+
+    def generate(k: int = 32, steps: int = STEPS, seeds: int = 1) -> float:
+        noise = torch.randn(seeds, 1, k, generator=torch.Generator().manual_seed(0))
+        at = torch.arange(k)[None]
+        return 1000 * median(
+            lambda: model.generate(text, video, at, steps=steps, noise=noise, respace_from=STEPS),
+            budget=budget,
+        )
+
+    found["K"] = [{"K": k, "ms": generate(k=k)} for k in (8, 32, 128, 512)]
+    found["steps"] = [{"steps": n, "ms": generate(steps=n)} for n in (1, 10, 25, 50)]
+    found["seeds"] = [{"seeds": n, "ms": generate(seeds=n)} for n in (1, 4, 16, 64)]
+    return found
+
+
+@torch.no_grad()
+def steps_needed(quick: bool) -> list[dict]:
+    """How many steps the ranking needs: the bundled gallery asked with its own captions, same noise, fewer steps
+    of the same schedule, against all of them. In percent of queries."""
+    model, gallery = DiffusionRet.from_pretrained("storybook"), Gallery.bundled()
+    video = gallery.features()
+    asked = torch.arange(len(gallery))[: 60 if quick else None]
+    text = model.encode_text([gallery.captions[i] for i in asked])
+    similarity = model.similarity(text, video)
+    candidates = similarity.topk(min(32, len(gallery))).indices
+    noise = torch.randn(candidates.shape[1], generator=torch.Generator().manual_seed(0)).expand_as(candidates)
+    full = model.config.generator.steps
+
+    def order(steps: int) -> tuple[torch.Tensor, float]:
+        walk = model.generate(text, video, candidates, steps=steps, noise=noise, respace_from=full)
+        scores = model.rerank(similarity, walk)
+        return scores.argsort(dim=1, descending=True, stable=True)[:, :10], 100 * float(
+            (ranks(scores, asked) <= 1).mean()
+        )
+
+    all_steps, _ = order(full)
+    rows = []
+    for steps in [n for n in (1, 2, 3, 5, 10, 20, 30) if n < full] + [full]:
+        top, r1 = order(steps)
+        same = (top == all_steps).float()
+        rows.append(
+            {"steps": steps, "first_is_the_same": 100 * same[:, 0].mean().item()}
+            | {"first_ten_are_the_same": 100 * same.all(dim=1).float().mean().item(), "R1": r1}
+        )
+    return rows
+
+
+@contextmanager
+def app(environment: dict[str, str]) -> Iterator[tuple[str, float]]:
+    """The app on a free port; its address, and when it was started."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "demo", "--port", str(port)],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield f"http://127.0.0.1:{port}/gradio_api/call/search", begun
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def ask(address: str, text: str) -> None:
+    """One search over HTTP."""
+    body = json.dumps({"data": [text, 10, 32, 50, 0]}).encode()
+    request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        event = json.load(answer)["event_id"]
+    with urllib.request.urlopen(f"{address}/{event}", timeout=60) as answer:
+        if b'"hits"' not in answer.read():
+            raise RuntimeError("The app answered without hits.")
+
+
+def start(quick: bool) -> dict:
+    """Seconds from `python -m demo` to its first answer over HTTP; then milliseconds of an answer. `first_ever`:
+    with nothing compiled before."""
+    found: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as empty:
+        runs = [("first_ever", {"NUMBA_CACHE_DIR": empty}), ("again", {"NUMBA_CACHE_DIR": empty})]
+        for name, environment in runs:
+            with app(environment) as (address, begun):
+                while True:
+                    try:
+                        ask(address, "a red boat")
+                        break
+                    except OSError:
+                        if time.perf_counter() - begun > 120:
+                            raise
+                        time.sleep(0.05)
+                found[f"{name}_seconds"] = time.perf_counter() - begun
+                if name == "again":
+                    taken = [seconds(lambda i=i: ask(address, f"a red boat {i}")) for i in range(20)]
+                    found["answer_over_http_ms"] = 1000 * statistics.median(taken)
+    return found
+
+
+PARTS: dict[str, Callable[[bool], object]] = {
+    "search": search,
+    "start": start,
+    "sampling": sampling,
+    "evaluation": evaluation,
+    "indexing": indexing,
+    "growth": growth,
+    "steps": steps_needed,
+}
+
+
+# --- the report -----------------------------------------------------------------------------------------
+
+
+def table(rows: list[dict]) -> str:
+    """Rows of numbers under their names."""
+    lines = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join("  ".join(cell.rjust(w) for cell, w in zip(line, widths, strict=True)) for line in lines)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return (
+            f"{value:.1e}" if 0 < abs(value) < 1e-4 else f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+        )
+    return str(value)
+
+
+def show(found: object, name: str) -> str:
+    if isinstance(found, list):
+        return f"{name}\n{table(found)}"
+    if isinstance(found, dict) and all(isinstance(rows, list) for rows in found.values()):
+        return "\n".join(show(rows, f"{name}, {key}") for key, rows in found.items())
+    flat = {k: v for k, v in found.items() if not isinstance(v, dict)}
+    flat |= {f"{k} {kk}": v for k, d in found.items() if isinstance(d, dict) for kk, v in d.items()}
+    return "\n".join([name, *(f"  {key.replace('_', ' ')}: {_cell(value)}" for key, value in flat.items())])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.bench", description="Measure the speed of it all."
+    )
+    parser.add_argument("--quick", action="store_true", help="small cases, within two minutes")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="default: all")
+    parser.add_argument("--out", type=Path, help=f"JSON file; default for a whole run: {RESULTS}")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.inside:  # the process of one part
+        found = PARTS[options.parts[0]](options.quick)
+        print(json.dumps({"found": found, "peak_memory_MB": peak_memory()}))
+        return
+    report: dict = {"machine": machine(), "quick": options.quick}
+    print(show(report["machine"], "machine"), flush=True)
+    for name in options.parts:
+        command = [sys.executable, "-m", "analysis.bench", "--inside", "--parts", name]
+        begun = time.perf_counter()
+        answer = subprocess.run(
+            [*command, *(["--quick"] if options.quick else [])], cwd=ROOT, stdout=subprocess.PIPE, check=True
+        )
+        part = json.loads(answer.stdout.splitlines()[-1])
+        report[name] = part | {"seconds": time.perf_counter() - begun}
+        print("\n" + show(part["found"], name))
+        print(
+            f"  peak memory: {_cell(part['peak_memory_MB'])} MB; took {report[name]['seconds']:.0f} s",
+            flush=True,
+        )
+    whole = not options.quick and len(options.parts) == len(PARTS)
+    if out := options.out or (RESULTS if whole else None):
+        out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
