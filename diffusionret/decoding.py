@@ -8,6 +8,7 @@ start quickly it must not import the package, so this file imports nothing of it
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -316,8 +317,29 @@ def fit(frame: np.ndarray, size: int | None, crop: bool, shape: tuple[int, int] 
     return resized(frame, *shape) if shape else frame  # some streams change their picture size on the way
 
 
-def read(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None]:
-    """Answer one request of `video.py`: the facts, and the frames [frame h w 3] where it asks for them."""
+def representative(frames: np.ndarray) -> int:
+    """Which of frames [frame h w 3] uint8 to show as a still: the one most like the others, but no flat one.
+
+    Flat = hardly any contrast (black leader, fade); only where all frames are flat may one be chosen.
+    """
+    small = frames[:, :: max(1, frames.shape[1] // 48), :: max(1, frames.shape[2] // 48)].astype(np.float32)
+    distance = np.abs(small[:, None] - small[None]).mean(axis=(1, 2, 3, 4))
+    flat = small.mean(axis=-1).std(axis=(1, 2)) < 8.0
+    return int(np.argmin(distance + 1000.0 * flat))
+
+
+def jpeg(frame: np.ndarray, size: int) -> bytes:
+    """[h w 3] uint8 as JPEG, its shorter side `size` pixels (never enlarged)."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(fit(frame, min(size, *frame.shape[:2]), False)).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+def read(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None, bytes]:
+    """Answer one request of `video.py`: the facts, and the frames [frame h w 3] and the still (JPEG) where it
+    asks for them."""
     path, name = request["path"], Path(request["path"]).name
     check_file(path)
     container, stream = open_video(path)
@@ -332,7 +354,7 @@ def read(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None]:
     about = {"duration": table.duration, "fps": table.fps, "frame_count": len(table.seconds)}
     about |= {"height": size[0], "width": size[1], "codec": "av1" if codec in DECORD_LACKS else codec}
     if request["op"] == "probe":
-        return about, None
+        return about, None, b""
 
     try:
         first, stop = frame_span(table.seconds, table.duration, request["start"], request["end"])
@@ -343,11 +365,14 @@ def read(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None]:
     numbers = (first + sample.numbers[sample.mask]).tolist()
     wanted = sorted(set(numbers))
     pictures: dict[int, np.ndarray] = {}
+    large: dict[int, np.ndarray] = {}
 
     def keep(number: int, frame: np.ndarray) -> None:
         shape = next(iter(pictures.values())).shape[:2] if pictures else None
         about["height"], about["width"] = frame.shape[:2]
         pictures[number] = fit(frame, request["size"], request["crop"], shape)
+        if request["still"]:
+            large[number] = fit(frame, min(request["still"], *frame.shape[:2]), False)
 
     engine, shown = request["engine"], {}
     suits_decord = kind in DECORD_CONTAINERS and codec not in DECORD_LACKS and not table.hidden
@@ -368,7 +393,10 @@ def read(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None]:
     frames, stamps = np.zeros((n, *pictures[wanted[0]].shape), dtype=np.uint8), np.full(n, np.nan)
     for row, number in enumerate(numbers):
         frames[row], stamps[row] = pictures[number], table.seconds[shown.get(number, number)]
-    return {**about, "mask": sample.mask.tolist(), "timestamps": stamps.tolist()}, frames
+    still = b""
+    if request["still"]:
+        still = jpeg(large[numbers[representative(frames[sample.mask])]], request["still"])
+    return {**about, "mask": sample.mask.tolist(), "timestamps": stamps.tolist()}, frames, still
 
 
 def serve() -> None:
@@ -380,17 +408,19 @@ def serve() -> None:
     answers.write(b'{"ready": true}\n')
     answers.flush()
     for line in sys.stdin.buffer:
-        frames = None
+        frames, still = None, b""
         try:
-            answer, frames = read(json.loads(line))
+            answer, frames, still = read(json.loads(line))
         except Unreadable as error:
             answer: dict[str, Any] = {"error": str(error)}
         except Exception as error:  # one file must not end the child
             answer = {"error": f"The decoder failed ({type(error).__name__}: {error}); {CONVERT}."}
         answer["shape"] = None if frames is None else frames.shape
+        answer["still"] = len(still)
         answers.write(json.dumps(answer).encode() + b"\n")
         if frames is not None:
             answers.write(np.ascontiguousarray(frames).data)
+        answers.write(still)
         answers.flush()
 
 

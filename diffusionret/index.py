@@ -10,7 +10,6 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -25,7 +24,7 @@ from .gallery import LIGHT, POSTERS, TABLE, Failure, Gallery
 from .model import DiffusionRet
 from .similarity import mean_frame
 from .store import Row, Store
-from .video import EXTENSIONS, VideoError, VideoFrames, poster, read_frames, read_many, representative
+from .video import EXTENSIONS, VideoError, VideoFrames, read_many
 
 CAPTIONS = "captions.csv"
 POSTER_SIZE = 320  # pixels of the shorter side, at most
@@ -172,13 +171,13 @@ def _index(
     """Read, encode and commit all of `todo`."""
     config, begun = model.config, time.monotonic()
     failures: list[Failure] = []
-    batch: list[tuple[Row, VideoFrames, Future]] = []
+    batch: list[tuple[Row, VideoFrames]] = []
     ready: list[Row] = []
     committed = begun
 
     def encode() -> None:
         if batch:
-            ready.extend(_encode(model, batch))
+            ready.extend(_encode(model, batch, folder))
             batch.clear()
 
     def commit() -> None:
@@ -188,8 +187,9 @@ def _index(
             ready.clear()
         committed = time.monotonic()
 
-    clips = read_many(todo, config.frame_rule, config.frames, config.clip.image_size, timeout, crop=True)
-    with ThreadPoolExecutor(os.cpu_count()) as stills, closing(clips):
+    size = config.clip.image_size
+    clips = read_many(todo, config.frame_rule, config.frames, size, timeout, crop=True, still=POSTER_SIZE)
+    with closing(clips):
         try:
             for done, (path, clip) in enumerate(clips, 1):
                 row = todo[Path(path)]
@@ -197,9 +197,7 @@ def _index(
                     failures.append(Failure(row.uri, str(clip)))
                     ready.append(replace(row, id="", error=str(clip)))
                 else:
-                    batch.append(
-                        (row, clip, stills.submit(_write_poster, path, clip, folder, row.id, timeout))
-                    )
+                    batch.append((row, clip))
                 due = len(ready) + len(batch) >= shard or time.monotonic() - committed > SHARD_SECONDS
                 if due or len(batch) == BATCH:
                     encode()
@@ -214,11 +212,11 @@ def _index(
     return sorted(failures)
 
 
-def _encode(model: DiffusionRet, batch: Sequence[tuple[Row, VideoFrames, Future]]) -> list[Row]:
-    video = encode_clips(model, [clip for _, clip, _ in batch])
+def _encode(model: DiffusionRet, batch: Sequence[tuple[Row, VideoFrames]], folder: Path) -> list[Row]:
+    video = encode_clips(model, [clip for _, clip in batch])
     pooled = mean_frame(video)
-    for _, _, still in batch:
-        still.result()  # a row promises its poster
+    for row, clip in batch:
+        _poster_file(folder, row.id).write_bytes(clip.still)
     return [
         replace(
             row,
@@ -228,19 +226,8 @@ def _encode(model: DiffusionRet, batch: Sequence[tuple[Row, VideoFrames, Future]
             frames=video.frames[i].numpy(),
             mask=clip.mask,
         )
-        for i, (row, clip, _) in enumerate(batch)
+        for i, (row, clip) in enumerate(batch)
     ]
-
-
-def _write_poster(path: Path, clip: VideoFrames, folder: Path, id: str, timeout: float) -> None:
-    """The frame most like the others that the model sees, in the video's own shape."""
-    still = representative(clip.frames[clip.mask])
-    at, size = float(clip.timestamps[clip.mask][still]), min(POSTER_SIZE, clip.width, clip.height)
-    try:
-        shown = read_frames(path, "even", 1, size, start=at, end=at, timeout=timeout)
-    except VideoError:  # it could be read a moment ago; the frames at hand will do
-        shown = clip
-    _poster_file(folder, id).write_bytes(poster(shown, POSTER_SIZE))
 
 
 def _poster_file(folder: Path, id: str) -> Path:

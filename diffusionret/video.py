@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import io
 import json
 import os
 import subprocess
@@ -29,7 +28,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import numpy as np
 
 from . import decoding
-from .decoding import FrameSample, frame_span, sample_even, sample_published
+from .decoding import FrameSample, frame_span, representative, sample_even, sample_published
 
 __all__ = [
     "EXTENSIONS",
@@ -88,6 +87,7 @@ class VideoFrames(NamedTuple):
     width: int  # pixels, of the video as shown
     height: int
     fps: float  # average frames a second
+    still: bytes = b""  # JPEG of the most representative frame, where it was asked for
 
 
 class VideoInfo(NamedTuple):
@@ -111,6 +111,7 @@ def read_frames(
     timeout: float = 30.0,
     *,
     crop: bool = False,
+    still: int | None = None,
     engine: Engine = "auto",
 ) -> VideoFrames:
     """Read `n` frames of a video.
@@ -118,6 +119,7 @@ def read_frames(
     rule: "even" (the centre of n equal parts) or "published" (1 fps, at most n, padded and masked).
     size: pixels of the shorter side; the child resizes as CLIP's own preprocessing does (Pillow, bicubic over
     all source pixels), so that little travels; None keeps the stored size. crop: cut the centre square too.
+    still: also a picture of the video as `poster` makes it, of so many pixels, without reading the file again.
     start, end: a moment in seconds; both ends belong to it. timeout: seconds for this file.
     engine: "auto", or one decoder only (for comparisons).
     Raises VideoError for a file that cannot be read, ValueError for arguments that make no sense.
@@ -126,13 +128,13 @@ def read_frames(
         raise ValueError(f"rule must be 'even' or 'published', not {rule!r}")
     if engine not in ("auto", "decord", "pyav"):
         raise ValueError(f"engine must be 'auto', 'decord' or 'pyav', not {engine!r}")
-    if n < 1 or (size is not None and size < 1) or not timeout > 0:
+    if n < 1 or any(side is not None and side < 1 for side in (size, still)) or not timeout > 0:
         raise ValueError(f"n, size and timeout must be positive: n={n}, size={size}, timeout={timeout}")
     if (start is not None and start < 0) or (end is not None and end < (start or 0)):
         raise ValueError(f"a moment from {start} s to {end} s makes no sense")
     request = {"op": "frames", "rule": rule, "n": n, "size": size, "crop": crop, "engine": engine}
-    request |= {"start": start, "end": end}
-    answer, frames = _POOL.ask(path, request, timeout)
+    request |= {"start": start, "end": end, "still": still}
+    answer, frames, picture = _POOL.ask(path, request, timeout)
     return VideoFrames(
         frames,
         np.array(answer["mask"], dtype=bool),
@@ -141,6 +143,7 @@ def read_frames(
         answer["width"],
         answer["height"],
         answer["fps"],
+        picture,
     )
 
 
@@ -152,6 +155,7 @@ def read_many(
     timeout: float = 30.0,
     *,
     crop: bool = False,
+    still: int | None = None,
     workers: int | None = None,
 ) -> Generator[tuple[PathT, VideoFrames | VideoError], None, None]:
     """Read many files at once; yield (path, frames or the error) as each is done, not in the order given.
@@ -162,7 +166,7 @@ def read_many(
 
     def one(path: PathT) -> VideoFrames | VideoError:
         try:
-            return read_frames(path, rule, n, size, timeout=timeout, crop=crop)
+            return read_frames(path, rule, n, size, timeout=timeout, crop=crop, still=still)
         except VideoError as error:
             return error
 
@@ -186,19 +190,8 @@ def read_many(
 
 def probe(path: str | os.PathLike[str], timeout: float = 30.0) -> VideoInfo:
     """Duration, size, rate and codec, from the packets alone. Raises VideoError."""
-    answer, _ = _POOL.ask(path, {"op": "probe"}, timeout)
+    answer, _, _ = _POOL.ask(path, {"op": "probe"}, timeout)
     return VideoInfo(**{field: answer[field] for field in VideoInfo._fields})
-
-
-def representative(frames: np.ndarray) -> int:
-    """Which of frames [frame h w 3] uint8 to show as a still: the one most like the others, but no flat one.
-
-    Flat = hardly any contrast (black leader, fade); only where all frames are flat may one be chosen.
-    """
-    small = frames[:, :: max(1, frames.shape[1] // 48), :: max(1, frames.shape[2] // 48)].astype(np.float32)
-    distance = np.abs(small[:, None] - small[None]).mean(axis=(1, 2, 3, 4))
-    flat = small.mean(axis=-1).std(axis=(1, 2)) < 8.0
-    return int(np.argmin(distance + 1000.0 * flat))
 
 
 def poster(video: str | os.PathLike[str] | VideoFrames, size: int = 320, timeout: float = 30.0) -> bytes:
@@ -206,14 +199,9 @@ def poster(video: str | os.PathLike[str] | VideoFrames, size: int = 320, timeout
 
     Given frames already read, chooses among them and decodes nothing. Raises VideoError.
     """
-    from PIL import Image
-
     clip = video if isinstance(video, VideoFrames) else read_frames(video, n=5, timeout=timeout)
     frames = clip.frames[clip.mask]
-    frame = frames[representative(frames)]
-    buffer = io.BytesIO()
-    Image.fromarray(decoding.fit(frame, min(size, *frame.shape[:2]), False)).save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
+    return decoding.jpeg(frames[representative(frames)], size)
 
 
 class _Gone(Exception):
@@ -248,7 +236,7 @@ class _Worker:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def ask(self, request: dict[str, Any], seconds: float) -> tuple[dict[str, Any], np.ndarray]:
+    def ask(self, request: dict[str, Any], seconds: float) -> tuple[dict[str, Any], np.ndarray, bytes]:
         """Send a request and wait for the answer. Raises _Gone."""
         return self._timed(lambda: self._exchange(request), seconds)
 
@@ -283,7 +271,7 @@ class _Worker:
             raise EOFError
         return json.loads(line)
 
-    def _exchange(self, request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
+    def _exchange(self, request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray, bytes]:
         self.process.stdin.write(json.dumps(request).encode() + b"\n")
         self.process.stdin.flush()
         answer = self._line()
@@ -294,7 +282,10 @@ class _Worker:
             if not count:
                 raise EOFError
             view = view[count:]
-        return answer, frames
+        still = self.process.stdout.read(answer["still"])
+        if len(still) < answer["still"]:
+            raise EOFError
+        return answer, frames, still
 
 
 class _Pool:
@@ -333,7 +324,7 @@ class _Pool:
 
     def ask(
         self, path: str | os.PathLike[str], request: dict[str, Any], timeout: float
-    ) -> tuple[dict[str, Any], np.ndarray]:
+    ) -> tuple[dict[str, Any], np.ndarray, bytes]:
         """Have a child answer. One that dies on decord is followed by one with PyAV. Raises VideoError."""
         path, request = os.fspath(path), dict(request, path=os.fspath(path))
         name, left = Path(path).name, timeout
@@ -345,7 +336,7 @@ class _Pool:
                 raise VideoError(f"The decoding process does not start; {advice}.", path) from error
             begun = time.monotonic()
             try:
-                answer, frames = worker.ask(request, left)
+                answer, frames, still = worker.ask(request, left)
             except _Gone as gone:
                 worker.kill()
                 left -= time.monotonic() - begun
@@ -362,7 +353,7 @@ class _Pool:
             self.give(worker)
             if "error" in answer:
                 raise VideoError(answer["error"], path)
-            return answer, frames
+            return answer, frames, still
 
 
 _POOL = _Pool()

@@ -172,6 +172,16 @@ def test_probe_and_poster(clip: Path) -> None:
         assert (picture.format, picture.size) == ("JPEG", (32, 32))
 
 
+def test_a_still_comes_with_the_frames(clip: Path) -> None:
+    got = read_frames(clip, n=5, size=32, crop=True, still=48)
+    assert (read_frames(clip, n=5, size=32, crop=True).frames == got.frames).all()
+    with Image.open(io.BytesIO(got.still)) as picture:
+        whole = read_frames(clip, n=5).frames[video.representative(got.frames)]
+        assert picture.format == "JPEG" and min(picture.size) == min(48, *whole.shape[:2])
+        expected = Image.fromarray(whole).resize(picture.size, Image.Resampling.BICUBIC)
+        assert np.abs(np.asarray(picture, float) - np.asarray(expected, float)).mean() < 4
+
+
 def test_representative_is_not_black() -> None:
     frames = np.stack([np.zeros((SIDE, SIDE, 3), np.uint8)] * 3 + [stamped(5), stamped(5), stamped(250)])
     assert video.representative(frames) in (3, 4)
