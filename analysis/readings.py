@@ -36,6 +36,15 @@ def published_shares(x0_raw: Float[Tensor, "*rest candidate"]) -> Float[Tensor, 
     return x0_raw.double().clamp(-1, 1).softmax(dim=-1)
 
 
+def seeds_of(trajectory: Trajectory, every_query: bool = False) -> Tensor:
+    """x0_raw [step seed candidate] of one query, with a seed axis where there is one seed only.
+
+    every_query: [step seed query candidate], for a trajectory of several queries.
+    """
+    x0_raw = trajectory.x0_raw if trajectory.has_seeds else trajectory.x0_raw[:, None]
+    return x0_raw if every_query else x0_raw[:, :, 0]
+
+
 def no_match(x0: Float[Tensor, "step seed candidate"]) -> Float[Tensor, "step seed"]:
     """Open-set only: how probable each seed finds it, at each step, that no candidate matches."""
     steps, seeds, _ = x0.shape
@@ -99,8 +108,7 @@ class Crowd:
 
 def crowd(trajectory: Trajectory) -> Crowd:
     """The seeds of one query's trajectory; one without a seed axis is a crowd of one."""
-    x0_raw = trajectory.x0_raw if trajectory.has_seeds else trajectory.x0_raw[:, None]
-    x0_raw = x0_raw[:, :, 0]
+    x0_raw = seeds_of(trajectory)
     share = shares(x0_raw, trajectory.form)
     mean = share.mean(dim=1)
     low, high = share.quantile(torch.tensor([0.1, 0.9], dtype=share.dtype), dim=1)
@@ -121,6 +129,8 @@ def crowd(trajectory: Trajectory) -> Crowd:
     )
 
 
-def moved(before: Int[Tensor, " candidate"], after: Int[Tensor, " candidate"]) -> int:
-    """How many candidates have another rank after generation than before."""
-    return int((before != after).sum())
+def seed_variance(crowd: Crowd) -> float:
+    """The share, in [0, 1], of the variance of the final shares over candidates and seeds that the seed explains."""
+    last = crowd.share[-1]
+    total = float(((last - last.mean()) ** 2).mean())
+    return float(last.var(dim=0, correction=0).mean()) / total if total else 0.0

@@ -7,9 +7,18 @@ from pathlib import Path
 import gradio as gr
 
 STATIC = Path(__file__).parent / "static"
-STYLES = ("base.css", "cards.css", "watch.css")
+STYLES = ("base.css", "cards.css", "watch.css", "look.css")
 # Each uses what those before it offer.
-SCRIPTS = ("address.js", "cards.js", "trajectory.js", "controls.js", "stage.js", "watch.js")
+SCRIPTS = (
+    "address.js",
+    "cards.js",
+    "trajectory.js",
+    "controls.js",
+    "stage.js",
+    "tour.js",
+    "look.js",
+    "watch.js",
+)
 SANS = (
     "-apple-system",
     "BlinkMacSystemFont",
@@ -79,9 +88,17 @@ def head() -> str:
     Not as `launch(css=...)`: Gradio rewrites that under its own root, where rules for a phone or for the
     larger view, which lies outside of it, no longer apply.
     """
-    styles = "\n".join(_read(name) for name in STYLES)
-    scripts = "".join(f"<script>{_read(name)}</script>" for name in SCRIPTS)
-    return f"<style>{styles}</style>{scripts}"
+    return f"<style>{styles()}</style>{scripts()}"
+
+
+def styles() -> str:
+    """All style sheets, for a page of ours."""
+    return "\n".join(_read(name) for name in STYLES)
+
+
+def scripts() -> str:
+    """All scripts, in script elements, for a page of ours."""
+    return "".join(f"<script>{_read(name)}</script>" for name in SCRIPTS)
 
 
 def _read(name: str) -> str:

@@ -29,19 +29,26 @@ HARDLY = 0.02
 
 def show(retriever: Retriever, result: SearchResult) -> str:
     """The player's value for a result, whose hits must hold all candidates: search with k >= candidates."""
-    played = result.trajectory
-    if played is None:
+    if result.trajectory is None:
         return json.dumps({"message": NO_GENERATOR})
-    settings = result.settings
-    noises = played
-    if not played.has_seeds:
-        noises = retriever.denoise([result.query], played.candidates, settings.steps, settings.seed, SEEDS)
-    sent = payload(result, noises)
+    sent = payload(result, noises(retriever, result))
+    sent["forms"] = list(retriever.model.forms)
     sent["settings"] |= {
-        "most_steps": retriever.model.generator_config().steps,
+        "most_steps": retriever.model.generator_config(result.trajectory.form).steps,
         "most_candidates": min(MOST_CANDIDATES, len(retriever.gallery)),
     }
     return json.dumps(sent)
+
+
+def noises(retriever: Retriever, result: SearchResult) -> Trajectory:
+    """The result's trajectory from several noises, the first being its own."""
+    played, settings = result.trajectory, result.settings
+    assert played is not None
+    if played.has_seeds:
+        return played
+    return retriever.denoise(
+        [result.query], played.candidates, settings.steps, settings.seed, SEEDS, form=played.form
+    )
 
 
 def payload(result: SearchResult, noises: Trajectory) -> dict:
@@ -54,10 +61,7 @@ def payload(result: SearchResult, noises: Trajectory) -> dict:
     """
     drawn = candidates(result)
     crowd = readings.crowd(noises)
-    share, mean = crowd.share, crowd.mean
-    if crowd.none is not None:
-        share = _with_column(share, crowd.none)
-        mean = _with_column(mean, crowd.none.mean(dim=1))
+    share, mean = with_no_match(crowd)
     seeds = crowd.seeds
     return {
         "query": result.query,
@@ -174,6 +178,9 @@ def pack_small(values: Tensor) -> str:
     return base64.b64encode(whole.tobytes()).decode("ascii")
 
 
-def _with_column(values: Tensor, last: Tensor) -> Tensor:
-    """`values` [... candidate] and one more column."""
-    return torch.cat([values, last[..., None].to(values.dtype)], dim=-1)
+def with_no_match(crowd: Crowd) -> tuple[Tensor, Tensor]:
+    """Shares [step seed column] and their means [step column]: the candidates and, where it is known, no match."""
+    if crowd.none is None:
+        return crowd.share, crowd.mean
+    share = torch.cat([crowd.share, crowd.none[..., None]], dim=-1)
+    return share, torch.cat([crowd.mean, crowd.none.mean(dim=1)[:, None]], dim=-1)

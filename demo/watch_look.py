@@ -1,18 +1,217 @@
-"""Look closer."""
+"""Look closer: what the folded panels of the Watch tab ask of the server, one function a panel.
+
+The page names the query, the settings and the panel; everything is computed anew from them, so that the server
+keeps no state. Figures come from analysis/figures.py, numbers from analysis/readings.py.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import plotly
+import torch
+from plotly.graph_objects import Figure
 
+from analysis import figures, readings
+from diffusionret import Retriever
+from diffusionret.diffusion import add_noise
+
+from . import watch_compare, watch_export, watch_inside
+from .clips import url
+from .search import percent
+from .watch import SEEDS, called, pack, pack_small, with_no_match
+from .watch_scene import Scene
+
+# Plotly's own script, as its package brings it: served from here, fetched from nowhere.
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+MOST_SEEDS = 64
+# Beyond this many words the columns of the word by word figure are too narrow to read.
+MOST_WORDS = 24
 
 
-def server(retriever) -> Callable[[str], str]:
+def server(retriever: Retriever) -> Callable[[str], str]:
+    """The function that the page calls: a request as JSON in, the panel's content as JSON out."""
+
+    @lru_cache(maxsize=16)  # moving between panels asks for the same search again
+    def scene(query: str, count: int, steps: int, seed: int, form: str) -> Scene:
+        seeds = SEEDS if form == readings.OPEN_SET else 1
+        return Scene(retriever, retriever.search(query, count, count, steps, seed, seeds, form), form)
+
     def look(request: str) -> str:
-        return json.dumps({})
+        try:
+            asked = json.loads(request)
+            panel = PANELS.get(asked["panel"])
+            if panel is None:
+                raise ValueError("There is no such panel.")
+            found = panel(
+                scene(asked["query"], asked["candidates"], asked["steps"], asked["seed"], asked["form"]),
+                asked,
+            )
+        except ValueError as error:
+            return json.dumps({"problem": str(error)})
+        except (KeyError, TypeError, AttributeError):
+            return json.dumps({"problem": "The page asked for something unknown: load it again."})
+        return json.dumps(found | {"plotly": url(PLOTLY)})
 
     return look
+
+
+def drawing(figure: Figure) -> str:
+    """A figure as JSON, for Plotly.newPlot."""
+    return figure.to_json()
+
+
+# --- the panels -----------------------------------------------------------------------------------------
+
+
+def whole(scene: Scene, asked: dict) -> dict:
+    """The whole trajectory of the seed that is played: heat map, ranks, entropy and the leader's share."""
+    share = readings.shares(scene.x0_raw, scene.form)
+    entropy, leaders = readings.entropy(share, scene.form), scene.x0_raw.argmax(dim=-1)
+    before = torch.arange(1, share.shape[1] + 1)
+    settled, changed = readings.settled(leaders), readings.changes(leaders)
+    most = float(readings.entropy(torch.full_like(share[:1], 1 / share.shape[1]), scene.form))
+    if scene.form == readings.OPEN_SET:
+        most = float(share.shape[1])
+    steps = len(leaders)
+    if changed:
+        lead = f"The lead changes hands {_times(changed)}; after step {settled} of {steps} the winner never changes."
+    else:
+        lead = "One candidate leads from the first step to the last."
+    bits = f"Entropy goes from {float(entropy[0]):.1f} to {float(entropy[-1]):.1f} bits."
+    return {
+        "sentence": f"{lead} {bits}",
+        "heat": drawing(figures.heat_map(share, scene.names)),
+        "ranks": drawing(figures.bump_chart(readings.ranks(scene.x0_raw), before, scene.names)),
+        "uncertainty": drawing(figures.uncertainty(entropy, share.amax(dim=-1), settled, most)),
+    }
+
+
+def noise(scene: Scene, asked: dict) -> dict:
+    """Many seeds in one batch: who agrees, and by how much they differ."""
+    seeds = asked["seeds"]
+    if not isinstance(seeds, int) or not 1 <= seeds <= MOST_SEEDS:
+        raise ValueError(f"Choose from 1 to {MOST_SEEDS} noises.")
+    crowd = readings.crowd(scene.denoise([scene.result.query], seeds=seeds))
+    winner = called(scene.drawn[crowd.winner])
+    least, most = crowd.spread
+    parts = [f"{crowd.agree} of {seeds} {'noise ends' if seeds == 1 else 'noises end'} with {winner}."]
+    if seeds > 1:
+        parts.append(f"Its {_what(scene)} lies between {percent(least)} and {percent(most)}.")
+        if crowd.together:
+            parts.append(f"From step {crowd.together} on, all have the same leader.")
+        parts.append(
+            f"The seed explains {percent(readings.seed_variance(crowd))} of the variance of the result."
+        )
+    share, mean = with_no_match(crowd)
+    settled = mean[-1].argsort(descending=True, stable=True)[:6].tolist()
+    names = [*scene.names, "no match"]
+    return {
+        "sentence": " ".join(parts),
+        "seeds": seeds,
+        "crowd": pack_small(share),
+        "settled": [{"index": i, "caption": names[i], "share": float(mean[-1, i])} for i in settled],
+        "bands": drawing(figures.noise_bands(crowd.low, crowd.mean, crowd.high, scene.names)),
+        "agreement": drawing(figures.agreement(crowd.leaders, crowd.winner)),
+    }
+
+
+def words(scene: Scene, asked: dict) -> dict:
+    """The query built up one word at a time, on the same candidates and noise."""
+    spoken = scene.result.query.split()
+    if len(spoken) > MOST_WORDS:
+        raise ValueError(f"Word by word works up to {MOST_WORDS} words; this query has {len(spoken)}.")
+    parts = [" ".join(spoken[: i + 1]) for i in range(len(spoken))]
+    trajectory = scene.denoise(parts)
+    x0_raw = readings.seeds_of(trajectory, every_query=True)[-1, 0]
+    share = readings.shares(x0_raw, scene.form)
+    leaders = x0_raw.argmax(dim=-1)
+    step = readings.settled(leaders)
+    moved = (share[1:] - share[:-1]).abs().sum(dim=-1) / 2
+    sentence = f"From “{spoken[step - 1]}” on, {called(scene.drawn[int(leaders[-1])])} leads."
+    if len(moved):
+        most = int(moved.argmax()) + 1
+        sentence += f" “{spoken[most]}” moves most: {percent(float(moved[most - 1].clamp(max=1)))} of the distribution."
+    return {
+        "sentence": sentence,
+        "words": [
+            {"word": word, "leader": int(i), "share": float(row[i])}
+            for word, i, row in zip(spoken, leaders, share, strict=True)
+        ],
+        "chart": drawing(figures.words(share, spoken, scene.names)),
+    }
+
+
+def forward(scene: Scene, asked: dict) -> dict:
+    """The forward process from a clean x_0, with the noise that the player starts from."""
+    states = scene.trajectory.x[:, 0, 0] if scene.trajectory.has_seeds else scene.trajectory.x[:, 0]
+    winner = int(scene.x0_raw[-1].argmax())
+    clean = torch.zeros(states.shape[1]) if scene.form == readings.PUBLISHED else -torch.ones(states.shape[1])
+    clean[winner] = 1.0
+    level = torch.cat([scene.trajectory.alpha_bar, torch.ones(1, dtype=torch.float64)])
+    # One row a noise level, in the player's order: row 0 is almost only noise, the last row is x_0 itself.
+    x = add_noise(clean.expand(len(level), -1), states[:1].expand(len(level), -1), level)
+    kind = "a one-hot" if scene.form == readings.PUBLISHED else "+1 where it matches and −1 elsewhere"
+    return {
+        "sentence": (
+            f"Training takes a known answer x₀, {kind}, and drowns it in noise. Here the answer is assumed to be "
+            f"{called(scene.drawn[winner])}, which the generator ended with; a typed query has no known one."
+        ),
+        "x": pack(x),
+        "map": drawing(figures.state_map(x, scene.names)),
+    }
+
+
+def familiar(scene: Scene, asked: dict) -> dict:
+    """How usual the query is, as a percentile among held-out captions, beside p(candidates | query)."""
+    report = scene.result.ood
+    answer = report.familiar if report else None
+    share = float(readings.crowd(scene.trajectory).mean[-1].max())
+    honest = (
+        "The generator models p(candidates | query): given this query, which candidate. How usual the query itself "
+        "is, p(query), it does not say; that comes from a density over the training captions. The two stand side by "
+        "side and are never multiplied: one is a place among captions, the other a share among candidates."
+    )
+    if answer is None or answer.p_value is None or not answer.n:
+        note = (
+            answer.note if answer else "This model is not calibrated: run python -m diffusionret calibrate."
+        )
+        return {"sentence": note, "honest": honest, "percentile": None, "share": share}
+    as_unusual = answer.as_unusual or 0
+    return {
+        "sentence": f"{as_unusual:,} of {answer.n:,} held-out captions are as unusual as this query or more so.",
+        "honest": honest,
+        "percentile": as_unusual / answer.n,
+        "share": share,
+        "what": "share of the leader among the candidates"
+        if scene.form == readings.PUBLISHED
+        else "p of the leader",
+    }
+
+
+def export(scene: Scene, asked: dict) -> dict:
+    """The animation as one HTML page that needs neither a server nor a network."""
+    return {"page": watch_export.page(watch_export.shown(scene.retriever, scene.result))}
+
+
+def _what(scene: Scene) -> str:
+    return "share" if scene.form == readings.PUBLISHED else "probability"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+PANELS: dict[str, Callable[[Scene, dict], dict]] = {
+    "whole": whole,
+    "noise": noise,
+    "compare": watch_compare.compare,
+    "inside": watch_inside.inside,
+    "words": words,
+    "forward": forward,
+    "familiar": familiar,
+    "export": export,
+}

@@ -1,7 +1,7 @@
 // The player of one trajectory: K candidates denoised from noise, drawn and animated here.
 // The whole trajectory arrives once, as JSON with base64 arrays; nothing is asked of the server while it plays.
 (() => {
-  const { part, button, icon, iconButton, clamp, decode, look, opened, percent, Stage } = window.DiffusionRet;
+  const { part, button, icon, iconButton, clamp, decode, folds, look, opened, percent, tour, Stage } = window.DiffusionRet;
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const PACE = 10; // steps a second at speed 1
   const STEPS = [1, 2, 4, 8, 10, 20, 30, 40, 50, 100, 200, 500, 1000];
@@ -33,6 +33,7 @@
       this.build();
       this.draw();
       this.remember();
+      if (this.loads === 1 && Number(opened.get("tour"))) this.tour.start(Number(opened.get("tour")) - 1);
       if (this.startsPlaying && !still.matches) this.toggle();
       this.startsPlaying = false;
     }
@@ -51,9 +52,8 @@
       this.root.setAttribute("aria-label", "Player of the denoising. Space plays and pauses, arrow keys step.");
       this.root.append(verdict, this.buildTransport(), this.stage.element);
       this.root.addEventListener("keydown", (event) => this.key(event));
-      this.tour = window.DiffusionRet.tour?.(this);
-      const folds = window.DiffusionRet.folds?.(this);
-      this.element.replaceChildren(this.root, ...(folds ? [folds] : []));
+      this.tour = tour(this);
+      this.element.replaceChildren(this.root, folds(this));
     }
 
     buildTransport() {
@@ -267,8 +267,8 @@
 
   function mountPlayer(element, props, watch, trigger, server) {
     const ask = async (request) => {
-      const { query, seed, settings } = player.data;
-      return JSON.parse(await server.look(JSON.stringify({ query, seed, ...settings, ...request })));
+      const { query, seed, settings, form } = player.data;
+      return JSON.parse(await server.look(JSON.stringify({ query, seed, form, ...settings, ...request })));
     };
     const player = new Player(element.querySelector(".dr-player"), (changes) => trigger("select", changes), ask);
     element.player = player;

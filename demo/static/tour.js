@@ -1,0 +1,118 @@
+// A tour of five stops through the method, told with the query and the trajectory that are shown.
+(() => {
+  const { part, button, largest, look, percent } = window.DiffusionRet;
+  const MATH = "http://www.w3.org/1998/Math/MathML";
+
+  // [name, ...children] or text: digits become <mn>, single letters and words <mi>, the rest <mo>.
+  function math(tree) {
+    if (typeof tree === "string") {
+      const name = /^[\d.]+$/.test(tree) ? "mn" : /^\p{L}+$/u.test(tree) ? "mi" : "mo";
+      const leaf = document.createElementNS(MATH, name);
+      leaf.textContent = tree;
+      return leaf;
+    }
+    const [name, ...children] = tree;
+    const node = document.createElementNS(MATH, name);
+    node.append(...children.map(math));
+    return node;
+  }
+
+  const row = (...parts) => ["mrow", ...parts];
+  const sub = (base, index) => ["msub", base, index];
+  const hat = (base) => ["mover", base, "^"];
+  const root = (...parts) => ["msqrt", ...parts];
+  const level = (index) => sub(["mover", "α", "¯"], index);
+  const previous = row("t", "−", "1");
+
+  function formula(...parts) {
+    const node = document.createElementNS(MATH, "math");
+    node.setAttribute("display", "block");
+    node.append(math(row(...parts)));
+    return node;
+  }
+
+  function stops({ data }) {
+    const first = data.candidates[0];
+    const end = data.items[data.winner];
+    const half = Math.round(data.steps / 2);
+    const now = data.open ? data.match : data.sharp;
+    const ahead = data.items[largest(now[half])];
+    const agree = data.leaders.filter((frames) => frames.at(-1) === data.winner).length;
+    const network = data.open
+      ? [
+          "The network sees each candidate beside the query, all candidates at once, and the noisy bits xₜ. It answers with the mean of each clean bit: +1 where the clip matches.",
+          formula(sub(hat("x"), "0"), "=", "E", "[", sub("x", "0"), "|", sub("x", "t"), ",", "query", ",", "candidates", "]"),
+        ]
+      : [
+          "The query attends to the candidates; the noisy state xₜ competes with it inside one softmax. From what was attended to, and each candidate, comes a guess of the clean answer. The paper writes k where this page says t.",
+          formula("E", "=", "softmax", "(", "Q", ["msup", "K", "⊤"], "+", sub("x", "t"), ")", "V"),
+          formula(sub(hat("x"), "0"), "=", "MLP", "(", "[", "E", ",", "C", "]", ")", "+", "w"),
+        ];
+    const reading = data.open
+      ? [
+          `The mean over ${data.seeds} samples is a probability for each clip; all bits off means that nothing here matches. ${end.none ? "That is what most samples say." : `“${end.caption}” gets ${percent(data.mean.at(-1)[data.winner])}.`}`,
+          formula("p", "=", ["mfrac", "1", "S"], "∑", ["mfrac", row(sub("x", "0"), "+", "1"), "2"]),
+        ]
+      : [
+          `“${end.caption}” ends in front, in ${agree} of ${data.seeds} noises. The sample is added to the similarity, which ${end.rank === end.base_rank ? `leaves it at rank ${end.rank}` : `takes it from rank ${end.base_rank} to ${end.rank}`}.`,
+          formula("score", "=", "s", "+", "α", "softmax", "(", "β", sub("x", "0"), ")"),
+        ];
+    return [
+      ["Candidates", 0, [
+        `Similarity alone puts “${first.caption}” first, at ${first.similarity.toFixed(3)}: each word looks for its best frame, each frame for its best word. The ${data.K} best clips go on, from left to right.`,
+        formula("s", "=", ["mfrac", "1", "2"], "(", "∑", sub("w", "i"), "max", sub("c", row("i", "j")), "+", "∑", sub("w", "j"), "max", sub("c", row("i", "j")), ")"),
+      ]],
+      ["Noise", 0, [
+        `The answer starts as pure noise, one number a candidate (noise ${data.seed}). It knows nothing of the query yet.`,
+        formula(sub("x", "T"), "∼", "N", "(", "0", ",", "I", ")"),
+      ]],
+      ["One prediction", 1, network],
+      ["Step by step", half, [
+        `Each step keeps a little less noise and a little more of the guess. Half way, at step ${half}, ${ahead.none ? "no match leads" : `“${ahead.caption}” leads`} with ${percent(Math.max(...now[half]))}.`,
+        formula(sub("x", previous), "=", root(level(previous)), sub(hat("x"), "0"), "+", root("1", "−", level(previous)), hat("ε")),
+      ]],
+      ["The answer", data.steps, reading],
+    ];
+  }
+
+  function tour(player) {
+    const all = stops(player);
+    const card = part("aside", "dr-tour");
+    card.setAttribute("aria-label", "Tour of the method");
+    let at = 0;
+
+    function show(to) {
+      at = to;
+      const [title, step, [text, ...formulas]] = all[at];
+      const row = part("div", "dr-tour-row");
+      if (at) row.append(button("dr-plain", "Back", () => show(at - 1)));
+      row.append(at < all.length - 1 ? button("dr-plain is-next", "Next", () => show(at + 1)) : button("dr-plain is-next", "Done", leave));
+      const close = button("dr-close", "×", leave);
+      close.setAttribute("aria-label", "Leave the tour");
+      const words = part("p", "", text);
+      words.setAttribute("role", "status");
+      card.replaceChildren(close, part("p", "dr-note", `${at + 1} of ${all.length}`), part("h3", "", title), words, ...formulas, row);
+      player.pause();
+      player.go(step);
+      look({ tour: at + 1 });
+      row.lastChild.focus({ preventScroll: true });
+    }
+
+    function leave() {
+      card.replaceWith(player.stage.lead);
+      player.stage.element.classList.remove("is-tour");
+      look({ tour: null });
+      player.root.focus({ preventScroll: true });
+    }
+
+    return {
+      start(stop = 0) {
+        player.stage.lead.replaceWith(card);
+        player.stage.element.classList.add("is-tour");
+        show(Math.min(Math.max(stop, 0), all.length - 1));
+      },
+    };
+  }
+
+  window.DiffusionRet = { ...window.DiffusionRet, tour };
+})();

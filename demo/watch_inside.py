@@ -1,0 +1,144 @@
+"""Inside a step: what the query attends to, candidate by candidate, frame by frame and word by word."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float
+from open_clip import SimpleTokenizer
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from analysis import readings
+from diffusionret import TextFeatures, VideoFeatures
+
+from .clips import url
+from .watch import called, pack
+from .watch_scene import Scene
+
+
+def inside(scene: Scene, asked: dict) -> dict:
+    """Attention over candidates at every step (published generator), and over the frames and words of two clips.
+
+    asked["candidate"]: the column to explain; the winner when it is None. It stands beside its strongest rival.
+    """
+    model, hits = scene.retriever.model, scene.drawn
+    last = readings.crowd(scene.trajectory).mean[-1]
+    chosen = asked.get("candidate")
+    chosen = int(last.argmax()) if chosen is None else int(chosen)
+    if not 0 <= chosen < len(hits):
+        raise ValueError("There is no such candidate.")
+    rivals = last.clone()
+    rivals[chosen] = -1
+    shown = [chosen, int(rivals.argmax())] if len(hits) > 1 else [chosen]
+    with torch.no_grad():
+        text = model.encode_text([scene.result.query])
+        positions = scene.trajectory.candidates[0]
+        video = scene.retriever.gallery.features(positions)
+        video = VideoFeatures(video.frames.to(model.device), video.mask.to(model.device))
+        published = scene.form == readings.PUBLISHED
+        attention = _attention(scene, text, video) if published else None
+        tokens = _tokens(text, scene.result.query, model)
+        clips = [_clip(scene, text, video, i) for i in shown]
+    found: dict = {
+        "shown": shown,
+        "tokens": tokens,
+        "clips": clips,
+        "sentence": _why(scene, shown, tokens, clips),
+    }
+    if attention is not None:
+        weights, spread, reach = attention
+        found["attention"] = pack(weights)
+        found["attention_sentence"] = (
+            f"w = softmax(q·k + xₜ): over the candidates q·k has a standard deviation of {spread:.2f}, the noise "
+            f"one of {reach:.2f} at the start. "
+            + (
+                "The query outweighs the noise."
+                if spread > reach
+                else "The noise outweighs the query at first."
+            )
+        )
+    return found
+
+
+def _attention(
+    scene: Scene, text: TextFeatures, video: VideoFeatures
+) -> tuple[Float[Tensor, "step candidate"], float, float]:
+    """The weights w of the query-candidate attention at every step, and the standard deviations of its two parts."""
+    model, trajectory = scene.retriever.model, scene.trajectory
+    assert model.generator is not None
+    network = model.generator["t2v"]
+    everyone = torch.arange(len(video.mask), device=model.device)[None]
+    query, shown = model.pair_features(text, video, everyone, "t2v")
+    states = trajectory.x[:, 0] if trajectory.has_seeds else trajectory.x
+    steps = trajectory.timesteps.to(model.device)
+    affinity = network.affinity(steps, query.expand(len(steps), -1, -1), shown.expand(len(steps), -1, -1))
+    weights = (affinity + states[:-1, 0].to(model.device)).softmax(dim=-1).cpu()
+    return weights, float(affinity.std(dim=-1).mean()), float(states[0].std())
+
+
+def _clip(scene: Scene, text: TextFeatures, video: VideoFeatures, i: int) -> dict:
+    """How one candidate looks to the query: cosines of words and frames, and the attention over its frames."""
+    model, hit = scene.retriever.model, scene.drawn[i]
+    real = int(video.mask[i].sum())
+    frames = normalize(video.frames[i, :real], dim=-1)
+    words = normalize(text.tokens[0], dim=-1)[: int(text.mask[0].sum())]
+    temperature = model.generator_config(scene.form).attention_temperature
+    if scene.form == readings.PUBLISHED:
+        attention = (video.frames[i, :real] @ text.cls[0] / temperature).softmax(dim=-1)
+    else:
+        attention = (frames @ normalize(text.cls[0], dim=-1) / temperature).softmax(dim=-1)
+    times = scene.retriever.gallery.timestamps[int(scene.trajectory.candidates[0, i])][:real]
+    return {
+        "index": i,
+        "caption": hit.caption,
+        "poster": url(hit.poster),
+        "video": url(hit.path),
+        "times": [float(t) for t in times],
+        "cosine": (words @ frames.T).cpu().tolist(),
+        "attention": attention.cpu().tolist(),
+    }
+
+
+def _tokens(text: TextFeatures, query: str, model) -> list[dict]:
+    """The pieces of words that the model reads, with their weights in the similarity."""
+    ids, mask = model.tokenize([query])
+    count = int(mask.sum())
+    weights = torch.full((count,), 1 / count)
+    if model.text_weights is not None:
+        weights = model.text_weights.weigh(text.tokens, text.mask)[0, :count].cpu()
+    pieces = [_tokenizer().decode([int(i)]).strip() for i in ids[0, :count]]
+    pieces[0], pieces[-1] = "start", "end"
+    return [
+        {"text": piece, "weight": float(weight), "own": 0 < i < count - 1}
+        for i, (piece, weight) in enumerate(zip(pieces, weights, strict=True))
+    ]
+
+
+def _why(scene: Scene, shown: list[int], tokens: list[dict], clips: list[dict]) -> str:
+    """Which words speak for the first clip against the second."""
+    if len(clips) < 2:
+        return "There is no other candidate to compare with."
+    ahead = []
+    for row, token in enumerate(tokens):
+        if token["own"]:
+            best = [max(clip["cosine"][row]) for clip in clips]
+            ahead.append((token["weight"] * (best[0] - best[1]), token["text"]))
+    ahead.sort(reverse=True)
+    gain = [f"“{word}”" for by, word in ahead if by > 0][:3]
+    loss = [f"“{word}”" for by, word in reversed(ahead) if by < 0][:2]
+    first, second = (called(scene.drawn[i]) for i in shown)
+    if not gain:
+        return f"No word fits {first} better than {second}: the whole sentence decides."
+    against = f"; {_and(loss)} {'speaks' if len(loss) == 1 else 'speak'} against" if loss else ""
+    return f"{_and(gain)} {'speaks' if len(gain) == 1 else 'speak'} for {first} against {second}{against}."
+
+
+def _and(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+@lru_cache(maxsize=1)
+def _tokenizer() -> SimpleTokenizer:
+    return SimpleTokenizer()

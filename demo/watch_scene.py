@@ -1,0 +1,50 @@
+"""The scene that all panels of the Watch tab look at: one result, its candidates, and who drew it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from analysis import readings
+from diffusionret import Hit, Retriever, SearchResult
+from diffusionret.model import Trajectory
+
+from .clips import name_of
+from .watch import candidates
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the player shows: a result, its candidates in the order of similarity, and who drew it."""
+
+    retriever: Retriever
+    result: SearchResult
+    form: str
+
+    @property
+    def trajectory(self) -> Trajectory:
+        """Of all seeds of the search; the first is the one that is played."""
+        assert self.result.trajectory is not None
+        return self.result.trajectory
+
+    @property
+    def drawn(self) -> list[Hit]:
+        return candidates(self.result)
+
+    @property
+    def names(self) -> list[str]:
+        return [name_of(hit.id, hit.caption) for hit in self.drawn]
+
+    @property
+    def x0_raw(self) -> torch.Tensor:
+        """Predictions [step candidate] of the seed that is played."""
+        return readings.seeds_of(self.trajectory)[:, 0]
+
+    def denoise(self, texts: list[str], **changes: Any) -> Trajectory:
+        """The scene with some settings changed, on its own candidates unless others are given."""
+        settings = self.result.settings
+        chosen = changes.pop("candidates", self.trajectory.candidates).expand(len(texts), -1)
+        same = dict(steps=settings.steps, seed=settings.seed, form=self.form)
+        return self.retriever.denoise(texts, chosen, **(same | changes))
