@@ -10,6 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -173,11 +174,20 @@ def _index(
     failures: list[Failure] = []
     batch: list[tuple[Row, VideoFrames]] = []
     ready: list[Row] = []
+    encoding: Future[list[Row]] | None = None  # while the next videos are being read
     committed = begun
 
+    def collect() -> None:
+        nonlocal encoding
+        if encoding is not None:
+            done, encoding = encoding, None
+            ready.extend(done.result())
+
     def encode() -> None:
+        nonlocal encoding
+        collect()
         if batch:
-            ready.extend(_encode(model, batch, folder))
+            encoding = encoder.submit(_encode, model, tuple(batch), folder)
             batch.clear()
 
     def commit() -> None:
@@ -189,7 +199,7 @@ def _index(
 
     size = config.clip.image_size
     clips = read_many(todo, config.frame_rule, config.frames, size, timeout, crop=True, still=POSTER_SIZE)
-    with closing(clips):
+    with ThreadPoolExecutor(1) as encoder, closing(clips):
         try:
             for done, (path, clip) in enumerate(clips, 1):
                 row = todo[Path(path)]
@@ -198,17 +208,22 @@ def _index(
                     ready.append(replace(row, id="", error=str(clip)))
                 else:
                     batch.append((row, clip))
-                due = len(ready) + len(batch) >= shard or time.monotonic() - committed > SHARD_SECONDS
+                uncommitted = len(ready) + len(batch) + (BATCH if encoding else 0)
+                due = uncommitted >= shard or time.monotonic() - committed > SHARD_SECONDS
                 if due or len(batch) == BATCH:
                     encode()
                 if due:
+                    collect()
                     commit()
                 if progress:
                     left = (time.monotonic() - begun) / done * (len(todo) - done)
                     progress(Progress(done, len(todo), len(failures), left))
             encode()
         finally:  # an interrupt, too, leaves behind what is encoded
-            commit()
+            try:
+                collect()
+            finally:
+                commit()
     return sorted(failures)
 
 
