@@ -419,7 +419,9 @@ class Retriever:
     ) -> Trajectory:
         """The model's own schedule respaced, the same noise for every query; result on the CPU."""
         if self.device.type == "cpu":
-            warm_up(wait=True)  # every search comes from the same loops, the first one too
+            # All searches come from the same loops, digit for digit, but for those that a first start keeps
+            # waiting: loading the compiled loops takes half a second, compiling them several.
+            warm_up(wait=True, at_most=1.0)
         count, size = candidates.shape
         noise = torch.stack([_noise(settings.seed + s, size) for s in range(settings.seeds)])
         noise = noise[:, None].expand(-1, count, -1)
