@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,18 +14,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from . import datasets
 from .checkpoint import load_model
 from .datasets.storybook import captions, clips, world
 from .encoders import TextFeatures, VideoFeatures
-from .metrics import RetrievalMetrics, bootstrap_interval, paired_bootstrap, ranks
+from .features import CACHE, encode_captions, encode_split
+from .metrics import (
+    RetrievalMetrics,
+    best_captions,
+    bootstrap_interval,
+    dual_softmax,
+    paired_bootstrap,
+    qb_norm,
+    ranks,
+)
 from .model import DIRECTIONS, DiffusionRet, Trajectory
 
+BANK = 5000  # captions of QB-Norm's bank, at most
 OMIT = 0.35  # natural captions leave out each circumstance with this probability
 
 
-def table_row(rank: np.ndarray) -> dict:
-    """R1 to MnR of 1-based ranks [query], and the 95 % bootstrap interval of R@1."""
-    interval = bootstrap_interval(rank, "R1")
+def table_row(rank: np.ndarray, groups: Sequence[int] | None = None) -> dict:
+    """R1 to MnR of 1-based ranks [query], and the 95 % bootstrap interval of R@1 (groups are drawn whole)."""
+    interval = bootstrap_interval(rank, "R1", groups=groups)
     return asdict(RetrievalMetrics.from_ranks(rank)) | {"R1_interval": [interval.low, interval.high]}
 
 
@@ -61,25 +74,67 @@ def generator_scores(scores: Tensor, walk: Trajectory) -> Tensor:
     return below.scatter(1, walk.candidates, x0)
 
 
-def compare(model: DiffusionRet, text: TextFeatures, video: VideoFeatures, direction: str) -> dict:
-    """before, after and generator_only of one direction, the paired gain, and how many queries moved."""
+def compare(
+    model: DiffusionRet,
+    text: TextFeatures,
+    video: VideoFeatures,
+    direction: str,
+    owner: Sequence[int] | None = None,
+    bank: TextFeatures | None = None,
+) -> tuple[dict, list[dict]]:
+    """One direction before and after generation, and a record of every query.
+
+    owner: the video of each caption where there are several a video; a video's best caption then counts, as
+    published. bank: captions that are not under test, for QB-Norm (text to video). The figures hold before, after
+    and generator_only, the paired gain, how many queries moved, and, under test_time, what normalisation over
+    other queries does: dual softmax of the final scores, QB-Norm of the similarity that generation adds to.
+    """
     similarity = model.similarity(text, video)
     scores = similarity if direction == "t2v" else similarity.T.contiguous()
-    before = ranks(scores)
-    row: dict = {"before": table_row(before)}
-    if model.generator is None:
-        return row
-    walk = generate(model, text, video, scores, direction)
-    after = ranks(model.rerank(scores, walk))
-    gain = paired_bootstrap(before, after, "R1")
-    return row | {
-        "after": table_row(after),
-        "generator_only": table_row(ranks(generator_scores(scores, walk))),
-        "gain_R1": [gain.estimate, gain.low, gain.high],
-        "moved_up": int((after < before).sum()),
-        "moved_down": int((after > before).sum()),
-        "noise": noise_figures(model, text, video, scores, walk),
-    }
+    owner = list(range(len(scores))) if owner is None else list(owner)
+    one_each = owner == list(range(similarity.shape[1]))
+    groups = owner if direction == "t2v" and not one_each else None
+
+    def place(matrix: Tensor | np.ndarray) -> np.ndarray:
+        if direction == "t2v":
+            return ranks(matrix, owner)
+        return ranks(matrix if one_each else best_captions(matrix.T, owner))
+
+    def row(matrix: Tensor | np.ndarray) -> dict:
+        return table_row(place(matrix), groups)
+
+    before = place(scores)
+    figures: dict = {"before": table_row(before, groups)}
+    after, walk, moved = before, None, scores
+    if model.generator is not None:
+        walk = generate(model, text, video, scores, direction)
+        moved = model.rerank(scores, walk)
+        after = place(moved)
+        gain = paired_bootstrap(before, after, "R1", groups=groups)
+        figures |= {
+            "after": table_row(after, groups),
+            "generator_only": row(generator_scores(scores, walk)),
+            "gain_R1": [gain.estimate, gain.low, gain.high],
+            "moved_up": int((after < before).sum()),
+            "moved_down": int((after > before).sum()),
+        }
+        if one_each:
+            figures["noise"] = noise_figures(model, text, video, scores, walk)
+    figures["test_time"] = {"dual_softmax": {"before": row(dual_softmax(scores))}}
+    if walk is not None:
+        figures["test_time"]["dual_softmax"]["after"] = row(dual_softmax(moved))
+    if bank is not None and direction == "t2v":
+        # Its beta of 20 is for cosines in [-1, 1], which these similarities are.
+        normal = torch.from_numpy(qb_norm(scores, model.similarity(bank, video))).to(scores.device)
+        figures["test_time"]["qb_norm"] = {"before": row(normal)}
+        if walk is not None:
+            figures["test_time"]["qb_norm"]["after"] = row(model.rerank(normal, walk))
+    first, last = scores.argmax(1).tolist(), moved.argmax(1).tolist()
+    records = [
+        {"query": q, "rank_before": a, "rank_after": b, "first_before": first[q], "first_after": last[q]}
+        for q, (a, b) in enumerate(zip(before.tolist(), after.tolist(), strict=True))
+    ]
+    return figures, records
 
 
 @torch.no_grad()
@@ -197,7 +252,7 @@ def evaluate_storybook(model: DiffusionRet, split: str, cache: Path, look: str =
     rng = random.Random(f"full {look} {split}")
     text = model.encode_text([captions.write(s, rng, 0.0, style=look).text for s in scenes])
     report: dict = {"data": look, "split": split, "model": model.config.name, "queries": len(scenes)}
-    report |= {direction: compare(model, text, video, direction) for direction in DIRECTIONS}
+    report |= {direction: compare(model, text, video, direction)[0] for direction in DIRECTIONS}
     report["natural"] = natural_captions(model, video, scenes, look)
     pairs = {kind: minimal_pairs(model, kind, cache, look) for kind in ("direction", "roles")}
     report["pairs"] = {kind: figure for kind, (figure, _) in pairs.items()}
@@ -205,21 +260,90 @@ def evaluate_storybook(model: DiffusionRet, split: str, cache: Path, look: str =
     return report
 
 
+def evaluate_benchmark(
+    model: DiffusionRet,
+    name: str,
+    split: str,
+    annotations: Path,
+    videos: Path,
+    cache: Path = CACHE,
+    table: Path | None = None,
+) -> dict:
+    """All figures of a benchmark's split, from its annotation and video files.
+
+    QB-Norm is measured where the training annotations are there too. table: a CSV file to write, a row a query.
+    """
+    found = encode_split(model, datasets.read(name, annotations, split), videos, cache)
+    split_of = found.captioned
+    report: dict = {
+        "data": name,
+        "split": split,
+        "model": model.config.name,
+        "queries": len(split_of.captions),
+    }
+    report |= {"videos": len(split_of.clips), "missing": found.missing}
+    bank = None
+    if split != "train":
+        try:
+            others = sorted(set(datasets.read(name, annotations, "train").captions) - set(split_of.captions))
+        except (OSError, ValueError):  # not every test set comes with its training captions
+            others = []
+        if others:
+            chosen = random.Random(0).sample(others, min(BANK, len(others)))
+            bank, report["bank"] = encode_captions(model, chosen), len(chosen)
+    rows = []
+    for direction in DIRECTIONS:
+        report[direction], records = compare(model, found.text, found.video, direction, split_of.owner, bank)
+        names = [clip.id for clip in split_of.clips], list(split_of.captions)
+        shown, asked = names if direction == "t2v" else names[::-1]
+        rows += [
+            {"direction": direction} | r | {
+                "query": asked[r["query"]],
+                "first_before": shown[r["first_before"]],
+                "first_after": shown[r["first_after"]],
+            }
+            for r in records
+        ]  # fmt: skip
+    if table:
+        with table.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    return report
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", default="storybook", choices=world.LOOKS, help="what to evaluate on")
-    parser.add_argument("--split", default="test", choices=sorted(world.SPLIT_SIZES))
+    choices = [*world.LOOKS, *datasets.READERS]
+    parser.add_argument("--data", default="storybook", choices=choices, help="what to evaluate on")
+    parser.add_argument("--split", default="test", choices=sorted({*world.SPLIT_SIZES, "train", "val"}))
+    parser.add_argument("--annotations", type=Path, help="of a benchmark: folder of its annotation files")
+    parser.add_argument("--videos", type=Path, help="of a benchmark: folder of its videos")
+    parser.add_argument("--csv", type=Path, help="of a benchmark: file to write with a row a query")
     parser.add_argument(
         "--model", default="storybook", help="a folder, a Hub id, a bundled name or a published .bin"
     )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    parser.add_argument("--cache", type=Path, default=clips.CACHE, help="folder of drawn clips")
+    parser.add_argument("--cache", type=Path, help="folder of drawn clips, or of a benchmark's features")
     parser.add_argument("--out", type=Path, help="also write the report to this JSON file")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def run(args: argparse.Namespace) -> None:
     """Evaluate and print."""
-    report = evaluate_storybook(load_model(args.model, args.device), args.split, args.cache, args.data)
+    if args.data in world.LOOKS:
+        if args.split not in world.SPLIT_SIZES:
+            raise ValueError(f"Storybook has no split {args.split!r}: choose {', '.join(world.SPLIT_SIZES)}.")
+        model = load_model(args.model, args.device)
+        report = evaluate_storybook(model, args.split, args.cache or clips.CACHE, args.data)
+    else:
+        if args.annotations is None or args.videos is None:
+            raise ValueError(
+                f"Evaluating on {args.data} needs --annotations and --videos, the folders of its files."
+            )
+        model = load_model(args.model, args.device)
+        report = evaluate_benchmark(
+            model, args.data, args.split, args.annotations, args.videos, args.cache or CACHE, args.csv
+        )
     text = json.dumps(report, indent=1)
     if args.out:
         args.out.write_text(text + "\n", encoding="utf-8")
@@ -229,22 +353,30 @@ def run(args: argparse.Namespace) -> None:
 def as_table(report: dict) -> str:
     """The report for people."""
     lines = [f"{report['model']} on {report['data']} {report['split']}, {report['queries']} queries, percent"]
-    lines.append(f"{'':24}{'R@1':>7}{'95 % interval':>16}{'R@5':>7}{'R@10':>7}{'MdR':>6}{'MnR':>7}")
+    lines.append(f"{'':38}{'R@1':>7}{'95 % interval':>16}{'R@5':>7}{'R@10':>7}{'MdR':>6}{'MnR':>7}")
     sections = [("t2v", "text to video"), ("v2t", "video to text"), ("natural", "natural captions")]
     for key, title in sections:
-        for name in ("before", "after", "generator_only"):
-            if row := report[key].get(name):
+        part = report.get(key, {})
+        tricks = [
+            (f"{t}, {when}", r) for t, both in part.get("test_time", {}).items() for when, r in both.items()
+        ]
+        for name, row in [(n, part.get(n)) for n in ("before", "after", "generator_only")] + tricks:
+            if row:
                 low, high = row["R1_interval"]
                 lines.append(
-                    f"{title + ', ' + name.replace('_', ' '):24.24}{row['R1']:7.1f}{low:9.1f} -{high:5.1f}"
+                    f"{title + ', ' + name.replace('_', ' '):38}{row['R1']:7.1f}{low:9.1f} -{high:5.1f}"
                     f"{row['R5']:7.1f}{row['R10']:7.1f}{row['MdR']:6.1f}{row['MnR']:7.2f}"
                 )
-    lines.append(f"ceiling of natural captions {report['natural']['ceiling_R1']:.1f}")
-    lines += [f"minimal pairs, {k}: {v:.1f}" for k, v in report["pairs"].items()]
+    if "natural" in report:
+        lines.append(f"ceiling of natural captions {report['natural']['ceiling_R1']:.1f}")
+        lines += [f"minimal pairs, {k}: {v:.1f}" for k, v in report["pairs"].items()]
+    if report.get("missing"):
+        lines.append(f"{len(report['missing'])} videos are missing: {'; '.join(report['missing'][:5])}")
     for key, title in sections[:2]:
         if "gain_R1" in report[key]:
             gain, low, high = report[key]["gain_R1"]
             lines.append(f"{title}: R@1 {gain:+.1f} [{low:+.1f}, {high:+.1f}] by generation, "
                          f"{report[key]['moved_up']} queries up, {report[key]['moved_down']} down")  # fmt: skip
+        if "noise" in report[key]:
             lines.append("  noise: " + ", ".join(f"{k} {v:.3g}" for k, v in report[key]["noise"].items()))
     return "\n".join(lines)

@@ -28,7 +28,8 @@ def test_generator_scores_rank_candidates_first(model, direction):
 
 def test_compare_counts_what_moved(model):
     text, video = features(12, 12)
-    row = evaluate.compare(model, text, video, "t2v")
+    row, records = evaluate.compare(model, text, video, "t2v")
+    assert [r["rank_after"] < r["rank_before"] for r in records].count(True) == row["moved_up"]
     scores = model.similarity(text, video)
     walk = evaluate.generate(model, text, video, scores, "t2v")
     new = model.rerank(scores, walk)
