@@ -100,7 +100,8 @@ def noise(scene: Scene, asked: dict) -> dict:
     least, most = crowd.spread
     parts = [f"{crowd.agree} of {seeds} {'noise ends' if seeds == 1 else 'noises end'} with {winner}."]
     if seeds > 1:
-        parts.append(f"Its {_what(scene)} lies between {percent(least)} and {percent(most)}.")
+        span = {percent(least): f"is {percent(least)} in each"}.get(percent(most))
+        parts.append(f"Its {_what(scene)} {span or f'lies between {percent(least)} and {percent(most)}'}.")
         if crowd.together:
             parts.append(f"From step {crowd.together} on, all have the same leader.")
         parts.append(

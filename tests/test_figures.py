@@ -1,0 +1,85 @@
+"""Readings against plain loops, and figures that draw what they were given."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis import figures, readings
+from demo import theme
+
+NAMES = [f"clip <{i}>" for i in range(6)]
+
+
+def share(steps: int = 5, count: int = 6, seed: int = 0) -> torch.Tensor:
+    return torch.rand(
+        steps, count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    ).softmax(-1)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=12))
+def test_settled_is_the_first_step_of_the_last_run(leaders):
+    step = next(s for s in range(len(leaders)) if all(other == leaders[-1] for other in leaders[s:])) + 1
+    assert readings.settled(torch.tensor(leaders)) == step
+    assert readings.changes(torch.tensor(leaders)) == sum(a != b for a, b in itertools.pairwise(leaders))
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=9))
+def test_ranks_count_what_is_larger_or_earlier(values):
+    slow = [1 + sum(w > v or (w == v and j < i) for j, w in enumerate(values)) for i, v in enumerate(values)]
+    assert readings.ranks(torch.tensor(values)).tolist() == slow
+
+
+def test_entropy_of_plain_cases():
+    assert float(readings.entropy(torch.full((8,), 1 / 8, dtype=torch.float64))) == 3
+    assert float(readings.entropy(torch.tensor([1.0, 0, 0], dtype=torch.float64))) == 0
+    assert float(readings.entropy(torch.full((3,), 0.5, dtype=torch.float64), "open-set")) == 3
+
+
+def test_the_map_and_the_ranks_hold_the_data():
+    values = share()
+    cells = figures.heat_map(values, NAMES).data[0]
+    assert np.allclose(np.array(cells.z), values.T.numpy()) and "clip &lt;0&gt;" in cells.customdata[0][0]
+    before = torch.arange(1, 7)
+    lines = figures.bump_chart(readings.ranks(values), before, NAMES, top=3).data
+    assert len(lines) == 3 and lines[-1].y[-1] == 1  # the winner is drawn last, on top
+    assert all(len(line.y) == 6 for line in lines)
+
+
+def test_words_stack_to_the_whole():
+    bars = figures.words(share(3), ["a", "red", "boat"], NAMES, top=2).data
+    assert np.allclose(np.sum([bar.y for bar in bars], axis=0), 1)
+
+
+def test_bands_agreement_bars_and_states():
+    values = share()
+    assert len(figures.noise_bands(values, values, values, NAMES, top=2).data) == 6
+    agree = figures.agreement(torch.tensor([[0, 1], [1, 1]]), winner=1)
+    assert list(agree.data[0].y) == [0.5, 1.0]
+    bars = figures.share_bars(values[0], NAMES).data[0]
+    assert list(bars.y) == values[0].tolist()
+    assert bars.marker.color[int(values[0].argmax())] == figures.SIGNAL
+    assert figures.state_map(values - 0.5, NAMES).data[0].zmin == -1
+    line = figures.uncertainty(readings.entropy(values), values.amax(-1), 2, math.log2(6))
+    assert list(line.data[1].y) == values.amax(-1).tolist()
+
+
+def test_a_page_of_figures_needs_no_network():
+    text = figures.page([figures.share_bars(share()[0], NAMES)], "<b>")
+    assert "<title>&lt;b&gt;" in text and "<script src" not in text and len(text) > 1_000_000
+
+
+def test_the_colours_are_the_page_s():
+    styles = theme.styles()
+    for name, value in {
+        "paper": figures.PAPER,
+        "ink": figures.INK,
+        "signal": figures.SIGNAL,
+        "down": figures.DOWN,
+    }.items():
+        assert f"--dr-{name}: {value};" in styles

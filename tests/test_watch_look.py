@@ -1,0 +1,170 @@
+"""The folded panels of the Watch tab: what the server answers to each, and the exported page."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny import CONFIG, features, tiny_model
+
+from analysis import readings
+from demo import watch_export, watch_look
+from diffusionret import Gallery, Retriever
+from diffusionret.config import OpenSetConfig
+
+NASTY = "</script><img src=x onerror=alert(1)>"
+BASE = {"query": "a red boat", "candidates": 8, "steps": 10, "seed": 2}
+
+
+def made(config) -> Retriever:
+    _, video = features(1, 40, seed=3)
+    captions = [NASTY, *(f"clip {i}" for i in range(1, 40))]
+    return Retriever(tiny_model(config=config), Gallery.in_memory(video, captions=captions))
+
+
+@pytest.fixture(scope="module", params=["published", "open-set"])
+def form(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def retriever() -> Retriever:
+    return made(replace(CONFIG, openset=OpenSetConfig(steps=10, width=16, state_width=16, heads=2)))
+
+
+@pytest.fixture(scope="module")
+def look(retriever, form):
+    answer = watch_look.server(retriever)
+    return lambda panel, **more: json.loads(
+        answer(json.dumps({**BASE, "form": form, "panel": panel, **more}))
+    )
+
+
+def floats(text: str, columns: int, kind: str = "<f4") -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), kind).reshape(-1, columns)
+
+
+def test_the_whole_trajectory_draws_what_the_library_generated(look, retriever, form):
+    found = look("whole")
+    x0_raw = retriever.search("a red boat", 8, 8, 10, 2, form=form).trajectory.x0_raw[:, 0]
+    drawn = np.array(json.loads(found["heat"])["data"][0]["z"])
+    assert np.abs(drawn.T - readings.shares(x0_raw, form).numpy()).max() < 1e-5
+    settled = readings.settled(x0_raw.argmax(-1))
+    assert f"step {settled} of 10" in found["sentence"] or "from the first step" in found["sentence"]
+    assert f"settled at step {settled}" in found["uncertainty"]
+
+
+@pytest.mark.parametrize("seeds", [1, 5, 64])
+def test_as_many_noises_as_asked(look, retriever, form, seeds):
+    found = look("noise", seeds=seeds)
+    columns = 9 if form == "open-set" else 8
+    crowd = floats(found["crowd"], columns, "<u2").reshape(10, seeds, columns) / 65535
+    library = retriever.search("a red boat", 8, 8, 10, 2, seeds=seeds, form=form)
+    probability = library.trajectory.probability[0].numpy()
+    assert np.abs(crowd[-1].mean(axis=0)[:8] - probability).max() < 1e-4
+    if form == "open-set":
+        assert crowd[-1, :, 8].mean() == pytest.approx(library.no_match, abs=1e-4)
+
+
+def test_two_queries_meet_on_the_best_of_both(look, retriever, form):
+    found = look("compare", other={"query": "two dogs"})
+    names = [item["name"] for item in found["candidates"]]
+    tops = [
+        min(retriever.search(q, 8, 8, 10, form=form).hits, key=lambda h: h.base_rank).id
+        for q in ("a red boat", "two dogs")
+    ]
+    assert len(set(names)) == 8 and set(tops) <= set(names[:2])
+    assert len(found["sides"]) == 2 and "of the distribution differs" in found["sentence"]
+
+
+def test_two_settings_share_candidates_and_an_untrained_schedule_is_labelled(look):
+    same = look("compare", other={"query": "", "seed": 2})
+    assert same["sides"][0] == same["sides"][1] and "< 0.1" in same["sentence"].replace("\u00a0", " ")
+    assert "warning" not in same
+    other = look(
+        "compare", other={"query": "", "schedule": "cosine", "steps": "4", "candidates": 5, "eta": "1"}
+    )
+    assert len(other["sides"][1]["alpha_bar"]) == 4 and len(other["candidates"]) == 8
+    assert floats(other["sides"][1]["x"], 5).shape == (5, 5)
+    answer = look("compare", other={"query": "", "schedule": "linear"})
+    assert "problem" in answer or "trained with the cosine" in answer["warning"]
+
+
+def test_inside_a_step_weights_are_distributions(look, form):
+    found = look("inside", candidate=3)
+    assert found["shown"][0] == 3 and len(found["clips"]) == 2
+    assert [t["text"] for t in found["tokens"]] == ["start", "a", "red", "boat", "end"]
+    for clip in found["clips"]:
+        assert sum(clip["attention"]) == pytest.approx(1, abs=1e-5)
+        assert np.abs(clip["cosine"]).max() <= 1 + 1e-5 and len(clip["cosine"]) == 5
+    assert ("attention" in found) == (form == "published")
+    if form == "published":
+        assert np.abs(floats(found["attention"], 8).sum(axis=1) - 1).max() < 1e-5
+
+
+def test_attention_is_what_the_network_uses(retriever):
+    """The prediction is MLP(...) + w, so with the decoder's last layer at zero it is w."""
+    answer = watch_look.server(retriever)
+    network = retriever.model.generator["t2v"]
+    kept = [p.clone() for p in network.decoder[2].parameters()]
+    try:
+        for parameter in network.decoder[2].parameters():
+            parameter.data.zero_()
+        found = json.loads(
+            answer(json.dumps({**BASE, "form": "published", "panel": "inside", "candidate": None}))
+        )
+        x0_raw = retriever.search("a red boat", 8, 8, 10, 2, form="published").trajectory.x0_raw[:, 0]
+        assert np.abs(floats(found["attention"], 8) - x0_raw.numpy()).max() < 1e-4
+    finally:
+        for parameter, value in zip(network.decoder[2].parameters(), kept, strict=True):
+            parameter.data.copy_(value)
+
+
+def test_word_by_word_ends_with_the_query(look, retriever, form):
+    found = look("words")
+    assert [word["word"] for word in found["words"]] == ["a", "red", "boat"]
+    last = retriever.search("a red boat", 8, 8, 10, 2, form=form).trajectory.x0_raw[-1, 0]
+    assert found["words"][-1]["leader"] == int(last.argmax())
+    assert "Word by word works up to" in look("words", query="a " * 30)["problem"]
+
+
+def test_the_forward_process_goes_from_the_answer_to_the_noise(look, retriever, form):
+    x = floats(look("forward")["x"], 8)
+    trajectory = retriever.search("a red boat", 8, 8, 10, 2, form=form).trajectory
+    clean = np.full(8, 0.0 if form == "published" else -1.0)
+    clean[x[-1].argmax()] = 1
+    assert x.shape == (11, 8) and np.allclose(x[-1], clean)
+    a = float(trajectory.alpha_bar[3])
+    noise = trajectory.x[0, 0].numpy()
+    assert np.allclose(x[3], a**0.5 * clean + (1 - a) ** 0.5 * noise, atol=1e-5)
+
+
+def test_an_uncalibrated_model_says_so(look):
+    found = look("familiar")
+    assert found["percentile"] is None and found["sentence"] and "never multiplied" in found["honest"]
+
+
+def test_the_exported_page_needs_nothing_and_holds_text_as_text(look):
+    page = look("export", candidates=40)["page"]
+    assert NASTY not in page and "\\u003c/script>" in page
+    outside = re.sub(r"http://www\.w3\.org/\S+?\"", "", page)
+    assert "http://" not in outside and "https://" not in outside and "/gradio_api/" not in outside
+    assert watch_export.page({"query": NASTY}).count("<img src=x") == 0
+
+
+@pytest.mark.parametrize(
+    "request_", ["{", "[]", '{"panel": "whole"}', json.dumps({**BASE, "panel": "x", "form": None})]
+)
+def test_a_strange_request_is_a_sentence(retriever, request_):
+    assert json.loads(watch_look.server(retriever)(request_))["problem"]
+
+
+def test_settings_out_of_range_are_a_sentence(look):
+    assert "from 1 to 64" in look("noise", seeds=65)["problem"]
+    assert "no such candidate" in look("inside", candidate=99)["problem"]
+    assert "steps" in look("whole", steps=999)["problem"]
+    assert "eta" in look("compare", other={"query": "", "eta": 7})["problem"]
