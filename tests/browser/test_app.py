@@ -114,7 +114,7 @@ def visit(browser, address):
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("console", lambda line: troubles.append(line.text) if line.type == "error" else None)
         page.goto(address + query, wait_until="domcontentloaded")
-        page.wait_for_selector(".dr-card")
+        page.wait_for_selector(".dr-card", state="attached")  # another tab may be open
         return page
 
     yield open_page
