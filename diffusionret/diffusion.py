@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -44,6 +45,7 @@ class Schedule:
         return Schedule(self.name, self.alpha_bar[kept], self.timesteps[kept])
 
 
+@lru_cache(maxsize=64)
 def make_schedule(name: str, steps: int) -> Schedule:
     """A fresh schedule of `steps` steps.
 

@@ -64,9 +64,37 @@ class _Products(NamedTuple):
     sign: Tensor
 
 
+class _Marks:
+    """Notices when a weight of a network changes: by addresses and version counters, and by some of the numbers
+    themselves, for a write to `.data` does not count as a version."""
+
+    def __init__(self, network: Denoiser) -> None:
+        self._state = self._look(network)
+        # Views, which keep their memory from being given to other weights of the same address.
+        flat = [weight.detach().reshape(-1) for weight in network.parameters()]
+        self._some = [weight[:: len(weight) // 64 | 1] for weight in flat]
+        self._numbers = torch.cat(self._some)
+
+    @staticmethod
+    def _look(network: Denoiser) -> list[tuple]:
+        return [
+            (
+                weight.data_ptr(),
+                None if weight.is_inference() else weight._version,
+                weight.dtype,
+                weight.device,
+            )
+            for weight in network.parameters()
+        ]
+
+    def hold(self, network: Denoiser) -> bool:
+        """Whether all is as it was."""
+        return self._state == self._look(network) and torch.equal(torch.cat(self._some), self._numbers)
+
+
 @dataclass
 class _Prepared:
-    fingerprint: tuple
+    marks: _Marks
     products: _Products
     plans: OrderedDict[tuple, Plan] = field(default_factory=OrderedDict)
 
@@ -79,12 +107,11 @@ def make_plan(
     network: Denoiser, direction: str, schedule: Schedule, dtype: torch.dtype, device: torch.device
 ) -> Plan:
     """The plan of a network, kept for the next call until a weight changes."""
-    fingerprint = _fingerprint(network)
     key = (direction, dtype, device, tuple(schedule.timesteps.tolist()))
     with _LOCK:
         prepared = _PREPARED.get(network)
-        if prepared is None or prepared.fingerprint != fingerprint:
-            prepared = _PREPARED[network] = _Prepared(fingerprint, _products(network))
+        if prepared is None or not prepared.marks.hold(network):
+            prepared = _PREPARED[network] = _Prepared(_Marks(network), _products(network))
         if key not in prepared.plans:
             plan = _plan(network, prepared.products, direction, schedule)
             prepared.plans[key] = Plan(*(part.to(device, dtype).contiguous() for part in plan))
@@ -92,17 +119,6 @@ def make_plan(
         if len(prepared.plans) > PLANS:
             prepared.plans.popitem(last=False)
         return prepared.plans[key]
-
-
-def _fingerprint(network: Denoiser) -> tuple:
-    """Changes when a weight does: by version counters, and by some of the numbers themselves, for a write to
-    `.data` does not count as a version."""
-    marks = []
-    for weight in network.parameters():
-        version = None if weight.is_inference() else weight._version
-        some = weight.detach().reshape(-1)[:: weight.numel() // 64 | 1]
-        marks.append((weight.data_ptr(), version, weight.dtype, weight.device, tuple(some.tolist())))
-    return tuple(marks)
 
 
 def _products(network: Denoiser) -> _Products:

@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from threading import Lock, Thread
 from types import ModuleType
@@ -80,7 +80,11 @@ def sample(
         raise ValueError(f"noise is {tuple(noise.shape)}, candidates are {tuple(candidates.shape)}.")
     if candidates.numel() and not -gallery <= int(candidates.min()) <= int(candidates.max()) < gallery:
         raise IndexError(f"The candidates reach beyond the {gallery} that there are.")
-    weights = _ddim_weights(schedule, eta, generator)
+    if not 0 <= eta <= 1:
+        raise ValueError(f"eta is {eta}: choose a value from 0 (deterministic) to 1 (ancestral).")
+    if eta and generator is None:
+        raise ValueError("eta > 0 draws noise at every step: pass a torch.Generator.")
+    weights = _ddim_weights(tuple(schedule.alpha_bar.tolist()), eta)
     real = torch.float64 if cls.dtype == torch.float64 else torch.float32
     start = noise.to(cls.device, cls.dtype)
     fresh = _fresh_noise(start, weights, generator)
@@ -114,22 +118,18 @@ def _times_columns(rows: Tensor, columns: Tensor) -> Tensor:
     return (columns @ rows.flatten(0, -2).T).T.contiguous().unflatten(0, rows.shape[:-1])
 
 
-def _ddim_weights(schedule: Schedule, eta: float, generator: torch.Generator | None) -> list[tuple]:
+@lru_cache(maxsize=64)
+def _ddim_weights(alpha_bar: tuple[float, ...], eta: float) -> tuple[tuple[float, float, float], ...]:
     """The weights of x0, x and fresh noise in each step: eq. 12 of DDIM with its eps written out."""
-    if not 0 <= eta <= 1:
-        raise ValueError(f"eta is {eta}: choose a value from 0 (deterministic) to 1 (ancestral).")
-    if eta and generator is None:
-        raise ValueError("eta > 0 draws noise at every step: pass a torch.Generator.")
-    levels = [1.0, *schedule.alpha_bar.tolist()]
     weights = []
-    for a_prev, a in reversed(list(pairwise(levels))):
+    for a_prev, a in reversed(list(pairwise((1.0, *alpha_bar)))):
         sigma = eta * math.sqrt((1 - a_prev) / (1 - a) * (1 - a / a_prev))
         keep = math.sqrt(max(1 - a_prev - sigma**2, 0.0)) / math.sqrt(1 - a)
         weights.append((math.sqrt(a_prev) - keep * math.sqrt(a), keep, sigma))
-    return weights
+    return tuple(weights)
 
 
-def _fresh_noise(like: Tensor, weights: list[tuple], generator: torch.Generator | None) -> Tensor:
+def _fresh_noise(like: Tensor, weights: tuple[tuple, ...], generator: torch.Generator | None) -> Tensor:
     """[step ...], or no step where none is needed. Drawn step by step as `ddim` does, for equal numbers."""
     fresh = like.new_zeros(len(weights) if any(sigma for _, _, sigma in weights) else 0, *like.shape)
     for s in range(len(fresh)):

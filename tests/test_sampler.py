@@ -140,22 +140,43 @@ def test_many_seeds_at_once_are_as_one_after_the_other(compiled):
     assert torch.allclose(together.x, torch.stack(apart, dim=1), atol=1e-5)
 
 
-def test_changed_weights_are_noticed():
-    model = tiny_model()
-    text, video = features(2, 4)
-    candidates, noise = torch.tensor([[0, 1], [2, 3]]), torch.zeros(2, 2)
-    first = model.generate(text, video, candidates, steps=5, noise=noise)
+def in_place(model: DiffusionRet) -> None:
     with torch.no_grad():
         model.generator["t2v"].proj.weight.mul_(1.5)
         model.generator["t2v"].decoder[0].weight.mul_(1.5)
-    second = model.generate(text, video, candidates, steps=5, noise=noise)
-    assert not torch.allclose(first.x0_raw, second.x0_raw, atol=1e-5)
-    plain = generate_plainly(model, text, video, candidates, "t2v", make_schedule("cosine", 5), noise)
-    assert torch.allclose(second.x0_raw, plain[2], atol=1e-4)
+
+
+def behind_the_version_counter(model: DiffusionRet) -> None:
+    model.generator["t2v"].decoder[0].weight.data.mul_(1.5)
+
+
+def another_tensor(model: DiffusionRet) -> None:
+    layer = model.generator["t2v"].v_proj
+    layer.weight = torch.nn.Parameter(2 * layer.weight.detach())
+
+
+def other_weights(model: DiffusionRet) -> None:
     model.load_state_dict(tiny_model(1).state_dict())
-    third = model.generate(text, video, candidates, steps=5, noise=noise)
-    plain = generate_plainly(model, text, video, candidates, "t2v", make_schedule("cosine", 5), noise)
-    assert torch.allclose(third.x0_raw, plain[2], atol=1e-4)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("change", [in_place, behind_the_version_counter, another_tensor, other_weights])
+def test_changed_weights_are_noticed(change, compiled):
+    model = tiny_model()
+    text, video = features(2, 4)
+    candidates, noise = torch.tensor([[0, 1], [2, 3]]), torch.zeros(2, 2)
+
+    def gap_to_plain() -> tuple[torch.Tensor, float]:
+        with in_form(compiled, torch.float32):
+            found = model.generate(text, video, candidates, steps=5, noise=noise).x0_raw
+        plain = generate_plainly(model, text, video, candidates, "t2v", make_schedule("cosine", 5), noise)
+        return found, (found - plain[2]).abs().max().item()
+
+    before, error = gap_to_plain()
+    assert error <= 1e-4
+    change(model)
+    after, error = gap_to_plain()
+    assert error <= 1e-4 and not torch.allclose(before, after, atol=1e-5)
 
 
 def test_several_threads_may_ask_at_once():
