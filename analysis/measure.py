@@ -1,0 +1,66 @@
+"""What the analysis scripts share: the test split as features, and where results go."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from diffusionret import DiffusionRet
+from diffusionret.checkpoint import load_model
+from diffusionret.datasets.storybook import captions, clips, world
+from diffusionret.encoders import TextFeatures, VideoFeatures
+from diffusionret.evaluate import OMIT, encode_clips, generate
+from diffusionret.model import Trajectory
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+class Test(NamedTuple):
+    """A model and a split of the bundled world. fits [caption clip]: whether the clip is as the caption says."""
+
+    model: DiffusionRet
+    text: TextFeatures
+    video: VideoFeatures
+    similarity: Tensor
+    scenes: tuple
+    fits: Tensor
+
+
+def load(
+    model: str = "storybook", look: str = "storybook", natural: bool = True, split: str = "test"
+) -> Test:
+    """natural: captions that leave circumstances out, as people do; otherwise full ones."""
+    chosen = load_model(model)
+    config, scenes = chosen.config, world.split(split, look)
+    drawn = clips.split_frames(split, clips.CACHE, config.frames, config.clip.image_size, look)
+    rng = random.Random(f"{'natural' if natural else 'full'} {look} {split}")
+    written = [captions.write(s, rng, OMIT if natural else 0.0, style=look) for s in scenes]
+    with torch.no_grad():
+        video, text = encode_clips(chosen, drawn), chosen.encode_text([c.text for c in written])
+        similarity = chosen.similarity(text, video)
+    return Test(
+        chosen, text, video, similarity, scenes, torch.from_numpy(captions.fit_matrix(written, list(scenes)))
+    )
+
+
+def walk(test: Test, direction: str = "t2v", candidates: int = 32, seed: int = 0) -> Trajectory:
+    """The generation of every query at the model's own settings."""
+    scores = test.similarity if direction == "t2v" else test.similarity.T.contiguous()
+    return generate(test.model, test.text, test.video, scores, direction, candidates, seed=seed)
+
+
+def store(name: str, title: str, shows: str, started: float, rows: list[dict], **more: object) -> None:
+    """Write results/<name>.json. shows: what the figures say, in a sentence or two made from the figures."""
+    content = {
+        "title": title, "command": f"python -m analysis.{name}", "shows": shows,
+        "minutes": round((time.monotonic() - started) / 60, 1), "rows": rows, **more,
+    }  # fmt: skip
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    print(shows)
