@@ -75,8 +75,9 @@ def main() -> None:
     shows = (
         f"One step gives the generator alone {one['generator_alone_R1']:.1f} R@1, {trained} steps "
         f"{full['generator_alone_R1']:.1f}; after re-ranking {one['gain']:+.1f} and {full['gain']:+.1f}. The "
-        f"largest gain, {best['gain']:+.1f} [{best['interval'][0]:+.1f}, {best['interval'][1]:+.1f}], comes with {best['setting']} = "
-        f"{best['value']}; settings whose intervals overlap are not told apart by {len(before)} queries."
+        f"largest gain, {best['gain']:+.1f} [{best['interval'][0]:+.1f}, {best['interval'][1]:+.1f}], comes with "
+        f"{best['setting']} = {best['value']}; settings whose "
+        f"intervals overlap are not told apart by {len(before)} queries."
     )
     measure.store(
         "sampler_settings", "Steps, schedule, noise, candidates, seeds, alpha, beta", shows, started, rows,

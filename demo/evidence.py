@@ -31,11 +31,104 @@ def tables(folder: Path = RESULTS) -> str:
 def _result(name: str, content: object) -> str:
     """A file is any JSON; "title" and "command" of an object head it, the rest becomes tables."""
     title, command = name.replace("_", " ").replace("-", " "), ""
+    shows = chart = ""
     if isinstance(content, dict):
         content = dict(content)
         title, command = content.pop("title", title), content.pop("command", "")
+        shows = content.pop("shows", "")
+        chart = plot(content.get("rows"))
     code = f"<pre><code>{escape(str(command))}</code></pre>" if command else ""
-    return f'<section class="dr-evidence"><h3>{escape(str(title))}</h3>{code}{_render(content)}</section>'
+    says = f"<p>{escape(str(shows))}</p>" if shows else ""
+    numbers = _render(content)
+    if chart:
+        numbers = f"<details><summary>All figures</summary>{numbers}</details>"
+    heading = f"<h3>{escape(str(title))}</h3>"
+    return f'<section class="dr-evidence">{heading}{says}{chart}{code}{numbers}</section>'
+
+
+LINE, LABEL, WIDE = 19, 270, 640  # pixels: height of a row, width of its name, width of a chart
+
+
+def plot(rows: object) -> str:
+    """Rows of a result as a picture, as markup: points with their intervals, or a reliability diagram.
+
+    A row's own figures appear over its point. "" for rows of any other form.
+    """
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        return ""
+    if all(_number(row.get("share")) and _number(row.get("right")) for row in rows):
+        return _reliability(rows)
+    value = "gain" if all(_number(row.get("gain")) for row in rows) else "R1"
+    if all(_number(row.get(value)) and _interval(row.get("interval")) for row in rows):
+        return _intervals(rows, value)
+    return ""
+
+
+def _intervals(rows: list[dict], value: str) -> str:
+    """A line a row: its name, the interval, the point. Gains have a line at zero, where nothing changes."""
+    ends = [end for row in rows for end in row["interval"]] + [0.0]
+    low, high = min(ends), max(ends)
+    high += (high - low or 1.0) * 0.02
+
+    def x(number: float) -> float:
+        return LABEL + (number - low) / (high - low) * (WIDE - LABEL - 44)
+
+    height = LINE * len(rows) + 22
+    zero = f'<line x1="{x(0):.1f}" x2="{x(0):.1f}" y1="0" y2="{height - 20}" stroke="var(--dr-line)"/>'
+    parts = [zero, f'<text x="{x(0):.1f}" y="{height - 6}" text-anchor="middle" class="dr-soft">0</text>']
+    for i, row in enumerate(rows):
+        y, (left, right) = LINE * i + 11, row["interval"]
+        name = ", ".join(str(v) for v in row.values() if isinstance(v, str))
+        told = "; ".join(f"{k} {_text(v)}" for k, v in row.items())
+        parts.append(
+            f"<g><title>{escape(told)}</title>"
+            f'<rect x="0" y="{y - 9}" width="{WIDE}" height="{LINE}" fill="transparent"/>'
+            f'<text x="{LABEL - 10}" y="{y + 4}" text-anchor="end">{escape(name)}</text>'
+            f'<line x1="{x(left):.1f}" x2="{x(right):.1f}" y1="{y}" y2="{y}" stroke="var(--dr-soft)"/>'
+            f'<circle cx="{x(row[value]):.1f}" cy="{y}" r="3.5" fill="var(--dr-signal)"/>'
+            f'<text x="{WIDE - 40}" y="{y + 4}">{row[value]:{"+.1f" if value == "gain" else ".1f"}}</text></g>'
+        )
+    what = "Change of R@1 in points" if value == "gain" else "R@1 in percent"
+    return _drawing(parts, WIDE, height, f"{what}, with 95 % intervals")
+
+
+def _reliability(rows: list[dict]) -> str:
+    """What was claimed (to the right) against what was true (up), a point a bin, larger with more queries."""
+    side, edge = 260, 34
+    most = max(row.get("count", 1) for row in rows)
+    kinds = list(dict.fromkeys(", ".join(v for v in row.values() if isinstance(v, str)) for row in rows))
+    colours = ("var(--dr-signal)", "var(--dr-soft)", "var(--dr-ink)", "var(--dr-line)")
+    parts = [
+        f'<line x1="{edge}" y1="{side}" x2="{edge + side}" y2="0" stroke="var(--dr-line)"/>',
+        f'<path d="M{edge} 0V{side}H{edge + side}" fill="none" stroke="var(--dr-line)"/>',
+        f'<text x="{edge + side / 2}" y="{side + 20}" text-anchor="middle">share that is claimed</text>',
+        f'<text transform="translate(14 {side / 2}) rotate(-90)" text-anchor="middle">share that is right</text>',
+    ]
+    for row in rows:
+        kind = kinds.index(", ".join(v for v in row.values() if isinstance(v, str)))
+        told = "; ".join(f"{k} {_text(v)}" for k, v in row.items())
+        parts.append(
+            f'<circle cx="{edge + side * row["share"]:.1f}" cy="{side * (1 - row["right"]):.1f}" '
+            f'r="{3 + 7 * (row.get("count", 1) / most) ** 0.5:.1f}" fill="{colours[kind % 4]}" fill-opacity="0.75">'
+            f"<title>{escape(told)}</title></circle>"
+        )
+    for i, kind in enumerate(kinds):
+        y = 20 + 20 * i
+        parts.append(f'<circle cx="{edge + side + 34}" cy="{y - 4}" r="5" fill="{colours[i % 4]}"/>')
+        parts.append(f'<text x="{edge + side + 46}" y="{y}">{escape(kind)}</text>')
+    return _drawing(parts, WIDE, side + 30, "Claimed against true shares; on the diagonal they agree")
+
+
+def _drawing(parts: list[str], width: int, height: int, label: str) -> str:
+    return (
+        f'<div class="dr-table"><svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}" '
+        f'style="width: 100%; min-width: 34rem; max-width: {width}px; font-size: 12px; fill: var(--dr-ink)">'
+        f"{''.join(parts)}</svg></div><p>{escape(label)}.</p>"
+    )
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _render(value: object) -> str:
