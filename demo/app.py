@@ -17,6 +17,7 @@ if __package__ in (None, ""):  # executed as a file: the package is found from t
 
 import gradio as gr
 
+from analysis.readings import OPEN_SET
 from diffusionret import Retriever
 
 from . import evidence, gallery, search, theme, watch, watch_look
@@ -45,14 +46,18 @@ CANDIDATES, STEPS, K, MOST_K = 32, 50, 10, 50
 def build(retriever: Retriever) -> gr.Blocks:
     """The whole page over one retriever. Nothing is searched before the page is opened."""
     clips, model = retriever.gallery, retriever.model
-    trained = model.config.generator.steps if retriever.generates else STEPS
+    forms = model.forms if retriever.generates else ()
+    trained = model.generator_config().steps if forms else STEPS
     queries = search.examples(model.config.dataset)
 
-    def answer(text: str, k: int, candidates: int, steps: int, seed: int) -> tuple:
+    def answer(text: str, k: int, candidates: int, steps: int, seed: int, form: str | None = None) -> tuple:
         """The problem, the Search tab and the player, for one query. A problem leaves what is shown alone."""
         try:
             # Every candidate is asked for, because the player draws them all; the cards show the first k.
-            result = retriever.search(text, max(k, candidates), candidates, steps, seed)
+            # A sample of the open-set generator says yes or no: its probability is a mean over several.
+            form = form if form in forms else next(iter(forms), None)
+            seeds = watch.SEEDS if form == OPEN_SET else 1
+            result = retriever.search(text, max(k, candidates), candidates, steps, seed, seeds, form)
         except ValueError as error:
             return search.problem(str(error)), gr.skip(), gr.skip()
         return search.cut(result.truncated), search.page(result, k, len(clips)), watch.show(retriever, result)
@@ -66,23 +71,42 @@ def build(retriever: Retriever) -> gr.Blocks:
         steps = _number(asked.get("steps"), min(STEPS, trained), 1, trained)
         seed = _number(asked.get("seed"), 0, 0, 2**31 - 1)
         tab = asked.get("tab") if asked.get("tab") in TABS else TABS[0]
-        chosen = (k, min(candidates, max(len(clips), 1)), steps, seed)
+        form = asked.get("generator") if asked.get("generator") in forms else next(iter(forms), None)
+        chosen = (k, min(candidates, max(len(clips), 1)), steps, seed, form)
         return gr.Tabs(selected=tab), text, *chosen, *answer(text, *chosen)
 
-    def chosen(event: gr.EventData, k: int, candidates: int, steps: int, seed: int) -> tuple:
+    def chosen(
+        event: gr.EventData, k: int, candidates: int, steps: int, seed: int, form: str | None = None
+    ) -> tuple:
         text = event._data["text"]
-        return text, *answer(text, k, candidates, steps, seed)
+        return text, *answer(text, k, candidates, steps, seed, form)
 
-    def replayed(event: gr.EventData, text: str, k: int, candidates: int, steps: int, seed: int) -> tuple:
-        """The player asked for another noise, more steps or other candidates."""
-        asked = {"candidates": candidates, "steps": steps, "seed": seed} | (event._data or {})
-        chosen = [asked[name] for name in ("candidates", "steps", "seed")]
+    def replayed(
+        event: gr.EventData,
+        text: str,
+        k: int,
+        candidates: int,
+        steps: int,
+        seed: int,
+        form: str | None = None,
+    ) -> tuple:
+        """The player asked for another noise, other steps or candidates, or the other generator."""
+        asked = {"candidates": candidates, "steps": steps, "seed": seed, "form": form} | (event._data or {})
+        chosen = [asked[name] for name in ("candidates", "steps", "seed", "form")]
         return *chosen, *answer(text, k, *chosen)
 
-    def selected(event: gr.EventData, text: str, k: int, candidates: int, steps: int, seed: int) -> tuple:
+    def selected(
+        event: gr.EventData,
+        text: str,
+        k: int,
+        candidates: int,
+        steps: int,
+        seed: int,
+        form: str | None = None,
+    ) -> tuple:
         id = event._data["similar"]
         if not id:
-            return answer(text, k, candidates, steps, seed)
+            return answer(text, k, candidates, steps, seed, form)
         try:
             hits = retriever.similar(id, k)
             called = name_of(id, clips.captions[clips.position(id)])
@@ -174,7 +198,12 @@ def _settings(retriever: Retriever, trained: int) -> list:
         seed = gr.Number(
             0, label="Seed", precision=0, minimum=0, info="Which noise the denoising starts from."
         )
-    return [k, candidates, steps, seed]
+        forms = retriever.model.forms if retriever.generates else ()
+        form = gr.Radio(
+            list(forms), value=next(iter(forms), None), label="Generator", visible=len(forms) > 1,
+            info="Which generator weighs the candidates.",
+        )  # fmt: skip
+    return [k, candidates, steps, seed, form]
 
 
 def _gallery_tab(retriever: Retriever) -> None:

@@ -119,6 +119,8 @@ def link(result: SearchResult, k: int) -> str:
     """The query string that restores this search."""
     settings = result.settings
     chosen = {"seed": settings.seed, "candidates": settings.candidates, "steps": settings.steps}
+    if result.trajectory is not None:
+        chosen["generator"] = result.trajectory.form
     return "?" + urlencode({"q": result.query, "k": k, **chosen})
 
 

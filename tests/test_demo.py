@@ -12,10 +12,11 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 import torch
-from tiny import features, tiny_model
+from tiny import CONFIG, features, tiny_model
 
 from demo import app, clips, evidence, gallery, search, watch_look
 from diffusionret import Gallery, Hit, Retriever, SearchResult
+from diffusionret.config import OpenSetConfig
 from diffusionret.gallery import Failure
 from diffusionret.results import Settings
 
@@ -44,7 +45,7 @@ def hit(rank: int, base_rank: int, caption: str = "a boat", **changes) -> Hit:
 
 
 def found(*hits: Hit, generates: bool = True) -> SearchResult:
-    trajectory = SimpleNamespace() if generates else None
+    trajectory = SimpleNamespace(form="published") if generates else None
     return SearchResult(
         "query", list(hits), trajectory, None, None, "", {"total": 12.0}, Settings(10, 32, 50, 0, 1)
     )
@@ -62,7 +63,7 @@ class FakeRetriever:
         )
         self.model = SimpleNamespace(config=SimpleNamespace(name=NASTY, dataset="", generator=None))
 
-    def search(self, text, k=10, candidates=32, steps=50, seed=0, seeds=1):
+    def search(self, text, k=10, candidates=32, steps=50, seed=0, seeds=1, form=None):
         if not text.strip():
             raise ValueError("The query is empty: describe what should be seen.")
         return found(hit(1, 1, NASTY), generates=False)
@@ -97,7 +98,7 @@ def test_the_address_chooses_the_first_search(retriever):
     first = function(app.build(retriever), "first")
     asked = {"q": "a dog", "k": "3", "seed": "5", "candidates": "16", "steps": "4", "tab": "watch"}
     tabs, text, *chosen, _, cards, player = first(SimpleNamespace(query_params=asked))
-    assert (text, chosen) == ("a dog", [3, 16, 4, 5]) and tabs.selected == "watch"
+    assert (text, chosen) == ("a dog", [3, 16, 4, 5, "published"]) and tabs.selected == "watch"
     assert cards.count('class="dr-card"') == 3
     assert "?q=a+dog&amp;k=3&amp;seed=5&amp;candidates=16&amp;steps=4" in cards
     sent = json.loads(player)
@@ -105,13 +106,16 @@ def test_the_address_chooses_the_first_search(retriever):
     assert (sent["settings"]["candidates"], sent["settings"]["steps"]) == (16, 4)
     asked = {"k": "-1", "seed": "x", "steps": "9999", "candidates": "9999", "tab": "<b>"}
     tabs, text, *chosen, _, _, _ = first(SimpleNamespace(query_params=asked))
-    assert (text, chosen) == (search.EXAMPLES[""][0], [10, 40, 10, 0]) and tabs.selected == "search"
+    assert (text, chosen) == (
+        search.EXAMPLES[""][0],
+        [10, 40, 10, 0, "published"],
+    ) and tabs.selected == "search"
 
 
 def test_the_player_chooses_another_noise_and_keeps_the_rest(retriever):
     replayed = function(app.build(retriever), "replayed")
     event = SimpleNamespace(_data={"seed": 3})
-    candidates, steps, seed, _, cards, player = replayed(event, "a dog", 5, 8, 10, 0)
+    candidates, steps, seed, _, _, cards, player = replayed(event, "a dog", 5, 8, 10, 0)
     assert (candidates, steps, seed) == (8, 10, 3) and "seed=3" in cards
     assert json.loads(player)["seed"] == 3
 
@@ -144,7 +148,8 @@ def test_the_page_serves_the_folders_of_its_clips_only(tmp_path):
 def test_nothing_is_fetched_from_outside():
     head = app.serving(FakeRetriever())["head"]
     assert "http://www.w3.org/2000/svg" in head  # a name, not an address
-    assert "http" not in head.replace("http://www.w3.org/2000/svg", "")
+    names = head.replace("http://www.w3.org/2000/svg", "").replace("http://www.w3.org/1998/Math/MathML", "")
+    assert "http" not in names
     assert "url(" not in head and "@import" not in head
     assert not app.serving(FakeRetriever())["theme"]._stylesheets
 
@@ -300,3 +305,18 @@ def test_the_model_card_shows_its_own_pictures(tmp_path):
     card = evidence.model_card(tmp_path)
     assert card.startswith("# Card") and f"![a]({clips.url(tmp_path / 'curve.png')})" in card
     assert "![b](../up.png)" in card
+
+
+def test_both_generators_answer_and_the_address_names_the_other():
+    _, video = features(1, 12, seed=3)
+    config = replace(CONFIG, openset=OpenSetConfig(steps=10, width=16, state_width=16, heads=2))
+    both = Retriever(tiny_model(config=config), Gallery.in_memory(video))
+    page = app.build(both)
+    event = SimpleNamespace(_data={"form": "open-set"})
+    *_, form, _, cards, player = function(page, "replayed")(event, "a dog", 5, 8, 10, 0, "published")
+    sent = json.loads(player)
+    assert form == sent["form"] == "open-set" and sent["forms"] == ["published", "open-set"]
+    assert "generator=open-set" in cards
+    asked = {"q": "a dog", "generator": "open-set", "steps": "10"}
+    *_, player = function(page, "first")(SimpleNamespace(query_params=asked))
+    assert json.loads(player)["form"] == "open-set"

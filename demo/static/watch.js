@@ -102,6 +102,14 @@
       const upTo = (list, now, most) => [...new Set([...list.filter((v) => v <= most), now])].sort((a, b) => a - b);
       const steps = upTo(STEPS, settings.steps, settings.most_steps);
       const rivals = upTo(CANDIDATES, settings.candidates, settings.most_candidates);
+      const forms = data.forms ?? [];
+      if (forms.length > 1) {
+        const which = part("select", "dr-select");
+        which.setAttribute("aria-label", "Generator");
+        which.append(...forms.map((form) => Object.assign(part("option", "", form), { value: form, selected: form === data.form })));
+        which.addEventListener("change", () => this.choose({ form: which.value }));
+        node.append(which);
+      }
       node.append(
         part("span", "", "noise"), number, again,
         this.select("Steps", steps, settings.steps, (v) => `${v} ${v === 1 ? "step" : "steps"}`, (v) => this.choose({ steps: v })),
