@@ -137,12 +137,11 @@ class ModelConfig:
 class TrainConfig:
     """One stage of training.
 
-    stage: 0 pre-trains towers from scratch, 1 is the paper's discrimination, 2 the paper's generation on
-    frozen features. cls_weight: weight of CLIP's own loss (end token against mean frame) beside the
-    token-wise one. frames_seen: how many of a clip's frames a step looks at (the others are masked).
-    negatives: hard negatives of stage 2. omit: probability that a caption leaves out a circumstance.
-    relatives: clips of a batch that differ from each other in little. command, minutes (2 CPU cores) and
-    reaches state what to expect.
+    stage: 0 pre-trains the image tower from scratch (`batch` counts frames), 1 is the paper's discrimination,
+    2 the paper's generation on frozen features. cls_weight: weight of the end token's losses beside the
+    token-wise ones, phrase_weight: of phrases beside captions. negatives: hard negatives of stage 2.
+    omit: captions leave out each circumstance with a probability between 0 and this. relatives: clips of a
+    batch that differ from each other in little. command, minutes (2 CPU cores) and reaches state what to expect.
     """
 
     name: str
@@ -160,7 +159,7 @@ class TrainConfig:
     clip_norm: float = 1.0
     ema: float = 0.99
     cls_weight: float = 0.0
-    frames_seen: int = 12
+    phrase_weight: float = 0.0
     negatives: int = 127
     omit: float = 0.25
     relatives: int = 4
@@ -198,50 +197,52 @@ _STORYBOOK_STAGES = (
         stage=0,
         model=STORYBOOK,
         command="python -m diffusionret train --preset storybook-0 --families 6000 --compile",
-        minutes=55,
-        reaches="86 % R@1 on validation, full captions",
-        steps=1500,
-        batch=160,
-        lr=1e-3,
-        ema=0.995,
-        cls_weight=1.0,
-        frames_seen=2,
+        minutes=25,
+        reaches="",
+        steps=2400,
+        batch=192,
+        lr=2e-3,
+        weight_decay=0.05,
+        warmup=0.03,
+        clip_norm=5.0,
+        ema=0.99,
+        evaluate_every=300,
     ),
     TrainConfig(
         name="storybook-1",
         stage=1,
         model=STORYBOOK,
-        command="python -m diffusionret train --preset storybook-1 --families 8000 --compile",
+        command="python -m diffusionret train --preset storybook-1 --families 8000",
         minutes=31,
-        reaches="87 % R@1 on validation, full captions",
+        reaches="",
         init="storybook-0",
-        steps=500,
-        batch=128,
-        lr=6e-4,
+        steps=1500,
+        batch=256,
+        lr=1e-3,
+        weight_decay=0.1,
+        warmup=0.05,
         ema=0.99,
         cls_weight=0.5,
-        frames_seen=5,
-        omit=0.4,
-        relatives=2,
+        phrase_weight=0.25,
+        omit=0.7,
     ),
     TrainConfig(
         name="storybook-2",
         stage=2,
         model=STORYBOOK,
-        command="python -m diffusionret train --preset storybook-2 --families 2000 --compile",
+        command="python -m diffusionret train --preset storybook-2 --families 2000",
         minutes=6,
-        reaches="85 % R@1 on validation by the generator alone, text to video",
+        reaches="",
         init="storybook-1",
         steps=600,
         batch=256,
         lr=1e-3,
         weight_decay=0.05,
         ema=0.995,
-        frames_seen=6,
         negatives=31,
-        omit=0.35,
+        omit=0.7,
         relatives=2,
-        evaluate_every=500,
+        evaluate_every=300,
     ),
 )
 PRESETS = {preset.name: preset for preset in _STORYBOOK_STAGES}

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 
-def contrastive_loss(logits: Float[Tensor, "text video"]) -> Float[Tensor, ""]:
-    """Symmetric InfoNCE: text i belongs to video i, everything else is a negative (eq. 4)."""
+def contrastive_loss(
+    logits: Float[Tensor, "text video"], fits: Bool[Tensor, "text video"] | None = None
+) -> Float[Tensor, ""]:
+    """Symmetric InfoNCE: text i belongs to video i, everything else is a negative (eq. 4).
+
+    fits: pairs beside the diagonal that are true as well where that is known; they are no negatives.
+    """
     target = torch.arange(len(logits), device=logits.device)
+    if fits is not None:
+        logits = logits.masked_fill(fits & (target[:, None] != target), -1e4)
     return (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
+
+
+def choice_loss(logits: Float[Tensor, "item choice"], share: Float[Tensor, "item choice"]) -> Float[Tensor, ""]:
+    """Divergence of softmax(logits) from the true shares, 0 where they agree; items that share nothing do not count.
+
+    A row of `share` sums to 1, or to 0 where none of the choices is true.
+    """
+    divergence = torch.special.xlogy(share, share) - share * logits.log_softmax(dim=1)
+    return divergence.sum() / (share.sum(dim=1) > 0).sum().clamp(min=1)
 
 
 def with_hard_negatives(

@@ -24,13 +24,13 @@ from .losses import contrastive_loss, denoising_loss, with_hard_negatives
 from .openset import (
     OpenSetDenoiser,
     Pairs,
-    gather_pairs,
+    make_pairs,
     match_probability,
     no_match_probability,
     sample_bits,
 )
 from .sampler import sample
-from .similarity import TokenWeights, cls_similarity, mean_frame, wti, wti_in_blocks
+from .similarity import TokenWeights, cls_similarity, wti, wti_in_blocks
 
 BUNDLED = Path(__file__).parents[1] / "assets" / "models"
 DIRECTIONS = ("t2v", "v2t")
@@ -247,7 +247,7 @@ class DiffusionRet(
         assert config is not None
         return config
 
-    def gather_pairs(
+    def pairs(
         self,
         text: TextFeatures,
         video: VideoFeatures,
@@ -257,7 +257,7 @@ class DiffusionRet(
         """What the open-set denoiser sees of queries and candidates."""
         assert self.text_weights is not None and self.video_weights is not None
         weights = self.text_weights.weigh(text.tokens, text.mask)
-        return gather_pairs(
+        return make_pairs(
             text, video, weights, self.video_weights.weigh(video.frames, video.mask), candidates, direction
         )
 
@@ -300,7 +300,7 @@ class DiffusionRet(
             )
         if config.form == "open-set":
             assert self.openset is not None
-            pairs = self.gather_pairs(text, video, candidates, direction)
+            pairs = self.pairs(text, video, candidates, direction)
             x, x0 = sample_bits(
                 self.openset, self.openset.context(pairs, direction), plan, noise, eta, generator
             )
@@ -363,25 +363,16 @@ class DiffusionRet(
     # --- training ---------------------------------------------------------------------------------------
 
     def discrimination_loss(
-        self, text: TextFeatures, video: VideoFeatures, video_ids: Tensor, cls_weight: float = 0.0
+        self, text: TextFeatures, video: VideoFeatures, video_ids: Tensor
     ) -> Float[Tensor, ""]:
-        """Symmetric InfoNCE over the batch's pairs (stage 1). As published, the ids do not enter it.
-
-        cls_weight: weight of a second InfoNCE of the end token against the mean frame, which gives the end
-        token, all that the generator sees of a text, a meaning when the towers are trained from scratch.
-        """
+        """Symmetric InfoNCE over the batch's pairs (stage 1). As published, the ids do not enter it."""
         del video_ids  # another caption of the same video counts as a negative, as published
-        scale = self.towers.logit_scale.exp().clamp(max=100.0)
-        loss = contrastive_loss(scale * self.similarity(text, video))
-        if cls_weight:
-            loss = loss + cls_weight * self.alignment_loss(text, video)
-        return loss
+        return contrastive_loss(self.logit_scale * self.similarity(text, video))
 
-    def alignment_loss(self, text: TextFeatures, video: VideoFeatures) -> Float[Tensor, ""]:
-        """CLIP's loss (stage 0): InfoNCE of the end token against the direction of the mean frame."""
-        scale = self.towers.logit_scale.exp().clamp(max=100.0)
-        frames = normalize(mean_frame(video), dim=-1)
-        return contrastive_loss(scale * normalize(text.cls, dim=-1) @ frames.T)
+    @property
+    def logit_scale(self) -> Float[Tensor, ""]:
+        """What training multiplies similarities with (CLIP's inverse temperature, at most 100)."""
+        return self.towers.logit_scale.exp().clamp(max=100.0)
 
     def generation_loss(
         self,

@@ -27,22 +27,21 @@ CERTAIN = 30.0
 
 
 class Pairs(NamedTuple):
-    """The features of some (query, candidate) pairs, side by side: directions, not scaled vectors.
+    """Queries and candidates: features of texts and videos, and which of them stand in each pair.
 
-    cls [query candidate dim], tokens [query candidate token dim], frames [query candidate frame dim], their
-    masks, and the weights of tokens and frames in the similarity. Axes that a direction shares have size 1.
+    token_weights [text token], frame_weights [video frame]: as in the similarity. text_of, video_of: indices
+    [query candidate]; an axis that all pairs of a query share has size 1.
     """
 
-    cls: Tensor
-    tokens: Tensor
-    token_mask: Tensor
+    text: TextFeatures
+    video: VideoFeatures
     token_weights: Tensor
-    frames: Tensor
-    frame_mask: Tensor
     frame_weights: Tensor
+    text_of: Tensor
+    video_of: Tensor
 
 
-def gather_pairs(
+def make_pairs(
     text: TextFeatures,
     video: VideoFeatures,
     token_weights: Float[Tensor, "text token"],
@@ -50,22 +49,20 @@ def gather_pairs(
     candidates: Int[Tensor, "query candidate"],
     direction: str,
 ) -> Pairs:
-    """Queries and candidates of a direction: "t2v" (the queries are the texts) or "v2t" (the videos)."""
-    texts = [normalize(text.cls, dim=-1), normalize(text.tokens, dim=-1), text.mask, token_weights]
-    videos = [normalize(video.frames, dim=-1), video.mask, frame_weights]
-    if direction == "t2v":
-        return Pairs(*(part[:, None] for part in texts), *(part[candidates] for part in videos))
-    return Pairs(*(part[candidates] for part in texts), *(part[:, None] for part in videos))
+    """The pairs of a direction: "t2v" (the queries are the texts, the candidates videos) or "v2t"."""
+    queries = torch.arange(len(candidates), device=candidates.device)[:, None]
+    of = (queries, candidates) if direction == "t2v" else (candidates, queries)
+    return Pairs(text, video, token_weights, frame_weights, *of)
 
 
 class PairEncoder(nn.Module):
     """What is seen of each (query, candidate) pair: [query candidate width].
 
     Every word attends to the frames (softmax of its cosines with them over `temperature`); the product of the
-    word with the frame that it finds, both in learned axes, goes through a small network, and what comes out
-    is pooled over the words by mean and maximum: one word that does not fit is enough to tell. The end token does the
-    same once more. Beside them go the similarity, how far it is below the best candidate's, and the end token's
-    cosine with what it attends to.
+    word with what it finds, both in learned axes, goes through a small network, and what comes out is pooled
+    over the words by mean and maximum: one word that does not fit is enough to tell. The end token does the
+    same once more. Beside them go the similarity, how far it is below the best candidate's, and the end
+    token's cosine with what it finds.
     """
 
     def __init__(self, dim: int, width: int, temperature: float) -> None:
@@ -73,22 +70,25 @@ class PairEncoder(nn.Module):
         self.temperature = temperature
         self.word = nn.Linear(dim, width)
         self.frame = nn.Linear(dim, width)
-        self.check = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width), nn.GELU())
+        self.check = nn.Linear(width, width)
         self.merge = nn.Linear(3 * width, width)
         self.numbers = nn.Linear(3, width)
 
     def forward(self, pairs: Pairs) -> Float[Tensor, "query candidate width"]:
-        words = torch.cat([pairs.cls[:, :, None], pairs.tokens], dim=2)
-        cosine = words @ pairs.frames.transpose(-1, -2)  # [query candidate word frame], the end token first
-        hidden = (pairs.frame_mask == 0)[:, :, None, :]
+        text, video, of_text, of_video = pairs.text, pairs.video, pairs.text_of, pairs.video_of
+        words = normalize(torch.cat([text.cls[:, None], text.tokens], dim=1), dim=-1)  # the end token first
+        frames = normalize(video.frames, dim=-1)
+        cosine = words[of_text] @ frames[of_video].transpose(-1, -2)  # [query candidate word frame]
+        hidden = (video.mask == 0)[of_video][:, :, None, :]
         attention = (cosine / self.temperature).masked_fill(hidden, float("-inf")).softmax(dim=-1)
-        found = attention @ self.frame(pairs.frames)
-        # The scale of a product of directions is that of their numbers squared: back to about 1.
-        fit = self.check(gelu(self.word(words) * found * words.shape[-1] ** 0.5))
-        real = (pairs.token_mask != 0).to(fit.dtype)[..., None]
+        found = attention @ self.frame(frames)[of_video]
+        # A product of two directions is as small as a square: the root of dim brings it back to about 1.
+        fit = gelu(self.word(words)[of_text] * found * words.shape[-1] ** 0.5)
+        fit = gelu(self.check(fit))
+        unread = (text.mask == 0)[of_text][..., None]
         of_words = fit[:, :, 1:]
-        mean = (of_words * real).sum(2) / real.sum(2).clamp(min=1)
-        peak = of_words.masked_fill(real == 0, float("-inf")).amax(dim=2)
+        mean = of_words.masked_fill(unread, 0.0).sum(2) / (~unread).sum(2).clamp(min=1)
+        peak = of_words.masked_fill(unread, float("-inf")).amax(dim=2)
         merged = self.merge(torch.cat([fit[:, :, 0], mean, peak], dim=-1))
         similarity = pair_similarity(cosine[:, :, 1:], pairs)
         own = (attention[:, :, 0] * cosine[:, :, 0]).sum(-1)
@@ -100,9 +100,10 @@ def pair_similarity(
     cosine: Float[Tensor, "query candidate token frame"], pairs: Pairs
 ) -> Float[Tensor, "query candidate"]:
     """The weighted token interaction of each pair, as `similarity.wti` computes it for all pairs."""
-    cosine = cosine * pairs.token_mask[..., :, None] * pairs.frame_mask[..., None, :]
-    t2v = (cosine.amax(dim=3) * pairs.token_weights).sum(-1)
-    v2t = (cosine.amax(dim=2) * pairs.frame_weights).sum(-1)
+    of_text, of_video = pairs.text_of, pairs.video_of
+    cosine = cosine * pairs.text.mask[of_text][..., :, None] * pairs.video.mask[of_video][..., None, :]
+    t2v = (cosine.amax(dim=3) * pairs.token_weights[of_text]).sum(-1)
+    v2t = (cosine.amax(dim=2) * pairs.frame_weights[of_video]).sum(-1)
     return (t2v + v2t) / 2
 
 

@@ -17,7 +17,7 @@ ORDER = [
     *("config", "diffusion", "metrics", "decoding", "video", "calibration", "encoders", "similarity"),
     *("denoiser", "openset", "factorised", "kernels", "fused", "sampler", "losses", "model", "checkpoint"),
     *("store", "gallery", "ood", "detector", "results", "retrieval", "datasets"),
-    *("features", "evaluate", "train", "index", "calibrate", "inspection", "cli"),
+    *("features", "evaluate", "stages", "train", "index", "calibrate", "inspection", "cli"),
 ]
 STORYBOOK = "diffusionret.datasets.storybook"
 FRONT_ENDS = {"gradio", "plotly", "demo", "analysis"}

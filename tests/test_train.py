@@ -9,13 +9,14 @@ from tiny import CONFIG
 from diffusionret import DiffusionRet
 from diffusionret.config import PRESETS, TrainConfig
 from diffusionret.datasets.storybook import world
-from diffusionret.train import Trainer, lr_scale, shift, start_model
+from diffusionret.stages import shift
+from diffusionret.train import Trainer, lr_scale, start_model
 
 pytest.importorskip("skia")
 TINY = replace(CONFIG, generator=None, words=32, clip=replace(CONFIG.clip, context_length=32))
 STAGE = TrainConfig(
     name="tiny-0", stage=0, model=TINY, command="", minutes=0, reaches="", steps=4, batch=16, lr=1e-3,
-    cls_weight=1.0, frames_seen=2, evaluate_every=2,
+    cls_weight=1.0, phrase_weight=0.25, evaluate_every=2,
 )  # fmt: skip
 
 
@@ -43,12 +44,13 @@ def test_the_learning_rate_rises_and_falls():
 def test_three_stages_build_on_each_other(few, tmp_path):
     runs = tmp_path / "runs"
     _, records = train(STAGE, runs, tmp_path)
-    assert [r["step"] for r in records if "full_R1" in r] == [2, 4]
-    one = replace(STAGE, name="tiny-1", stage=1, init="tiny-0", frames_seen=4, cls_weight=0.0)
-    train(one, runs, tmp_path)
+    assert [r["step"] for r in records if "cast" in r] == [2, 4]
+    one = replace(STAGE, name="tiny-1", stage=1, init="tiny-0")
+    _, records = train(one, runs, tmp_path)
+    assert {"cls_R1", "full_R1", "natural_R1"} <= set(records[-1])
     two = replace(one, name="tiny-2", stage=2, init="tiny-1", negatives=7)
     _, records = train(two, runs, tmp_path)
-    assert {"generator_R1_t2v", "after_R1_v2t"} <= set(records[-1])
+    assert {"before_R1_t2v", "generator_R1_t2v", "after_R1_v2t"} <= set(records[-1])
     before = DiffusionRet.from_pretrained(runs / "tiny-1" / "best")
     after = DiffusionRet.from_pretrained(runs / "tiny-2" / "best")
     assert after.config.generator.candidates == 8 and before.generator is None
@@ -72,8 +74,8 @@ def test_killed_and_resumed_is_as_never_killed(few, tmp_path):
         if record["step"] == 2:
             break  # as a kill between two steps
     again, _ = train(STAGE, tmp_path / "b", tmp_path)
-    for name, value in whole.model.state_dict().items():
-        assert torch.allclose(value, again.model.state_dict()[name], atol=1e-5), name
+    for name, value in whole.whole.state_dict().items():
+        assert torch.allclose(value, again.whole.state_dict()[name], atol=1e-5), name
     for name, value in whole.average.state_dict().items():
         assert torch.allclose(value, again.average.state_dict()[name], atol=1e-5), name
 

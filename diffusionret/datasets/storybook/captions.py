@@ -182,6 +182,11 @@ def write(
         raise ValueError(f"Captions cannot say {sorted(unknown)}.")
     facts = world.said(scene)
     told = {k: v for k, v in facts.items() if k in _ALWAYS or k in keep or rng.random() >= omit}
+    return compose(told, rng, style)
+
+
+def compose(told: dict[str, str], rng: random.Random, style: str = "storybook") -> Caption:
+    """A caption of these facts; the same state of `rng` words other values of the same attributes alike."""
     text = (_sentence if style == "storybook" else _note)(told, rng)
     return Caption(text, tuple((name, told[name]) for name in ATTRIBUTES if name in told))
 
@@ -223,33 +228,33 @@ def _pick(rng: random.Random, options: Sequence[str]) -> str:
     return options[max(0, int(rng.random() * (len(options) + 1)) - 1)]
 
 
-def _say(name: str, value: str, rng: random.Random, style: str = "storybook") -> list[str]:
+def say(name: str, value: str, rng: random.Random, style: str = "storybook") -> list[str]:
     """One wording of a value, in its forms."""
     return _pick(rng, _LEXICON[style][name, value]).split("|")
 
 
-def _article(phrase: str) -> str:
+def with_article(phrase: str) -> str:
     return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
 
 def _noun(told: dict[str, str], rng: random.Random, role: str = "", after: bool = False) -> str:
     """An actor with what is told of it; `after` allows "a car that is red" beside "a red car"."""
-    noun = _say("subject", told[role + "subject"], rng)[0]
-    traits = [_say(n, told[role + n], rng)[0] for n in ("size", "colour") if role + n in told]
+    noun = say("subject", told[role + "subject"], rng)[0]
+    traits = [say(n, told[role + n], rng)[0] for n in ("size", "colour") if role + n in told]
     behind = int(rng.random() * (len(traits) + 1)) if after and rng.random() > 0.7 else 0
     front, back = traits[: len(traits) - behind], traits[len(traits) - behind :]
     return " ".join(
-        [_article(" ".join([*front, noun])), *(["that is " + " and ".join(back)] if back else [])]
+        [with_article(" ".join([*front, noun])), *(["that is " + " and ".join(back)] if back else [])]
     )
 
 
 def _setting(told: dict[str, str], rng: random.Random) -> list[str]:
     """The phrases of place, time and weather, in the order to say them."""
-    hour = [_say(n, told[n], rng)[0] for n in ("time", "weather") if n in told]
+    hour = [say(n, told[n], rng)[0] for n in ("time", "weather") if n in told]
     if len(hour) == 2 and rng.random() > 0.6:
-        hour = [f"on {_article(_pick(rng, _SKIES[told['weather']]))} {_HOURS[told['time']]}"]
+        hour = [f"on {with_article(_pick(rng, _SKIES[told['weather']]))} {_HOURS[told['time']]}"]
     rng.shuffle(hour)
-    place = _say("place", told["place"], rng) if "place" in told else []
+    place = say("place", told["place"], rng) if "place" in told else []
     return place + hour if rng.random() < 0.65 else hour + place
 
 
@@ -271,7 +276,7 @@ def _solo(told: dict[str, str], rng: random.Random, behind: list[str], first: bo
     opener = _opener(rng, first) if form == "there" else []
     if "motion" not in told:
         return " ".join([*opener, _noun(told, rng, after=True), *behind])
-    finite, gerund = _say("motion", told["motion"], rng)
+    finite, gerund = say("motion", told["motion"], rng)
     if form == "inverted":
         return " ".join([gerund, *behind, "is", _noun(told, rng)])
     actor = _noun(told, rng, after=form in ("finite", "progressive"))
@@ -281,8 +286,8 @@ def _solo(told: dict[str, str], rng: random.Random, behind: list[str], first: bo
 
 def _duo(told: dict[str, str], rng: random.Random, behind: list[str], first: bool) -> str:
     form = _pick(rng, ["finite", "progressive", "fragment", "there", "passive", "passive", "chased"])
-    finite, gerund, participle = _say("relation", told["relation"], rng)
-    way = _say("direction", told["direction"], rng) if "direction" in told else []
+    finite, gerund, participle = say("relation", told["relation"], rng)
+    way = say("direction", told["direction"], rng) if "direction" in told else []
     whole = form in ("finite", "progressive", "passive")  # "a cat that is red chasing a dog" would limp
     if form in ("passive", "chased"):
         actor, other = _noun(told, rng), _noun(told, rng, "other_", after=whole)
@@ -298,31 +303,31 @@ def _duo(told: dict[str, str], rng: random.Random, behind: list[str], first: boo
 def _note(told: dict[str, str], rng: random.Random) -> str:
     """Sketchbook style: the note of an observer, no articles and few verbs."""
 
-    def say(name: str, value: str) -> list[str]:
-        return _say(name, value, rng, "sketchbook")
+    def noted(name: str, value: str) -> list[str]:
+        return say(name, value, rng, "sketchbook")
 
     def actor(role: str = "", listed: bool = False) -> str:
-        noun = say("subject", told[role + "subject"])[0]
-        traits = [say(n, told[role + n])[0] for n in ("colour", "size") if role + n in told]
+        noun = noted("subject", told[role + "subject"])[0]
+        traits = [noted(n, told[role + n])[0] for n in ("colour", "size") if role + n in told]
         rng.shuffle(traits)
         if listed and traits:
             return f"{noun} ({', '.join(traits)})"
         return " ".join([*traits, noun])
 
-    setting = [say(n, told[n])[0] for n in world.SETTING if n in told]
+    setting = [noted(n, told[n])[0] for n in world.SETTING if n in told]
     rng.shuffle(setting)
     form = _pick(rng, ("headed", "trailing", "listed"))
     listed = form == "listed"
     if "relation" in told:
-        _, gerund, participle = say("relation", told["relation"])
-        way = say("direction", told["direction"]) if "direction" in told else []
+        _, gerund, participle = noted("relation", told["relation"])
+        way = noted("direction", told["direction"]) if "direction" in told else []
         if rng.random() < 0.5:
             deed = f"{actor(listed=listed)} {gerund} {actor('other_')}"
         else:
             deed = f"{actor('other_', listed)} {participle} by {actor()}"
         deed = ", ".join([deed, *way])
     else:
-        motion = say("motion", told["motion"])[1:] if "motion" in told else []
+        motion = noted("motion", told["motion"])[1:] if "motion" in told else []
         deed = (", " if form == "trailing" else " ").join([actor(listed=listed), *motion])
     count = _pick(rng, ("", "spotted: ", "note: "))
     if form == "headed" and setting:

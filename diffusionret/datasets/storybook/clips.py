@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from . import world
-from .captions import write
+from . import lessons, world
+from .captions import compose, fit_matrix, write
 from .world import Scene
 
 CACHE = Path.home() / ".cache" / "diffusionret" / "storybook"  # of drawn clips
@@ -75,6 +76,16 @@ def split_frames(name: str, cache: Path, frames: int, size: int, look: str = "st
     return render_scenes(list(world.split(name, look)), file, frames, size)
 
 
+class Batch(NamedTuple):
+    """indices [clip] into the training clips; a text and a wrong text for each; fits [text clip]: which are true."""
+
+    indices: np.ndarray
+    scenes: list[Scene]
+    texts: list[str]
+    wrong: list[str]
+    fits: np.ndarray
+
+
 class TrainingClips:
     """Training clips in families, drawn once into `cache`; captions are written anew for every batch."""
 
@@ -86,31 +97,33 @@ class TrainingClips:
             world.family(random.Random(f"train {look} {seed} {i}"), FAMILY, look)[0] for i in range(families)
         ]
         file = cache / f"{look}-train{seed}-{families}-{frames}x{size}.npy"
-        scenes = [scene for members in self.families for scene in members]
-        self.frames = render_scenes(scenes, file, frames, size, report=lambda s: print(s, file=sys.stderr))
+        self.scenes = [scene for members in self.families for scene in members]
+        self.frames = render_scenes(self.scenes, file, frames, size, report=lambda s: print(s, file=sys.stderr))
 
     def __len__(self) -> int:
         return len(self.frames)
 
-    def batches(
-        self, batch: int, seed: int, omit: float, relatives: int = FAMILY
-    ) -> Iterator[tuple[np.ndarray, list[str]]]:
-        """Endless (clip indices [batch], captions); every family once an epoch. Deterministic from `seed`.
+    def batch(self, step: int, size: int, seed: int, omit: float, relatives: int = FAMILY) -> Batch:
+        """Batch number `step`, the same whenever it is asked for; a family stands in one batch an epoch.
 
-        relatives: how many clips of a family stand in a batch together. A caption says all that sets its clip
-        apart from those, so that no relative fits it, and leaves out the rest with probability `omit`.
+        relatives: how many clips of a family stand in a batch together (1: clips on their own).
+        omit: each caption draws from [0, omit] the probability with which it leaves a circumstance out.
         """
-        rng = random.Random(f"batches {seed}")
-        count = batch // relatives
-        while True:
-            order = list(range(len(self.families)))
-            rng.shuffle(order)
-            for start in range(0, len(order) - count + 1, count):
-                indices, texts = [], []
-                for f in order[start : start + count]:
-                    members = sorted(rng.sample(range(FAMILY), relatives))
-                    scenes = [self.families[f][i] for i in members]
-                    keep = world.differing(scenes)
-                    indices += [f * FAMILY + i for i in members]
-                    texts += [write(scene, rng, omit, keep, self.look).text for scene in scenes]
-                yield np.array(indices), texts
+        count = size // relatives
+        epoch, place = divmod(step, max(1, len(self.families) // count))
+        order = list(range(len(self.families)))
+        random.Random(f"epoch {seed} {epoch}").shuffle(order)
+        rng = random.Random(f"batch {seed} {step}")
+        indices: list[int] = []
+        for family in order[place * count : (place + 1) * count]:
+            indices += [FAMILY * family + i for i in sorted(rng.sample(range(FAMILY), relatives))]
+        scenes = [self.scenes[i] for i in indices]
+        written, wrong = [], []
+        for scene in scenes:
+            caption = write(scene, rng, rng.uniform(0, omit), style=self.look)
+            wording = rng.getrandbits(31)  # the same for both
+            written.append(compose(caption.facts, random.Random(wording), self.look))
+            wrong.append(compose(lessons.wrong(caption.facts, rng), random.Random(wording), self.look).text)
+        return Batch(
+            np.array(indices), scenes, [c.text for c in written], wrong, fit_matrix(written, scenes)
+        )

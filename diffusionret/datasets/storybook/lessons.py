@@ -1,0 +1,89 @@
+"""What training asks of a clip beside its own caption.
+
+Phrases say one thing ("something spins") and divide all clips by it. A wrong caption says what the right one
+says in the same words, but for one fact, so that it takes that fact to tell them apart. Both are cheap: they
+are text, and no clip has to be drawn for them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+
+from . import captions, world
+from .world import Scene
+
+_DEEDS = tuple(
+    (relation, direction)
+    for relation in world.RELATIONS
+    for direction in ((None,) if relation == "circles" else world.DIRECTIONS)
+)
+_VALUES: dict[str, tuple] = dict(
+    place=world.PLACES, time=world.TIMES, weather=world.WEATHERS, subject=world.SUBJECTS, colour=world.COLOURS,
+    size=world.SIZES, motion=world.MOTIONS, relation=world.RELATIONS, direction=world.DIRECTIONS,
+)  # fmt: skip
+# What a phrase may say, by group: exactly one value of a group is true of an actor or a clip.
+GROUPS: dict[str, tuple] = {
+    name: _VALUES[name] for name in ("subject", "colour", "place", "time", "weather", "size", "motion")
+} | {"deed": _DEEDS}
+# How often a wrong caption errs in what. Shapes, roles and movement take longest to learn; the setting is easy.
+_ERRS = dict(subject=3, colour=2, size=1, motion=3, relation=2, other_subject=3, other_colour=2, direction=3,
+             place=1, time=1, weather=1, roles=5)  # fmt: skip
+
+
+def phrases(rng: random.Random) -> list[str]:
+    """One wording of every value of every group, in the order of GROUPS."""
+    return [_phrase(name, value, rng) for name, values in GROUPS.items() for value in values]
+
+
+def _phrase(name: str, value, rng: random.Random) -> str:
+    if name == "deed":
+        relation, direction = value
+        way = [captions.say("direction", direction, rng)[0]] if direction else []
+        return " ".join(["something", captions.say("relation", relation, rng)[0], "something", *way])
+    words = captions.say(name, value, rng)[0]
+    if name == "subject":
+        return captions.with_article(words)
+    return words if name in world.SETTING else f"something {words}"
+
+
+def truth(scenes: Sequence[Scene]) -> dict[str, np.ndarray]:
+    """Which values hold: float32 [scene, value] by group; a row sums to 1, or to 0 where nothing holds.
+
+    Two actors share the row of subject and colour; size and motion are said of one actor alone, deeds of two.
+    """
+    shares = {name: np.zeros((len(scenes), len(values)), np.float32) for name, values in GROUPS.items()}
+    for i, scene in enumerate(scenes):
+        actors = [a for a in (scene.actor, scene.other) if a is not None]
+        held: dict[str, list] = {name: [getattr(scene, name)] for name in world.SETTING}
+        held |= {name: [getattr(a, name) for a in actors] for name in ("subject", "colour")}
+        if scene.other is None:
+            held |= dict(size=[scene.actor.size], motion=[scene.motion])
+        else:
+            held["deed"] = [(scene.relation, scene.direction)]
+        for name, values in held.items():
+            for value in values:
+                shares[name][i, GROUPS[name].index(value)] += 1 / len(values)
+    return shares
+
+
+def wrong(told: dict[str, str], rng: random.Random) -> dict[str, str]:
+    """The facts of a caption with one of them changed, or with the roles of its two actors exchanged."""
+    kinds = [*told, "roles"] if "relation" in told else list(told)
+    kind = rng.choices(kinds, [_ERRS[k] for k in kinds])[0]
+    changed = dict(told)
+    if kind == "roles":
+        for trait in ("subject", "colour"):
+            for name, source in ((trait, f"other_{trait}"), (f"other_{trait}", trait)):
+                changed.pop(name, None)
+                if source in told:
+                    changed[name] = told[source]
+        return changed
+    taken = {told[k] for k in ("subject", "other_subject") if k in told} if "subject" in kind else {told[kind]}
+    options = [v for v in _VALUES[kind.removeprefix("other_")] if v not in taken]
+    turned = world.OPPOSITE.get(told[kind])
+    # The opposite way is the mistake that takes the order of frames to see.
+    changed[kind] = turned if turned and rng.random() < 0.5 else rng.choice(options)
+    return changed
