@@ -112,7 +112,8 @@ def bump_chart(
         colour = LINES[place] if place < len(LINES) else MUTE
         traces.append(
             go.Scatter(
-                x=list(range(steps + 1)), y=[int(before[i]), *rank[:, i].tolist()], mode="lines", name=hover[i],
+                x=list(range(steps + 1)), y=[int(before[i]), *rank[:, i].tolist()], mode="lines",
+                name=hover[i], meta=i, legendrank=place + 1,
                 line=dict(color=colour, width=3.5 if place == 0 else 1.8, shape="spline", smoothing=0.5),
                 hovertemplate=f"{hover[i]}<br>step %{{x}}: rank %{{y}}<extra></extra>",
             )
@@ -172,7 +173,8 @@ def noise_bands(
             go.Scatter(x=steps, y=high[:, i].tolist(), **band),
             go.Scatter(x=steps, y=low[:, i].tolist(), fill="tonexty", fillcolor=_faint(colour), **band),
             go.Scatter(
-                x=steps, y=mean[:, i].tolist(), mode="lines", line=dict(color=colour, width=2.5), name=hover[i],
+                x=steps, y=mean[:, i].tolist(), mode="lines", line=dict(color=colour, width=2.5), name=hover[i], meta=i,
+                legendrank=place + 1,
                 hovertemplate=f"{hover[i]}<br>step %{{x}}: mean %{{y:.1%}}<extra></extra>",
             ),
         ]  # fmt: skip
@@ -204,7 +206,7 @@ def words(
     hover = _hover(names)
     traces = [
         go.Bar(
-            x=list(range(count)), y=share[:, i].tolist(), marker=dict(color=LINES[place]), name=hover[i],
+            x=list(range(count)), y=share[:, i].tolist(), marker=dict(color=LINES[place]), name=hover[i], meta=i,
             hovertemplate=f"{hover[i]}<br>%{{y:.1%}}<extra></extra>",
         )
         for place, i in enumerate(kept)

@@ -2,7 +2,8 @@
 
 Pure: tensors in, tensors and numbers out. The app, scripts, notebooks and figures.py read trajectories here.
 Letters: S seeds, T steps, K candidates. Predictions of the published generator are read through a softmax and
-share one winner; those of the open-set generator are probabilities of a match, each candidate for itself.
+share one winner; those of the open-set generator are probabilities of a match, each candidate for itself. A column
+is what may win: a candidate or, with the open-set generator, "no match", the last one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from diffusionret.model import READOUT, Trajectory
-from diffusionret.openset import no_match_probability
 
 PUBLISHED, OPEN_SET = "published", "open-set"
 
@@ -45,10 +45,15 @@ def seeds_of(trajectory: Trajectory, every_query: bool = False) -> Tensor:
     return x0_raw if every_query else x0_raw[:, :, 0]
 
 
-def no_match(x0: Float[Tensor, "step seed candidate"]) -> Float[Tensor, "step seed"]:
-    """Open-set only: how probable each seed finds it, at each step, that no candidate matches."""
-    steps, seeds, _ = x0.shape
-    return no_match_probability(x0.double().flatten(0, 1)[None]).view(steps, seeds)
+def columns(x0_raw: Float[Tensor, "*rest candidate"], form: str = PUBLISHED) -> Float[Tensor, "*rest column"]:
+    """`shares` and, with the open-set generator, behind them the probability that no candidate matches.
+
+    The bits of one prediction are independent given its state, so this is the product of (1 - x0) / 2.
+    """
+    share = shares(x0_raw, form)
+    if form == PUBLISHED:
+        return share
+    return torch.cat([share, (1 - share).prod(dim=-1, keepdim=True)], dim=-1)
 
 
 def ranks(values: Float[Tensor, "*rest candidate"]) -> Int[Tensor, "*rest candidate"]:
@@ -79,10 +84,9 @@ def entropy(share: Float[Tensor, "*rest candidate"], form: str = PUBLISHED) -> F
 class Crowd:
     """What several noises make of one query.
 
-    share [step seed candidate]: as `shares` reads them. mean, low, high [step candidate]: over seeds, with the
-    10 % and 90 % quantiles. leaders [step seed]. winner: of the mean at the end. agree: how many seeds end with
-    it. together: the step, from 1, from which all leaders stay the same, None where they never do. none
-    [step seed]: p(no candidate matches), None for the published generator.
+    share [step seed column]: as `columns` reads them. mean, low, high [step column]: over seeds, with the 10 % and
+    90 % quantiles. leaders [step seed]: columns. winner: the column that leads the mean at the end. agree: how many
+    seeds end with it. together: the step, from 1, from which all leaders stay the same, None where they never do.
     """
 
     share: Tensor
@@ -93,7 +97,6 @@ class Crowd:
     winner: int
     agree: int
     together: int | None
-    none: Tensor | None
 
     @property
     def seeds(self) -> int:
@@ -109,10 +112,10 @@ class Crowd:
 def crowd(trajectory: Trajectory) -> Crowd:
     """The seeds of one query's trajectory; one without a seed axis is a crowd of one."""
     x0_raw = seeds_of(trajectory)
-    share = shares(x0_raw, trajectory.form)
+    share = columns(x0_raw, trajectory.form)
     mean = share.mean(dim=1)
     low, high = share.quantile(torch.tensor([0.1, 0.9], dtype=share.dtype), dim=1)
-    leaders = x0_raw.argmax(dim=-1)
+    leaders = share.argmax(dim=-1)
     winner = int(mean[-1].argmax())
     apart = (leaders != leaders[-1, 0]).any(dim=1).nonzero()
     together = int(apart[-1]) + 2 if len(apart) else 1
@@ -125,12 +128,11 @@ def crowd(trajectory: Trajectory) -> Crowd:
         winner=winner,
         agree=int((leaders[-1] == winner).sum()),
         together=together if together <= len(leaders) else None,
-        none=None if trajectory.form == PUBLISHED else no_match(x0_raw),
     )
 
 
 def seed_variance(crowd: Crowd) -> float:
-    """The share, in [0, 1], of the variance of the final shares over candidates and seeds that the seed explains."""
+    """The share, in [0, 1], of the variance of the final shares over columns and seeds that the seed explains."""
     last = crowd.share[-1]
     total = float(((last - last.mean()) ** 2).mean())
     return float(last.var(dim=0, correction=0).mean()) / total if total else 0.0

@@ -6,7 +6,6 @@ import base64
 import json
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from analysis import readings
@@ -18,6 +17,7 @@ from .clips import name_of, url
 from .search import percent
 
 NO_GENERATOR = "This model has no generator, so there is nothing to watch: it ranks by similarity only."
+NO_MATCH = "no match"
 TEMPLATE = '<div class="dr-player"></div>'
 # How many noises are tried beside the one that is played.
 SEEDS = 16
@@ -61,20 +61,17 @@ def payload(result: SearchResult, noises: Trajectory) -> dict:
     """
     drawn = candidates(result)
     crowd = readings.crowd(noises)
-    share, mean = with_no_match(crowd)
-    seeds = crowd.seeds
     return {
         "query": result.query,
         "form": noises.form,
         "seed": result.settings.seed,
-        "seeds": seeds,
+        "seeds": crowd.seeds,
         "settings": {"candidates": result.settings.candidates, "steps": result.settings.steps},
         "sentence": sentence(drawn, crowd),
         "candidates": [candidate(hit) for hit in drawn],
         **states(result.trajectory),
-        "mean": pack(mean),
-        "crowd": pack_small(share),
-        "settled": readings.settled(crowd.leaders[:, 0]),
+        "mean": pack(crowd.mean),
+        "crowd": pack_small(crowd.share),
         "winner": crowd.winner,
     }
 
@@ -114,30 +111,31 @@ def candidate(hit: Hit) -> dict:
 
 def sentence(drawn: list[Hit], crowd: Crowd) -> str:
     """What happens in this trajectory, what it changes, and how much of that the noise decides. Plain text."""
-    parts = [_happens(drawn, crowd), _changes(drawn), _noise(crowd)]
+    parts = [_happens(drawn, crowd), _changes(drawn), _noise(crowd, len(drawn))]
     return " ".join(filter(None, parts))
 
 
-def called(hit: Hit) -> str:
-    """A candidate's name in a sentence."""
+def called(drawn: list[Hit], column: int) -> str:
+    """A column's name in a sentence."""
+    if column == len(drawn):
+        return NO_MATCH
+    hit = drawn[column]
     return f"“{name_of(hit.id, hit.caption).rstrip('.')}”"
 
 
 def _happens(drawn: list[Hit], crowd: Crowd) -> str:
-    if crowd.none is not None:
-        none = float(crowd.none[-1].mean())
-        if none >= 0.5:
-            return f"Out of noise comes: no match here, p = {percent(none)}."
-    steps = len(crowd.leaders)
-    leaders = crowd.leaders[:, 0]
+    steps, columns = crowd.mean.shape
+    together = columns > len(drawn)  # what is drawn: the mean over seeds (open-set), or the first seed
+    leaders = crowd.mean.argmax(dim=-1) if together else crowd.leaders[:, 0]
     winner = int(leaders[-1])
+    p = percent(float(crowd.mean[-1, winner]))
+    if winner == len(drawn):
+        return f"Out of noise comes: no match here, p = {p}."
     step = readings.settled(leaders)
     lead = "leads from the first step" if step == 1 else f"takes the lead for good at step {step} of {steps}"
-    if crowd.none is None:
-        ends = f"ends with {percent(float(crowd.share[-1, 0, winner]))} of the share"
-    else:
-        ends = f"matches with p = {percent(float(crowd.mean[-1, winner]))}"
-    return f"Out of noise, {called(drawn[winner])} {lead} and {ends}."
+    share = percent(float(crowd.share[-1, 0, winner]))
+    ends = f"matches with p = {p}" if together else f"ends with {share} of the share"
+    return f"Out of noise, {called(drawn, winner)} {lead} and {ends}."
 
 
 def _changes(drawn: list[Hit]) -> str:
@@ -151,8 +149,9 @@ def _changes(drawn: list[Hit]) -> str:
     return f"{moved}, the first from rank {first.base_rank}."
 
 
-def _noise(crowd: Crowd) -> str:
+def _noise(crowd: Crowd, count: int) -> str:
     seeds = crowd.seeds
+    what = NO_MATCH if crowd.winner == count else "the same clip"
     if seeds == 1:
         return ""
     least, most = crowd.spread
@@ -160,8 +159,8 @@ def _noise(crowd: Crowd) -> str:
         if most - least < HARDLY:
             return f"The noise hardly matters: all {seeds} noises tried end alike."
         span = f"{percent(least)} to {percent(most)}"
-        return f"The noise decides how clearly: all {seeds} tried end with the same clip, at {span}."
-    return f"The noise matters: of {seeds} tried, {crowd.agree} end with the same clip."
+        return f"The noise decides how clearly: all {seeds} tried end with {what}, at {span}."
+    return f"The noise matters: of {seeds} tried, {crowd.agree} {'ends' if crowd.agree == 1 else 'end'} with {what}."
 
 
 # --- arrays ---------------------------------------------------------------------------------------------
@@ -176,11 +175,3 @@ def pack_small(values: Tensor) -> str:
     """Values in [0, 1] as base64 of little-endian uint16, in 65,535ths."""
     whole = (values.clamp(0, 1) * 65535).round().numpy().astype(np.dtype("<u2"))
     return base64.b64encode(whole.tobytes()).decode("ascii")
-
-
-def with_no_match(crowd: Crowd) -> tuple[Tensor, Tensor]:
-    """Shares [step seed column] and their means [step column]: the candidates and, where it is known, no match."""
-    if crowd.none is None:
-        return crowd.share, crowd.mean
-    share = torch.cat([crowd.share, crowd.none[..., None]], dim=-1)
-    return share, torch.cat([crowd.mean, crowd.none.mean(dim=1)[:, None]], dim=-1)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from analysis import readings
 from diffusionret.model import Trajectory
 
 from .clips import name_of, url
 from .search import percent
-from .watch import states
+from .watch import NO_MATCH, SEEDS, pack
 from .watch_scene import Scene
 
 
 def compare(scene: Scene, asked: dict) -> dict:
-    """Two trajectories over one list of candidates, and the difference in a sentence."""
+    """Two distributions over one list of columns, step by step, and the difference in a sentence."""
     other = asked["other"]
     query = " ".join(str(other["query"]).split()) or scene.result.query
     if query != scene.result.query:
@@ -32,17 +32,20 @@ def _queries(scene: Scene, query: str) -> dict:
     assert second.trajectory is not None
     mine, theirs = scene.trajectory.candidates[0].tolist(), second.trajectory.candidates[0].tolist()
     both = list(dict.fromkeys(i for pair in zip(mine, theirs, strict=True) for i in pair))[:count]
-    pair = scene.denoise([scene.result.query, query], candidates=torch.tensor(both)[None])
-    a, b = (_one(pair, q) for q in range(2))
+    columns = torch.tensor(both)[None]
+    sides = [
+        scene.denoise([text], candidates=columns, seeds=scene.seeds) for text in (scene.result.query, query)
+    ]
     shared = len(set(mine) & set(theirs))
     said = f"Over the best {count} of both, taken in turn (the two searches share {shared} candidates): "
-    return _result(scene, both, a, b, said, "this query", f"“{query}”")
+    return _result(scene, both, sides, said, ["this query", f"“{query}”"])
 
 
 def _settings(scene: Scene, other: dict) -> dict:
-    """The same query with other steps, schedule, eta, candidates or seed."""
+    """The same query with other steps, schedule, eta, candidates or seed, or with the other generator."""
     retriever, settings = scene.retriever, scene.result.settings
-    trained = retriever.model.generator_config(scene.form).schedule
+    form = other.get("form") or scene.form
+    trained = retriever.model.generator_config(form).schedule
     count = min(_number(other, "candidates", settings.candidates), len(retriever.gallery))
     eta = float(other.get("eta") or 0)
     schedule = other.get("schedule") or trained
@@ -52,34 +55,35 @@ def _settings(scene: Scene, other: dict) -> dict:
     }
     mine = scene.trajectory.candidates[0].tolist()
     theirs = mine
+    query = [scene.result.query]
     if count != len(mine):
-        found = retriever.search(
-            scene.result.query, count, count, 1, settings.seed, form=scene.form
-        ).trajectory
+        found = retriever.search(query[0], count, count, 1, settings.seed, form=scene.form).trajectory
         assert found is not None
         theirs = found.candidates[0].tolist()
-    query = [scene.result.query]
-    a = _one(scene.denoise(query), 0)
-    b = _one(
-        scene.denoise(query, candidates=torch.tensor([theirs]), schedule=schedule, eta=eta, **changes),
-        0,
-    )
+    sides = [
+        scene.denoise(query, seeds=scene.seeds),
+        scene.denoise(
+            query, candidates=torch.tensor([theirs]), schedule=schedule, eta=eta, form=form,
+            seeds=SEEDS if form == readings.OPEN_SET else 1, **changes,
+        ),
+    ]  # fmt: skip
     said = [
         f"{name} {value}" for name, value, same in (
-            ("steps", changes["steps"], settings.steps), ("noise", changes["seed"], settings.seed),
-            ("candidates", count, settings.candidates), ("schedule", schedule, trained), ("eta", eta, 0.0),
+            ("generator", form, scene.form), ("steps", changes["steps"], settings.steps),
+            ("noise", changes["seed"], settings.seed), ("candidates", count, settings.candidates),
+            ("schedule", schedule, trained), ("eta", eta, 0.0),
         ) if value != same
     ]  # fmt: skip
     label = ", ".join(said) or "the same settings"
     longer = mine if len(mine) >= len(theirs) else theirs
-    result = _result(scene, longer, a, b, f"With {label}: ", "as played", label)
+    result = _result(scene, longer, sides, f"With {label}: ", ["as played", label])
     if schedule != trained:
         result["warning"] = f"The model was trained with the {trained} schedule: it does not know this one."
     return result
 
 
 def _result(
-    scene: Scene, positions: list[int], a: Trajectory, b: Trajectory, said: str, first: str, second: str
+    scene: Scene, positions: list[int], sides: list[Trajectory], said: str, labels: list[str]
 ) -> dict:
     gallery = scene.retriever.gallery
     items = [
@@ -91,40 +95,48 @@ def _result(
         }
         for i in positions
     ]
+    if any(side.form == readings.OPEN_SET for side in sides):
+        items.append({"name": "", "caption": NO_MATCH, "poster": "", "video": ""})
+    shares = [_shares(side, len(positions), len(items)) for side in sides]
     return {
-        "sentence": said + _difference(a, b, [item["caption"] for item in items], scene.form),
-        "labels": [first, second],
+        "sentence": said + _difference(shares, [item["caption"] for item in items]),
+        "labels": labels,
         "candidates": items,
-        "form": scene.form,
-        "sides": [states(a), states(b)],
+        "sides": [pack(share) for share in shares],
     }
 
 
-def _difference(a: Trajectory, b: Trajectory, names: list[str], form: str) -> str:
-    """Winners, when they settled, and how far apart the final distributions are. Both start with one order."""
-    shares, winners, steps = [], [], []
-    for trajectory in (a, b):
-        x0_raw = readings.seeds_of(trajectory)[:, 0]
-        shares.append(readings.shares(x0_raw[-1], form))
-        winners.append(int(x0_raw[-1].argmax()))
-        steps.append((readings.settled(x0_raw.argmax(dim=-1)), len(x0_raw)))
-    common = min(map(len, shares))
-    when = " and ".join(f"at step {s} of {n}" for s, n in steps)
-    at = [percent(float(share[w])) for share, w in zip(shares, winners, strict=True)]
+def _shares(side: Trajectory, count: int, columns: int) -> Float[Tensor, "step column"]:
+    """Mean shares over seeds, laid out over the columns of both sides: `count` candidates, then no match."""
+    mean = readings.crowd(side).mean
+    known = side.candidates.shape[1]
+    laid = mean.new_zeros(len(mean), columns)
+    laid[:, :known] = mean[:, :known]
+    if mean.shape[1] > known:
+        laid[:, count] = mean[:, known]
+    return laid
+
+
+def _difference(shares: list[Tensor], names: list[str]) -> str:
+    """Winners, when they settled, and where the final distributions are farthest apart."""
+    leaders = [share.argmax(dim=-1) for share in shares]
+    winners = [int(leader[-1]) for leader in leaders]
+    at = [percent(float(share[-1, w])) for share, w in zip(shares, winners, strict=True)]
+    when = " and ".join(f"at step {readings.settled(leader)} of {len(leader)}" for leader in leaders)
+    first, second = (_named(names[w]) for w in winners)
     if winners[0] == winners[1]:
-        name = names[winners[0]].rstrip(".")
-        same = f"both end with “{name}”, at {at[0]} and {at[1]}, settled {when}"
+        same = f"both end with {first}, at {at[0]} and {at[1]}, settled {when}"
     else:
-        first, second = (names[w].rstrip(".") for w in winners)
-        same = f"one ends with “{first}” ({at[0]}), the other with “{second}” ({at[1]}), settled {when}"
-    apart = float((shares[0][:common] - shares[1][:common]).abs().sum()) / 2
-    return f"{same}; {percent(min(apart, 1.0))} of the distribution differs."
+        same = f"one ends with {first} ({at[0]}), the other with {second} ({at[1]}), settled {when}"
+    apart = (shares[0][-1] - shares[1][-1]).abs()
+    most = int(apart.argmax())
+    if float(apart[most]) < 0.001:
+        return f"{same}; no candidate differs by 0.1\u00a0% or more."
+    return f"{same}; {_named(names[most])} differs most, by {percent(float(apart[most]))}."
 
 
-def _one(trajectory: Trajectory, q: int) -> Trajectory:
-    """One query of a trajectory without seeds."""
-    x, x0, x0_raw = (v[:, q : q + 1] for v in (trajectory.x, trajectory.x0, trajectory.x0_raw))
-    return replace(trajectory, candidates=trajectory.candidates[q : q + 1], x=x, x0=x0, x0_raw=x0_raw)
+def _named(name: str) -> str:
+    return name if name == NO_MATCH else f"“{name.rstrip('.')}”"
 
 
 def _number(other: dict, name: str, otherwise: int) -> int:

@@ -24,7 +24,7 @@ def inside(scene: Scene, asked: dict) -> dict:
     asked["candidate"]: the column to explain; the winner when it is None. It stands beside its strongest rival.
     """
     model, hits = scene.retriever.model, scene.drawn
-    last = readings.crowd(scene.trajectory).mean[-1]
+    last = readings.crowd(scene.trajectory).mean[-1, : len(hits)]
     chosen = asked.get("candidate")
     chosen = int(last.argmax()) if chosen is None else int(chosen)
     if not 0 <= chosen < len(hits):
@@ -128,7 +128,7 @@ def _why(scene: Scene, shown: list[int], tokens: list[dict], clips: list[dict]) 
     ahead.sort(reverse=True)
     gain = [f"“{word}”" for by, word in ahead if by > 0][:3]
     loss = [f"“{word}”" for by, word in reversed(ahead) if by < 0][:2]
-    first, second = (called(scene.drawn[i]) for i in shown)
+    first, second = (called(scene.drawn, i) for i in shown)
     if not gain:
         return f"No word fits {first} better than {second}: the whole sentence decides."
     against = f"; {_and(loss)} {'speaks' if len(loss) == 1 else 'speak'} against" if loss else ""

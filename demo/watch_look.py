@@ -7,6 +7,7 @@ keeps no state. Figures come from analysis/figures.py, numbers from analysis/rea
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +23,7 @@ from diffusionret.diffusion import add_noise
 from . import watch_compare, watch_export, watch_inside
 from .clips import url
 from .search import percent
-from .watch import SEEDS, called, pack, pack_small, with_no_match
+from .watch import SEEDS, called, pack, pack_small
 from .watch_scene import Scene
 
 # Plotly's own script, as its package brings it: served from here, fetched from nowhere.
@@ -69,13 +70,14 @@ def drawing(figure: Figure) -> str:
 
 def whole(scene: Scene, asked: dict) -> dict:
     """The whole trajectory of the seed that is played: heat map, ranks, entropy and the leader's share."""
-    share = readings.shares(scene.x0_raw, scene.form)
-    entropy, leaders = readings.entropy(share, scene.form), scene.x0_raw.argmax(dim=-1)
+    share = readings.columns(scene.x0_raw, scene.form)
+    count = len(scene.drawn)
+    entropy, leaders = readings.entropy(share[:, :count], scene.form), share.argmax(dim=-1)
+    # A share may be too small for a number of its own, a prediction is not.
+    shown = scene.x0_raw if scene.form == readings.PUBLISHED else share
     before = torch.arange(1, share.shape[1] + 1)
     settled, changed = readings.settled(leaders), readings.changes(leaders)
-    most = float(readings.entropy(torch.full_like(share[:1], 1 / share.shape[1]), scene.form))
-    if scene.form == readings.OPEN_SET:
-        most = float(share.shape[1])
+    most = math.log2(count) if scene.form == readings.PUBLISHED else float(count)
     steps = len(leaders)
     if changed:
         lead = f"The lead changes hands {_times(changed)}; after step {settled} of {steps} the winner never changes."
@@ -85,8 +87,8 @@ def whole(scene: Scene, asked: dict) -> dict:
     return {
         "sentence": f"{lead} {bits}",
         "heat": drawing(figures.heat_map(share, scene.names)),
-        "ranks": drawing(figures.bump_chart(readings.ranks(scene.x0_raw), before, scene.names)),
-        "uncertainty": drawing(figures.uncertainty(entropy, share.amax(dim=-1), settled, most)),
+        "ranks": drawing(figures.bump_chart(readings.ranks(shown), before, scene.names)),
+        "uncertainty": drawing(figures.uncertainty(entropy, share.amax(dim=-1), settled, max(most, 1.0))),
     }
 
 
@@ -96,7 +98,7 @@ def noise(scene: Scene, asked: dict) -> dict:
     if not isinstance(seeds, int) or not 1 <= seeds <= MOST_SEEDS:
         raise ValueError(f"Choose from 1 to {MOST_SEEDS} noises.")
     crowd = readings.crowd(scene.denoise([scene.result.query], seeds=seeds))
-    winner = called(scene.drawn[crowd.winner])
+    winner = called(scene.drawn, crowd.winner)
     least, most = crowd.spread
     parts = [f"{crowd.agree} of {seeds} {'noise ends' if seeds == 1 else 'noises end'} with {winner}."]
     if seeds > 1:
@@ -107,15 +109,14 @@ def noise(scene: Scene, asked: dict) -> dict:
         parts.append(
             f"The seed explains {percent(readings.seed_variance(crowd))} of the variance of the result."
         )
-    share, mean = with_no_match(crowd)
-    settled = mean[-1].argsort(descending=True, stable=True)[:6].tolist()
-    names = [*scene.names, "no match"]
+    last, names = crowd.mean[-1], scene.names
+    settled = last.argsort(descending=True, stable=True)[:6].tolist()
     return {
         "sentence": " ".join(parts),
         "seeds": seeds,
-        "crowd": pack_small(share),
-        "settled": [{"index": i, "caption": names[i], "share": float(mean[-1, i])} for i in settled],
-        "bands": drawing(figures.noise_bands(crowd.low, crowd.mean, crowd.high, scene.names)),
+        "crowd": pack_small(crowd.share),
+        "settled": [{"index": i, "caption": names[i], "share": float(last[i])} for i in settled],
+        "bands": drawing(figures.noise_bands(crowd.low, crowd.mean, crowd.high, names)),
         "agreement": drawing(figures.agreement(crowd.leaders, crowd.winner)),
     }
 
@@ -126,14 +127,14 @@ def words(scene: Scene, asked: dict) -> dict:
     if len(spoken) > MOST_WORDS:
         raise ValueError(f"Word by word works up to {MOST_WORDS} words; this query has {len(spoken)}.")
     parts = [" ".join(spoken[: i + 1]) for i in range(len(spoken))]
-    trajectory = scene.denoise(parts)
-    x0_raw = readings.seeds_of(trajectory, every_query=True)[-1, 0]
-    share = readings.shares(x0_raw, scene.form)
-    leaders = x0_raw.argmax(dim=-1)
+    trajectory = scene.denoise(parts, seeds=scene.seeds)
+    last = readings.seeds_of(trajectory, every_query=True)[-1]
+    share = readings.columns(last, scene.form).mean(dim=0)
+    leaders = share.argmax(dim=-1)
     step = readings.settled(leaders)
     moved = (share[1:] - share[:-1]).abs().sum(dim=-1) / 2
-    sentence = f"From “{spoken[step - 1]}” on, {called(scene.drawn[int(leaders[-1])])} leads."
-    if len(moved):
+    sentence = f"From “{spoken[step - 1]}” on, {called(scene.drawn, int(leaders[-1]))} leads."
+    if len(moved) and scene.form == readings.PUBLISHED:  # other probabilities have no common whole
         most = int(moved.argmax()) + 1
         sentence += f" “{spoken[most]}” moves most: {percent(float(moved[most - 1].clamp(max=1)))} of the distribution."
     return {
@@ -159,7 +160,7 @@ def forward(scene: Scene, asked: dict) -> dict:
     return {
         "sentence": (
             f"Training takes a known answer x₀, {kind}, and drowns it in noise. Here the answer is assumed to be "
-            f"{called(scene.drawn[winner])}, which the generator ended with; a typed query has no known one."
+            f"{called(scene.drawn, winner)}, which the generator ended with; a typed query has no known one."
         ),
         "x": pack(x),
         "map": drawing(figures.state_map(x, scene.names)),
@@ -170,7 +171,7 @@ def familiar(scene: Scene, asked: dict) -> dict:
     """How usual the query is, as a percentile among held-out captions, beside p(candidates | query)."""
     report = scene.result.ood
     answer = report.familiar if report else None
-    share = float(readings.crowd(scene.trajectory).mean[-1].max())
+    share = float(readings.crowd(scene.trajectory).mean[-1, : len(scene.drawn)].max())
     honest = (
         "The generator models p(candidates | query): given this query, which candidate. How usual the query itself "
         "is, p(query), it does not say; that comes from a density over the training captions. The two stand side by "

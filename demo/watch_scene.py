@@ -12,7 +12,7 @@ from diffusionret import Hit, Retriever, SearchResult
 from diffusionret.model import Trajectory
 
 from .clips import name_of
-from .watch import candidates
+from .watch import NO_MATCH, SEEDS, candidates
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,14 @@ class Scene:
 
     @property
     def names(self) -> list[str]:
-        return [name_of(hit.id, hit.caption) for hit in self.drawn]
+        """Of the columns: the candidates and, with the open-set generator, no match."""
+        none = [NO_MATCH] if self.form == readings.OPEN_SET else []
+        return [name_of(hit.id, hit.caption) for hit in self.drawn] + none
+
+    @property
+    def seeds(self) -> int:
+        """How many noises an answer takes: one sample of the open-set generator says yes or no."""
+        return SEEDS if self.form == readings.OPEN_SET else 1
 
     @property
     def x0_raw(self) -> torch.Tensor:

@@ -103,15 +103,16 @@ def test_the_sentence_on_the_noise_follows_the_seeds(result, last, says):
 
 
 def test_an_open_set_trajectory_brings_a_bar_for_no_match(result):
-    x0 = torch.tensor([[[0.0, 0, 0], [0, 0, 0]], [[1.0, -1, -1], [-1, -1, -1]]])
+    x0 = torch.tensor([[[0.0, 0, 0]] * 4, [[1.0, -1, -1], [-1, -1, -1], [-1, -1, -1], [-1, 1, -1]]])
     drawn = replace(result, trajectory=open_set(x0))
     sent = watch.payload(drawn, open_set(x0))
-    assert sent["form"] == "open-set" and sent["seeds"] == 2
-    assert unpack(sent["mean"], 4)[-1].tolist() == [0.5, 0, 0, 0.5]
-    crowd = unpack(sent["crowd"], 4, "<u2").reshape(2, 2, 4)
-    assert crowd[-1].tolist() == [[65535, 0, 0, 0], [0, 0, 0, 65535]]
+    assert sent["form"] == "open-set" and sent["seeds"] == 4
+    assert unpack(sent["mean"], 4)[-1].tolist() == [0.25, 0.25, 0, 0.5]
+    crowd = unpack(sent["crowd"], 4, "<u2").reshape(2, 4, 4)
+    assert crowd[-1].argmax(axis=1).tolist() == [0, 3, 3, 1] and crowd[-1].max() == 65535
     assert crowd[0, 0, 3] == round(65535 / 8)
-    assert "no match here, p = 50" in sent["sentence"]
+    assert sent["winner"] == 3 and "no match here, p = 50" in sent["sentence"]
+    assert "of 4 tried, 2 end with no match" in sent["sentence"]
     sure = watch.payload(drawn, open_set(torch.tensor([[[1.0, -1, -1]]])))
     assert "matches with p = 100" in sure["sentence"]
 

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from tiny import CONFIG, features, tiny_model
 
 from analysis import readings
-from demo import watch_export, watch_look
+from demo import watch, watch_export, watch_look
 from diffusionret import Gallery, Retriever
 from diffusionret.config import OpenSetConfig
 
@@ -51,9 +52,11 @@ def floats(text: str, columns: int, kind: str = "<f4") -> np.ndarray:
 def test_the_whole_trajectory_draws_what_the_library_generated(look, retriever, form):
     found = look("whole")
     x0_raw = retriever.search("a red boat", 8, 8, 10, 2, form=form).trajectory.x0_raw[:, 0]
+    share = readings.columns(x0_raw, form)
     drawn = np.array(json.loads(found["heat"])["data"][0]["z"])
-    assert np.abs(drawn.T - readings.shares(x0_raw, form).numpy()).max() < 1e-5
-    settled = readings.settled(x0_raw.argmax(-1))
+    assert drawn.shape[0] == (9 if form == "open-set" else 8)
+    assert np.abs(drawn.T - share.numpy()).max() < 1e-5
+    settled = readings.settled(share.argmax(-1))
     assert f"step {settled} of 10" in found["sentence"] or "from the first step" in found["sentence"]
     assert f"settled at step {settled}" in found["uncertainty"]
 
@@ -72,26 +75,45 @@ def test_as_many_noises_as_asked(look, retriever, form, seeds):
 
 def test_two_queries_meet_on_the_best_of_both(look, retriever, form):
     found = look("compare", other={"query": "two dogs"})
-    names = [item["name"] for item in found["candidates"]]
+    names = [item["name"] for item in found["candidates"] if item["name"]]
     tops = [
         min(retriever.search(q, 8, 8, 10, form=form).hits, key=lambda h: h.base_rank).id
         for q in ("a red boat", "two dogs")
     ]
     assert len(set(names)) == 8 and set(tops) <= set(names[:2])
-    assert len(found["sides"]) == 2 and "of the distribution differs" in found["sentence"]
+    count = len(found["candidates"])
+    assert count == (9 if form == "open-set" else 8) and "differ" in found["sentence"]
+    positions = [retriever.gallery.position(name) for name in names]
+    for query, side in zip(("a red boat", "two dogs"), found["sides"], strict=True):
+        walk = retriever.denoise(
+            [query], torch.tensor([positions]), 10, 2, watch.SEEDS if form == "open-set" else 1, form=form
+        )
+        assert np.abs(floats(side, count)[-1][:8] - walk.probability[0].numpy()).max() < 1e-5
 
 
 def test_two_settings_share_candidates_and_an_untrained_schedule_is_labelled(look):
     same = look("compare", other={"query": "", "seed": 2})
-    assert same["sides"][0] == same["sides"][1] and "< 0.1" in same["sentence"].replace("\u00a0", " ")
+    assert same["sides"][0] == same["sides"][1] and "no candidate differs" in same["sentence"]
     assert "warning" not in same
     other = look(
         "compare", other={"query": "", "schedule": "cosine", "steps": "4", "candidates": 5, "eta": "1"}
     )
-    assert len(other["sides"][1]["alpha_bar"]) == 4 and len(other["candidates"]) == 8
-    assert floats(other["sides"][1]["x"], 5).shape == (5, 5)
+    count = len(other["candidates"])
+    second = floats(other["sides"][1], count)
+    assert len(second) == 4 and (second[:, 5:8] == 0).all() and (second[-1, :5] > 0).any()
     answer = look("compare", other={"query": "", "schedule": "linear"})
     assert "problem" in answer or "trained with the cosine" in answer["warning"]
+
+
+def test_the_other_generator_answers_the_same_query(look, retriever, form):
+    other = "published" if form == "open-set" else "open-set"
+    found = look("compare", other={"query": "", "form": other})
+    assert found["labels"][1] == f"generator {other}" and found["candidates"][-1]["caption"] == "no match"
+    open_set = floats(found["sides"][0 if form == "open-set" else 1], 9)
+    published = floats(found["sides"][1 if form == "open-set" else 0], 9)
+    library = retriever.search("a red boat", 8, 8, 10, 2, watch.SEEDS, "open-set")
+    assert open_set[-1, 8] == pytest.approx(library.no_match, abs=1e-5)
+    assert (published[:, 8] == 0).all() and published[-1].sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_inside_a_step_weights_are_distributions(look, form):
@@ -127,8 +149,10 @@ def test_attention_is_what_the_network_uses(retriever):
 def test_word_by_word_ends_with_the_query(look, retriever, form):
     found = look("words")
     assert [word["word"] for word in found["words"]] == ["a", "red", "boat"]
-    last = retriever.search("a red boat", 8, 8, 10, 2, form=form).trajectory.x0_raw[-1, 0]
+    seeds = watch.SEEDS if form == "open-set" else 1
+    last = readings.crowd(retriever.search("a red boat", 8, 8, 10, 2, seeds, form).trajectory).mean[-1]
     assert found["words"][-1]["leader"] == int(last.argmax())
+    assert found["words"][-1]["share"] == pytest.approx(float(last.max()), abs=1e-5)
     assert "Word by word works up to" in look("words", query="a " * 30)["problem"]
 
 

@@ -1,11 +1,18 @@
 // Look closer: folded panels under the player, one open at a time, all linked to its step.
 (() => {
-  const { part, button, clamp, decodeCrowd, decodeStates, floats, largest, look, opened, percent, rows } = window.DiffusionRet;
+  const { part, button, clamp, decodeCrowd, floats, largest, look, opened, percent, rows } = window.DiffusionRet;
   const LIGHT = {
     "#fdfdfc": "--dr-paper", "#f3f3f1": "--dr-wash", "#15171c": "--dr-ink", "#5d626d": "--dr-soft", "#e1e2e4": "--dr-line",
     "#b3b7bf": "--dr-mute", "#3a36d4": "--dr-signal", "#a2452f": "--dr-down", "#0a7352": "--dr-up",
   };
+  // Between the empty and the full cell of a map, as figures.py mixes them.
+  const RAMP = { "#e2e1f4": 0.1, "#a6a4e6": 0.42 };
   const colour = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
+  const mixed = (part_of) => {
+    const ends = ["--dr-wash", "--dr-signal"].map((name) => [1, 3, 5].map((i) => parseInt(colour(name).slice(i, i + 2), 16)));
+    return `rgb(${ends[0].map((v, i) => Math.round(v + part_of * (ends[1][i] - v)))})`;
+  };
+  const ours = (hex) => (RAMP[hex] ? mixed(RAMP[hex]) : LIGHT[hex] ? colour(LIGHT[hex]) : hex);
   let library = null; // Plotly, once a figure asked for it
 
   function plotly(source) {
@@ -20,15 +27,17 @@
   }
 
   // A figure of analysis/figures.py in the page's colours. With `player`, a line marks its step and a click goes there.
-  async function chart(host, found, key, title, text, player = null) {
+  // Lines that stand for a candidate (`meta`) are named below, by its poster and caption of `items`.
+  async function chart(host, found, key, title, text, player = null, items = []) {
     const box = part("figure", "dr-chart");
     const stand = part("div", "dr-chart-stand");
     box.append(part("h4", "", title), part("p", "dr-note", text), stand);
     host.append(box);
     const Plotly = await plotly(found.plotly);
     if (!stand.isConnected) return;
-    const json = found[key].replace(/#[0-9a-f]{6}/g, (hex) => (LIGHT[hex] ? colour(LIGHT[hex]) : hex));
-    const { data, layout } = JSON.parse(json);
+    const { data, layout } = JSON.parse(found[key].replace(/#[0-9a-f]{6}/g, ours));
+    const named = data.filter((trace) => items[trace.meta]);
+    if (named.length) box.append(legend(named, items));
     await Plotly.newPlot(stand, data, { ...layout, autosize: true }, { displayModeBar: false, responsive: true });
     if (!player) return;
     const mark = part("i", "dr-chart-mark");
@@ -47,6 +56,20 @@
       player.go(Math.round(step));
     });
     place();
+  }
+
+  function legend(traces, items) {
+    const list = part("ul", "dr-legend");
+    const front = traces[0].type === "bar" ? traces : [...traces].sort((a, b) => a.legendrank - b.legendrank);
+    list.append(...front.map((trace) => {
+      const item = items[trace.meta];
+      const row = part("li");
+      row.style.setProperty("--colour", (trace.line ?? trace.marker).color);
+      row.title = item.caption;
+      row.append(thumb(item), part("span", "", item.caption));
+      return row;
+    }));
+    return list;
   }
 
   // Bars on a canvas: shares from below, signed values about the middle, one of them marked.
@@ -125,7 +148,7 @@
     const found = await told(host, player, { panel: "whole" });
     if (!found) return;
     chart(host, found, "heat", "Share of every candidate at every step", "Click a step to go there.", player);
-    chart(host, found, "ranks", "Ranks by prediction", "The eight candidates that end in front; on the left, their rank by similarity.", player);
+    chart(host, found, "ranks", "Ranks by prediction", "The eight candidates that end in front; on the left, their rank by similarity.", player, player.data.items);
     chart(host, found, "uncertainty", "Uncertainty", "The leader’s share (solid) and the entropy of the distribution as a part of the most possible (dotted).", player);
   }
 
@@ -166,7 +189,7 @@
         });
       });
       if (found.seeds > 1) {
-        chart(place, found, "bands", "Bands over the noises", "Mean share, and the range that holds 80 % of the noises.", player);
+        chart(place, found, "bands", "Bands over the noises", "Mean share, and the range that holds 80 % of the noises.", player, data.items);
         chart(place, found, "agreement", "Agreement", "How many noises lead with the clip that wins in the end.", player);
       }
     };
@@ -186,10 +209,11 @@
     const form = part("form", "dr-form");
     const inputs = {};
     const known = { query: data.query, steps: data.settings.steps, candidates: data.settings.candidates, seed: data.seed };
-    for (const [name, label, kind] of FIELDS) {
+    const others = (data.forms ?? []).filter((form) => form !== data.form);
+    for (const [name, label, kind] of others.length ? [...FIELDS, ["form", "Generator", ["", ...others]]] : FIELDS) {
       const field = part("label", name === "query" ? "is-wide" : "", label);
       const input = part(Array.isArray(kind) ? "select" : "input");
-      if (Array.isArray(kind)) input.append(...kind.map((v) => Object.assign(part("option", "", v || "as trained"), { value: v })));
+      if (Array.isArray(kind)) input.append(...kind.map((v) => Object.assign(part("option", "", v || (name === "form" ? data.form : "as trained")), { value: v })));
       else input.type = kind;
       input.name = name;
       input.value = opened.get(`vs_${name}`) ?? known[name] ?? (Array.isArray(kind) ? kind[0] : "");
@@ -207,7 +231,8 @@
       const found = await told(place, player, { panel: "compare", other });
       if (!found) return;
       if (found.warning) place.append(part("p", "dr-problem is-mild", found.warning));
-      const sides = found.sides.map((side) => decodeStates(side, floats(side.x).length / (side.alpha_bar.length + 1), found.form === "open-set"));
+      const columns = found.candidates.length;
+      const sides = found.sides.map((side) => rows(floats(side), columns));
       const upper = drawing(place, found.labels[0], "", "is-share");
       const posters = part("div", "dr-strip");
       posters.append(...found.candidates.map((item) => Object.assign(thumb(item), { title: item.caption })));
@@ -216,13 +241,11 @@
       follow(player, () => {
         const part_of = player.at / player.data.steps;
         sides.forEach((side, i) => {
-          const frames = side.sharp ?? side.match.map((row) => row.slice(0, -1));
-          const row = new Float32Array(found.candidates.length);
-          const frame = Math.round(part_of * side.steps);
-          row.set(frames[frame]);
+          const frame = Math.round(part_of * side.length);
+          const row = frame ? side[frame - 1] : new Float32Array(columns);
           const canvas = [upper, lower][i];
           bars(canvas, row, 1, { leader: frame ? largest(row) : -1, down: i === 1 });
-          canvas.nextSibling.textContent = frame ? `Step ${frame} of ${side.steps}: ${found.candidates[largest(row)].caption}, ${percent(Math.max(...row))}` : "Pure noise";
+          canvas.nextSibling.textContent = frame ? `Step ${frame} of ${side.length}: ${found.candidates[largest(row)].caption}, ${percent(Math.max(...row))}` : "Pure noise";
         });
       });
     };
@@ -274,6 +297,9 @@
         });
       }
       const box = grid(place);
+      // A word's colour starts at the frame that it fits least, in either clip: words differ in their level.
+      const least = found.tokens.map((_, row) => Math.min(...found.clips.flatMap((clip) => clip.cosine[row])));
+      const most = Math.max(1e-6, ...found.tokens.map((token, row) => (token.own ? Math.max(...found.clips.flatMap((clip) => clip.cosine[row])) - least[row] : 0)));
       for (const clip of found.clips) {
         const table = part("table", "dr-words");
         const head = part("tr");
@@ -288,14 +314,14 @@
           if (!token.own) return;
           const line = part("tr");
           line.append(part("th", "", token.text), ...clip.cosine[row].map((v) => {
-            const cell = part("td", "", v.toFixed(2));
-            cell.style.setProperty("--fit", clamp(v, 0, 1));
+            const cell = part("td", "", (Math.round(100 * v) / 100 || 0).toFixed(2).replace("-", "−"));
+            cell.style.setProperty("--fit", (v - least[row]) / most);
             return cell;
           }));
           table.append(line);
         });
         const figure = part("figure", "dr-drawing");
-        figure.append(part("h4", "", clip.caption), part("p", "dr-note", "Words against frames (cosine); under each frame, its share of the query’s attention."), table);
+        figure.append(Object.assign(part("h4", "", clip.caption), { title: clip.caption }), part("p", "dr-note", "Words against frames (cosine); under each frame, its share of the query’s attention."), table);
         box.append(figure);
         frames(pictures, clip);
       }
@@ -316,7 +342,7 @@
       return row;
     }));
     host.append(strip);
-    chart(host, found, "chart", "The final distribution after each word", "Each colour is a candidate, on the same noise.");
+    chart(host, found, "chart", "The final distribution after each word", player.data.open ? "Each colour is a candidate. Several may match, so a column may rise above 100 %." : "Each colour is a candidate, on the same noise.", null, player.data.items);
   }
 
   async function forward(host, player) {

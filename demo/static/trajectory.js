@@ -17,7 +17,7 @@
     return e.map((v) => v / sum);
   }
 
-  const percent = (v) => `${(100 * v).toFixed(v < 0.0995 && v > 0 ? 1 : 0)}\u00a0%`;
+  const percent = (v) => (v > 0 && v < 0.001 ? "<\u00a00.1\u00a0%" : `${(100 * v).toFixed(v < 0.0995 && v > 0 ? 1 : 0)}\u00a0%`);
   const clamp = (v, low, high) => Math.min(Math.max(v, low), high);
   const sharp = (row) => softmax(row, SHARP);
   const published = (row) => softmax(Array.from(row, (v) => clamp(v, -1, 1)), 1);
@@ -78,6 +78,6 @@
   }
 
   window.DiffusionRet = {
-    ...window.DiffusionRet, clamp, decode, decodeCrowd, decodeStates, floats, largest, percent, rows,
+    ...window.DiffusionRet, clamp, decode, decodeCrowd, floats, largest, percent, rows,
   };
 })();
