@@ -90,17 +90,14 @@ class Calibration:
 
     def save(self, file: Path) -> None:
         """Write one safetensors file, which appears whole or not at all."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         file.parent.mkdir(parents=True, exist_ok=True)
         notes = {"weights": self.weights, "made_for": self.made_for, "about": self.about}
         part = file.with_suffix(".part")
         # The order of the keys is fixed, so that the same calibration is the same file.
-        save_file(
-            {"scores": np.sort(self.scores), **self.arrays},
-            part,
-            {"calibration": json.dumps(notes, sort_keys=True)},
-        )
+        content = {"scores": np.sort(self.scores), **self.arrays}
+        part.write_bytes(save(content, {"calibration": json.dumps(notes, sort_keys=True)}))
         part.replace(file)
 
     @classmethod

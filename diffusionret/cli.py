@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from . import evaluate, index, train
+from . import calibrate, evaluate, index, inspection, train
 from .checkpoint import load_published
 from .datasets import count
 from .retrieval import Hit, Retriever, SearchResult
@@ -129,6 +129,12 @@ def _storybook(args: argparse.Namespace) -> None:
 # name: (what it does, what declares its arguments, what runs it)
 COMMANDS = {
     "search": ("rank the videos of a gallery by a sentence", _search_arguments, _search),
+    "inspect": (
+        "say whether a query is familiar, and whether a gallery holds a match",
+        inspection.add_arguments,
+        inspection.run,
+    ),
+    "calibrate": ("calibrate both answers for a gallery", calibrate.add_arguments, calibrate.run),
     "index": ("make or update a gallery from a folder of videos", index.add_arguments, index.run),
     "evaluate": ("measure a model on the bundled world", evaluate.add_arguments, evaluate.run),
     "train": ("train one stage of a preset, or go on with it", train.add_arguments, train.run),

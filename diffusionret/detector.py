@@ -94,6 +94,10 @@ class WordEffect(NamedTuple):
     match: float | None
 
 
+MISSING = {
+    "familiar": "Not calibrated for this model.",
+    "match": "Not calibrated for this gallery.",
+}
 # (sentence, what to do next) by cell: (familiar?, match?).
 CELLS = {
     "ordinary": (
@@ -155,7 +159,7 @@ class Report:
 class Detector:
     """The calibration of one model and one gallery, as far as there is one.
 
-    familiar, match: None where missing or refused; `notes` says why, by the same names.
+    familiar, match: None where missing or refused; `notes` says why a file was refused, by the same names.
     """
 
     def __init__(
@@ -179,7 +183,6 @@ class Detector:
         wanted = {"familiar": text_made_for(model), "match": match_made_for(model, gallery, protocol)}
         places = {"familiar": familiar_files(gallery, model), "match": match_files(gallery)}
         for name, files in places.items():
-            notes[name] = f"Not calibrated for this {'model' if name == 'familiar' else 'gallery'}."
             for file in files:
                 try:
                     parts[name] = Calibration.load(file, wanted[name], remedy(gallery))
@@ -188,20 +191,23 @@ class Detector:
                 except (StaleCalibration, ValueError) as error:
                     notes[name] = str(error)
                 else:
-                    del notes[name]
+                    notes.pop(name, None)
                     break
         return cls(protocol, **parts, notes=notes, gallery=wanted["match"]["gallery"])
 
     @property
     def calibrated(self) -> bool:
         """Whether there is anything to say: a calibration, or one that was refused."""
-        stale = any(not note.startswith("Not calibrated") for note in self.notes.values())
-        return self.familiar is not None or self.match is not None or stale
+        return self.familiar is not None or self.match is not None or bool(self.notes)
 
     @cached_property
     def reference(self) -> Reference | None:
         """The training captions, None where the text is not calibrated."""
         return None if self.familiar is None else Reference.from_arrays(self.familiar.arrays)
+
+    def note(self, name: str) -> str:
+        """Why there is no answer of this name."""
+        return self.notes.get(name, MISSING[name])
 
     @property
     def needs_generator(self) -> bool:
@@ -223,7 +229,7 @@ class Detector:
     ) -> list[Answer]:
         count = len(next(iter(scores.values())))
         if calibration is None:
-            return [Answer(alpha=alpha, note=self.notes.get(name, ""))] * count
+            return [Answer(alpha=alpha, note=self.note(name))] * count
         values = combine(scores, calibration.weights).numpy()
         null = calibration.about.get("null", "ordinary")
         if null == "unrelated":  # a small p: better than nearly all queries that are not about this gallery

@@ -10,7 +10,7 @@ from numbers import Integral
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -188,15 +188,36 @@ class Retriever:
         return in_batch(reports, alpha)
 
     @torch.no_grad()
-    def scores(self, texts: Sequence[str]) -> Scores:
-        """Every score of ood.py by name, [text]; those of the text need its calibration."""
+    def scores(
+        self,
+        texts: Sequence[str],
+        without: Bool[Tensor, "text video"] | None = None,
+        forms: Sequence[str | None] = (None,),
+    ) -> Scores:
+        """Every score of ood.py by name, [text]; those of the text need its calibration.
+
+        without: videos that are taken out of the gallery for a text. forms: of the generator, None for the one that
+        answers; the scores of a named one carry its name in front, as "open-set gap".
+        """
         parts = []
         for start in range(0, len(texts), BATCH):
             batch = texts[start : start + BATCH]
             text = self.model.encode_text(batch)
             order, similarity = self._match(text)
-            walk = self._calibrated_walk(text, order) if self.generates else None
-            parts.append(self._scores(batch, text, similarity, walk))
+            if without is not None:
+                left_out = without[start : start + BATCH].gather(1, order)
+                last = left_out.long().sort(
+                    dim=1, stable=True
+                )  # what stays keeps its order, the rest follows
+                kept = slice(0, max(self.detector.protocol.candidates, 1))
+                if bool(last.values[:, kept].any()):
+                    raise ValueError("Too few videos are left to be candidates.")
+                order, similarity = order.gather(1, last.indices), similarity.gather(1, last.indices)
+            part = self._scores(batch, text, similarity, None)
+            for form in forms if self.generates else ():
+                found = generator_scores(self._calibrated_walk(text, order, form))
+                part |= {name if form is None else f"{form} {name}": score for name, score in found.items()}
+            parts.append(part)
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     @torch.no_grad()
@@ -282,11 +303,13 @@ class Retriever:
         found |= gallery_scores(similarity[:, : protocol.candidates], scale)
         return found if walk is None else found | generator_scores(walk)
 
-    def _calibrated_walk(self, text: TextFeatures, order: Int[Tensor, "text kept"]) -> Trajectory:
+    def _calibrated_walk(
+        self, text: TextFeatures, order: Int[Tensor, "text kept"], form: str | None = None
+    ) -> Trajectory:
         """The trajectory by which the generator's scores are calibrated, whatever a search is set to."""
         protocol: Protocol = self.detector.protocol
         settings = Settings(1, *protocol)
-        return self._generate(text, order[:, : protocol.candidates], settings)
+        return self._generate(text, order[:, : protocol.candidates], settings, form=form)
 
     def _judge(
         self,

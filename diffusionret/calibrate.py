@@ -1,0 +1,297 @@
+"""Calibrate the two answers about a query: what is familiar, once a model; what matches, once a gallery.
+
+Familiar: training captions, one a video, are kept for reference; ordinary captions that training never saw
+calibrate. Match: captions of one half of the gallery's videos calibrate, those of the other half are measured.
+Where neither captions nor typed queries tell what the videos show, unrelated queries give the null "not about
+this gallery", which controls false claims of a match instead of false alarms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import random
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from .calibration import Calibration, p_values
+from .datasets.storybook import captions, world
+from .detector import (
+    ALPHA,
+    PLAIN,
+    Detector,
+    familiar_files,
+    make_protocol,
+    match_files,
+    match_made_for,
+    text_made_for,
+)
+from .model import BUNDLED as MODELS
+from .model import DiffusionRet
+from .ood import Reference, combine
+from .retrieval import Retriever
+
+REFERENCE, ORDINARY, UNRELATED = 4000, 1000, 400  # captions kept, queries that calibrate, queries of the bank
+LEAST = 20  # calibration queries, below which a p-value of 5 % does not exist
+MOST_OMITTED = 0.8  # an ordinary query leaves each fact out with a probability up to this
+WEIGHTS = "detector.json"  # beside a model: the scores chosen on validation data, by analysis/ood.py
+Say = Callable[[str], None]
+
+
+class Query(NamedTuple):
+    """An ordinary query, and the position in the gallery of the video that it was written for."""
+
+    text: str
+    position: int
+
+
+# --- ordinary queries of the bundled world --------------------------------------------------------------
+
+
+def ordinary_caption(scene: world.Scene, rng: random.Random) -> captions.Caption:
+    """A caption as people may type it: from full sentences to a few words, all equally likely."""
+    return captions.write(scene, rng, rng.uniform(0.0, MOST_OMITTED))
+
+
+def storybook_training_captions(count: int) -> list[str]:
+    """Captions of training clips, one a family of clips, as their scenes are drawn for training."""
+    rng = random.Random("reference captions")
+    texts = []
+    for family in range(count):
+        scenes, _ = world.family(random.Random(f"train storybook 0 {family}"))
+        texts.append(ordinary_caption(rng.choice(scenes), rng).text)
+    return texts
+
+
+def storybook_ordinary_captions(split: str = "calibration") -> list[captions.Caption]:
+    """One caption a clip of a split that training never showed."""
+    rng = random.Random(f"ordinary captions {split}")
+    return [ordinary_caption(scene, rng) for scene in world.split(split)]
+
+
+def storybook_queries(shown: Sequence[str]) -> list[Query] | None:
+    """Ordinary queries for a gallery of Storybook clips, known by their canonical captions; None for others."""
+    scenes = {captions.canonical(scene).text: scene for scene in world.split("test")}
+    if not shown or any(caption not in scenes for caption in shown):
+        return None
+    rng = random.Random("gallery queries")
+    return [Query(ordinary_caption(scenes[caption], rng).text, i) for i, caption in enumerate(shown)]
+
+
+# --- calibrating ----------------------------------------------------------------------------------------
+
+
+def reference_of(model: DiffusionRet, texts: Sequence[str]) -> Reference:
+    """The reference of training captions. Repeated ones count once."""
+    texts = list(dict.fromkeys(" ".join(text.split()) for text in texts))
+    return Reference.make(texts, encode(model, texts))
+
+
+@torch.no_grad()
+def encode(model: DiffusionRet, texts: Sequence[str], batch: int = 256) -> torch.Tensor:
+    """End tokens of texts [text dim], on the CPU."""
+    parts = [
+        model.encode_text(texts[start : start + batch]).cls.cpu() for start in range(0, len(texts), batch)
+    ]
+    return torch.cat(parts)
+
+
+def calibrate_text(
+    model: DiffusionRet,
+    training: Sequence[str],
+    ordinary: Sequence[str],
+    about: str,
+    weights: dict[str, float],
+) -> Calibration:
+    """What is familiar. training: captions that the model has seen; ordinary: none that it has.
+
+    about: where they come from. Raises ValueError where they are too few.
+    """
+    if len(training) < LEAST or len(ordinary) < LEAST:
+        raise ValueError(
+            f"Calibration needs at least {LEAST} training captions and {LEAST} others, not {len(training)} and "
+            f"{len(ordinary)}."
+        )
+    arrays = reference_of(model, training).arrays()
+    # Read back from what is stored, so that half precision is calibrated too.
+    scores = Reference.from_arrays(arrays).scores(ordinary, encode(model, ordinary))
+    return Calibration(
+        np.sort(combine(scores, weights).numpy()), weights, text_made_for(model), {"queries": about}, arrays
+    )
+
+
+def halves(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two random halves of `count` videos, always the same: one calibrates, one is measured."""
+    order = np.random.default_rng(0).permutation(count)
+    return np.sort(order[: (count + 1) // 2]), np.sort(order[(count + 1) // 2 :])
+
+
+def calibrate_match(
+    retriever: Retriever,
+    known: Sequence[Query],
+    unrelated: Sequence[str],
+    about: str,
+    weights: dict[str, float],
+) -> Calibration:
+    """What a match looks like in this gallery.
+
+    known: ordinary queries, one a video, of which every other calibrates; where there are none, `unrelated` queries
+    do, as the other null. Raises ValueError where there are too few of either.
+    """
+    protocol = retriever.detector.protocol
+    made_for = match_made_for(retriever.model, retriever.gallery, protocol)
+    arrays = {}
+    if unrelated:
+        arrays["band"] = similarity_band(retriever, unrelated)
+    if not known:
+        if len(unrelated) < LEAST:
+            raise ValueError(
+                "This gallery has no captions, and nothing else to calibrate with: pass --queries or --captions."
+            )
+        scores = combine(retriever.scores(unrelated), weights).numpy()
+        about_bank = {"queries": about, "null": "unrelated"}
+        return Calibration(np.sort(scores), weights, made_for, about_bank, arrays)
+    if len(known) < 2 * LEAST:
+        raise ValueError(f"Calibration needs queries for at least {2 * LEAST} videos, not {len(known)}.")
+    calibrating, measured = halves(len(known))
+    scores = combine(retriever.scores([query.text for query in known]), weights).numpy()
+    p = p_values(scores[calibrating], scores[measured])
+    outcome = {
+        "queries": about,
+        "null": "ordinary",
+        "measured": {"flagged": int((p <= ALPHA + 1e-12).sum()), "of": len(measured), "alpha": ALPHA},
+    }
+    return Calibration(np.sort(scores[calibrating]), weights, made_for, outcome, arrays)
+
+
+def similarity_band(retriever: Retriever, unrelated: Sequence[str]) -> np.ndarray:
+    """5, 50 and 95 % of the similarities at every rank, over unrelated queries: float32 [3 candidate]."""
+    rows = [report.similarities for report in retriever.inspect_many(unrelated)]
+    return np.quantile(np.array([row for row in rows if row]), (0.05, 0.5, 0.95), axis=0).astype(np.float32)
+
+
+def chosen_weights(model: DiffusionRet) -> dict[str, dict[str, float]]:
+    """The weights that analysis/ood.py chose for this very model on validation data, else the plain ones."""
+    file = MODELS / model.config.name / WEIGHTS
+    if model.config.name and file.is_file():
+        chosen = json.loads(file.read_text(encoding="utf-8"))
+        if chosen["made_for"] == text_made_for(model):
+            return chosen["weights"]
+    return PLAIN
+
+
+def run_calibration(
+    retriever: Retriever,
+    typed: Sequence[Query] = (),
+    training: Sequence[str] = (),
+    say: Say = lambda line: None,
+) -> Detector:
+    """Calibrate a model and a gallery, write both files beside the gallery (or the bundled model), and use them.
+
+    typed: queries for videos of the gallery, instead of its captions. training: captions that the model was
+    trained on, for a model that is not the bundled one; one in five of them calibrates.
+    """
+    model, gallery = retriever.model, retriever.gallery
+    if gallery.folder is None:
+        raise ValueError("A gallery in memory has no place for its calibration: index it into a folder.")
+    protocol = make_protocol(model, gallery)
+    detector = retriever.detector = Detector(protocol)
+    weights = chosen_weights(model)
+    storybook = model.config.dataset == "storybook"
+    unrelated: list[str] = []
+    if training or storybook:
+        say("1 of 2: familiar queries")
+        if training:
+            shuffled = list(dict.fromkeys(training))
+            random.Random("training captions").shuffle(shuffled)
+            cut = min(len(shuffled) // 5, ORDINARY)
+            ordinary, seen, about = shuffled[:cut], shuffled[cut : cut + REFERENCE], "one in five captions"
+        else:
+            seen = storybook_training_captions(REFERENCE)
+            ordinary = [caption.text for caption in storybook_ordinary_captions()]
+            about = "Storybook captions of clips outside training"
+        calibration = calibrate_text(model, seen, ordinary, about, weights["familiar"])
+        save_beside_model = storybook and not training and (MODELS / model.config.name).is_dir()
+        files = familiar_files(gallery, model)
+        calibration.save(files[-1] if save_beside_model else files[0])
+        detector = retriever.detector = replace_part(detector, familiar=calibration)
+        unrelated = seen[:: max(len(seen) // UNRELATED, 1)][:UNRELATED]
+    say("2 of 2: matches in this gallery")
+    known, about = list(typed), "typed queries"
+    if not known:
+        drawn = storybook_queries(gallery.captions) if storybook else None
+        known = drawn or [Query(text, i) for i, text in enumerate(gallery.captions) if text]
+        about = "Storybook captions of the gallery's clips" if drawn else "captions of the gallery's videos"
+    usable = weights["match"] if retriever.generates and detector.familiar else PLAIN["match"]
+    calibration = calibrate_match(
+        retriever, known, unrelated, about if known else "training captions", usable
+    )
+    calibration.save(match_files(gallery)[0])
+    retriever.detector = Detector.open(model, gallery)
+    return retriever.detector
+
+
+def replace_part(detector: Detector, **parts: Calibration) -> Detector:
+    """A detector with one more calibration."""
+    return Detector(detector.protocol, **({"familiar": detector.familiar, "match": detector.match} | parts))
+
+
+# --- the command ----------------------------------------------------------------------------------------
+
+
+def read_captions(file: Path) -> list[str]:
+    """Captions, one a line."""
+    return [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def read_queries(file: Path, ids: Sequence[str]) -> list[Query]:
+    """Typed known-item queries: a CSV with the columns `video` (its id or file name) and `query`.
+
+    Raises ValueError for missing columns and for videos that the gallery does not have.
+    """
+    positions = {id: i for i, id in enumerate(ids)}
+    with file.open(newline="", encoding="utf-8-sig") as table:
+        rows = csv.DictReader(table)
+        if not {"video", "query"} <= set(rows.fieldnames or ()):
+            raise ValueError(f"{file} needs the columns `video` and `query`.")
+        queries = {}
+        for row in rows:
+            id = row["video"] if row["video"] in positions else Path(row["video"]).stem
+            if id not in positions:
+                raise ValueError(f"{file} names the video {row['video']!r}, which the gallery does not have.")
+            if row["query"].strip():
+                queries.setdefault(positions[id], row["query"].strip())  # one query a video
+    return [Query(text, position) for position, text in sorted(queries.items())]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `python -m diffusionret calibrate`."""
+    parser.add_argument("--gallery", help="a folder made by `index` (default: the bundled gallery)")
+    parser.add_argument("--model", help="as for `search` (default: the one the gallery was indexed with)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    parser.add_argument("--queries", type=Path, help="CSV (video, query): typed queries for known videos")
+    parser.add_argument("--captions", type=Path, help="training captions of the model, one a line")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Calibrate, with progress on standard error and the outcome on standard output."""
+    retriever = Retriever.open(args.gallery, args.model, args.device)
+    typed = read_queries(args.queries, retriever.gallery.ids) if args.queries else []
+    training = read_captions(args.captions) if args.captions else []
+    detector = run_calibration(
+        retriever, typed, training, lambda line: print(line, file=sys.stderr, flush=True)
+    )
+    for name, calibration in (("familiar", detector.familiar), ("match", detector.match)):
+        if calibration is None:
+            print(f"{name}: {detector.note(name)}")
+            continue
+        line = f"{name}: {calibration.n} queries ({calibration.about['queries']})"
+        if measured := calibration.about.get("measured"):
+            line += f"; {measured['flagged']} of {measured['of']} others flagged at {measured['alpha']:.0%}"
+        print(line)
