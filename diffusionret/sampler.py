@@ -4,9 +4,10 @@ factorised.py derives what a step needs: for each candidate a row of `Plan.colum
 text and a video that it pools two parts of a logit. This file prepares both for some queries at a time and
 runs their steps.
 
-There are two forms. On a CPU loops compiled with numba take a query at a time, whose rows then stay in the
-cache, and spread queries over as many threads as torch uses. The torch form serves other devices, and a CPU
-as long as the loops are not compiled: that happens in the background, on `warm_up` or at the first large call.
+There are three forms. On a CPU loops compiled with numba take a query at a time, whose rows then stay in the
+cache, and spread queries over as many threads as torch uses. On CUDA one kernel runs all steps of all queries.
+The torch form serves other devices, CUDA without Triton, and a CPU as long as the loops are not compiled: that
+happens in the background, on `warm_up` or at the first large call.
 """
 
 from __future__ import annotations
@@ -172,15 +173,17 @@ class _Job:
 
     def run(self) -> None:
         queries, count = self.candidates.shape
-        start = 0
+        fused, start = _fused(self.cls, count), 0
         while start < queries and count:
             # Asked anew for each part: they may have been compiled in the meantime.
             loops = _loops(self.cls, self.states.x[0].numel() // count)
             part = slice(start, min(start + self._queries_at_once(loops is not None), queries))
-            if loops is None:
-                self._walk(part, self._pairs(part))
-            else:
+            if loops is not None:
                 self._compiled_walk(loops, part, self._compiled_pairs(loops, part))
+            elif fused is not None:
+                self._fused_walk(fused, part, self._pairs(part))
+            else:
+                self._walk(part, self._pairs(part))
             start = part.stop
 
     def _queries_at_once(self, compiled: bool) -> int:
@@ -250,6 +253,14 @@ class _Job:
                     if len(self.fresh):
                         state = state + self.weights[s, 2] * self.fresh[s][at]
                     x0_raw[s][at], x0[s][at], x[s + 1][at] = raw, clean, state
+
+    # --- the fused form ---------------------------------------------------------------------------------
+
+    def _fused_walk(self, fused: ModuleType, part: slice, pairs: _Pairs) -> None:
+        plan = self.plan
+        fused.walk(
+            part.start, *pairs, plan.shift, plan.sign, plan.bias, self.weights, self.fresh, *self.states
+        )
 
     # --- the compiled form ------------------------------------------------------------------------------
 
@@ -383,3 +394,32 @@ def _loops(like: Tensor, walks: int) -> ModuleType | None:
     if like.dtype not in _COMPILER.ready and walks >= PATIENCE:
         _COMPILER.start(like.dtype)
     return _COMPILER.ready.get(like.dtype)
+
+
+# --- the kernel for CUDA --------------------------------------------------------------------------------
+
+
+def _fused(like: Tensor, candidates: int) -> ModuleType | None:
+    """fused.py, where its kernel serves tensors as `like`."""
+    if like.device.type != "cuda" or (kernel := _working_kernel(like.dtype, like.device)) is None:
+        return None
+    return kernel if candidates <= kernel.MOST_CANDIDATES else None
+
+
+@lru_cache
+def _working_kernel(dtype: torch.dtype, device: torch.device) -> ModuleType | None:
+    """fused.py after a first small launch; None, said once, where Triton or a compiler is missing."""
+    try:
+        from . import fused
+
+        one = torch.ones(1, 1, 1, dtype=dtype, device=device)
+        row = torch.ones(1, 4, dtype=dtype, device=device)  # U, N, c and a time logit
+        x = torch.zeros(2, 1, 1, 1, dtype=dtype, device=device)
+        weights, at = row[:, :3].contiguous(), torch.zeros(1, 1, dtype=torch.long, device=device)
+        vectors = (one[0], one[0, 0], one[0, 0])
+        fused.walk(0, at, row, one[:0], one[0], *vectors, weights, x[:0], x, x[1:].clone(), x[1:].clone())
+        torch.cuda.synchronize(device)
+    except Exception:  # whatever stops Triton, the torch form gives the same result
+        log.warning("The sampler's kernel could not be compiled: it runs slower, in torch.", exc_info=True)
+        return None
+    return fused
