@@ -20,7 +20,8 @@ import gradio as gr
 from analysis.readings import OPEN_SET
 from diffusionret import Retriever
 
-from . import evidence, gallery, search, theme, watch, watch_look
+from . import batch, evidence, gallery, search, theme, verdict, watch, watch_look
+from . import map as worldmap
 from .clips import folders, name_of
 
 SELECT = """
@@ -138,7 +139,10 @@ def build(retriever: Retriever) -> gr.Blocks:
         offered = gr.HTML(search.chips(queries), js_on_load=CHOOSE, apply_default_css=False)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Search", id="search"):
-                found = gr.HTML(js_on_load=SELECT, apply_default_css=False, elem_id="found")
+                found = gr.HTML(
+                    js_on_load=SELECT + verdict.SCRIPT, apply_default_css=False, elem_id="found",
+                    server_functions=[verdict.server(retriever)],
+                )  # fmt: skip
                 settings = _settings(retriever, trained)
             with gr.Tab("Watch", id="watch"):
                 player = gr.HTML(
@@ -146,8 +150,13 @@ def build(retriever: Retriever) -> gr.Blocks:
                     server_functions=[watch_look.server(retriever)],
                 )  # fmt: skip
             with gr.Tab("Gallery", id="gallery"):
+                gr.HTML(
+                    worldmap.FOLDED, js_on_load=worldmap.SCRIPT, apply_default_css=False, elem_id="map",
+                    server_functions=[worldmap.server(retriever)],
+                )  # fmt: skip
                 _gallery_tab(retriever)
             with gr.Tab("Evidence", id="evidence"):
+                batch.tab(retriever)
                 gr.HTML(evidence.tables(), apply_default_css=False)
                 gr.Markdown(evidence.model_card())
 

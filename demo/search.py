@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from diffusionret import Hit, SearchResult
 
+from . import verdict as judged
 from .clips import card, grid, name_of
 
 # First searches, by the world that the model was trained on; "" is for any other.
@@ -138,6 +139,7 @@ def page(result: SearchResult, k: int, size: int) -> str:
         foot += f"gets of the distribution over {rivals}."
     return (
         f'<section class="dr-results" data-link="{escape(link(result, k), quote=True)}">'
+        f"{judged.line(result.ood)}"
         f'<p class="dr-verdict" role="status">{verdict(result, k, size)}</p>'
         f'{grid(cards)}<p class="dr-foot">{foot}</p></section>'
     )

@@ -7,11 +7,12 @@ from pathlib import Path
 import gradio as gr
 
 STATIC = Path(__file__).parent / "static"
-STYLES = ("base.css", "cards.css", "watch.css", "look.css")
+STYLES = ("base.css", "cards.css", "watch.css", "look.css", "verdict.css")
 # Each uses what those before it offer.
 SCRIPTS = (
     "address.js",
     "cards.js",
+    "verdict.js",
     "trajectory.js",
     "controls.js",
     "stage.js",

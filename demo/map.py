@@ -1,0 +1,281 @@
+"""The map of the Gallery tab: training captions, the gallery's clips and the query, in two dimensions.
+
+UMAP, fitted once and kept beside the gallery (`python -m demo.map`); where it is missing it is fitted in the
+background when the map is first opened, and few points are laid out by principal components. The query is placed
+among its nearest captions, and the true neighbours are listed beside the map, because a map distorts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+from torch.nn.functional import normalize
+
+from diffusionret import Retriever
+from diffusionret.detector import gallery_digest, rule_of, text_made_for
+
+from .clips import name_of, url
+
+FILE = "map.safetensors"
+CAPTIONS, CLIPS = 1200, 1000  # points drawn at most
+FEW = 60  # points, below which principal components are used
+AMID = 5  # nearest drawn captions, in whose middle the query stands
+WIDE, HIGH, EDGE = 640, 460, 16
+FOLDED = (
+    '<div><button type="button" class="dr-plain dr-open-map" aria-expanded="false">Map of captions, clips and this '
+    'query</button><div class="dr-map-stand" hidden></div></div>'
+)
+SCRIPT = """
+const stand = () => element.querySelector(".dr-map-stand");
+async function draw() {
+  const query = document.querySelector("#query textarea")?.value ?? "";
+  const found = await server.locate(query);
+  stand().innerHTML = found;
+  if (stand().querySelector(".is-drawing")) setTimeout(() => { if (!stand().hidden) draw(); }, 2000);
+}
+element.addEventListener("click", (event) => {
+  const open = event.target.closest(".dr-open-map");
+  if (!open) return;
+  const now = open.getAttribute("aria-expanded") !== "true";
+  open.setAttribute("aria-expanded", String(now));
+  stand().hidden = !now;
+  if (now) draw();
+});
+function show(point) {
+  const place = element.querySelector(".dr-hover");
+  if (!place || !point) return;
+  place.replaceChildren();
+  if (point.dataset.poster) {
+    const picture = document.createElement("img");
+    picture.src = point.dataset.poster;
+    picture.alt = "";
+    place.append(picture);
+  }
+  const text = document.createElement("span");
+  text.textContent = point.dataset.name;
+  place.append(text);
+}
+element.addEventListener("pointerover", (event) => show(event.target.closest("circle[data-name]")));
+element.addEventListener("focusin", (event) => show(event.target.closest("circle[data-name]")));
+"""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Positions in [0, 1]^2 of the first captions of the reference and the first clips of the gallery.
+
+    captions [caption 2], clips [clip 2]. how: "UMAP" or "principal components".
+    """
+
+    captions: np.ndarray
+    clips: np.ndarray
+    how: str
+
+
+def made_for(retriever: Retriever) -> dict[str, str]:
+    """What a map depends on."""
+    return text_made_for(retriever.model) | {"gallery": gallery_digest(retriever.gallery)}
+
+
+def load(retriever: Retriever) -> Layout | None:
+    """The map beside the gallery, None where there is none for this model and these clips."""
+    folder = retriever.gallery.folder
+    file = folder / FILE if folder else None
+    if file is None or not file.is_file():
+        return None
+    try:
+        with safe_open(file, framework="numpy") as opened:
+            notes = json.loads((opened.metadata() or {})["map"])
+            if notes["made_for"] != made_for(retriever):
+                return None
+            return Layout(opened.get_tensor("captions"), opened.get_tensor("clips"), notes["how"])
+    except (SafetensorError, KeyError, ValueError):
+        return None
+
+
+def fit(retriever: Retriever) -> Layout:
+    """Lay out captions and clips together, each kind centred by itself, so that the two overlap."""
+    reference = retriever.detector.reference
+    captions = torch.zeros(0, retriever.gallery.pooled.shape[1])
+    if reference is not None:
+        captions = reference.bank[:CAPTIONS].float()
+    clips = normalize(retriever.gallery.pooled[:CLIPS].float().cpu(), dim=-1)
+    clips = normalize(clips - clips.mean(dim=0), dim=-1)
+    points = torch.cat([captions, clips]).numpy()
+    if len(points) < FEW:
+        flat, how = _principal(points), "principal components"
+    else:
+        import umap  # slow to import: only for a map that is not there yet
+
+        spread = umap.UMAP(n_neighbors=15, min_dist=0.15, metric="cosine", random_state=0, n_jobs=1)
+        flat, how = np.asarray(spread.fit_transform(points)), "UMAP"
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    flat = ((flat - low) / np.maximum(high - low, 1e-9)).astype(np.float32)
+    return Layout(flat[: len(captions)], flat[len(captions) :], how)
+
+
+def _principal(points: np.ndarray) -> np.ndarray:
+    centred = points - points.mean(axis=0)
+    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    flat = centred @ axes[:2].T
+    return np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])))
+
+
+def write(retriever: Retriever) -> Path:
+    """Fit the map and keep it beside the gallery. Raises ValueError for a gallery in memory."""
+    folder = retriever.gallery.folder
+    if folder is None:
+        raise ValueError("A gallery in memory has no place for its map: index it into a folder.")
+    layout = fit(retriever)
+    notes = {"made_for": made_for(retriever), "how": layout.how}
+    content = {"captions": layout.captions, "clips": layout.clips}
+    (folder / FILE).write_bytes(save(content, {"map": json.dumps(notes, sort_keys=True)}))
+    return folder / FILE
+
+
+# --- the page -----------------------------------------------------------------------------------------------------
+
+
+class _Fitting:
+    """One map a retriever: read, or fitted in the background once somebody looks."""
+
+    def __init__(self, retriever: Retriever) -> None:
+        self.retriever = retriever
+        self.layout: Layout | None = None
+        self.problem = ""
+        self.thread: threading.Thread | None = None
+        self.lock = threading.Lock()
+
+    def get(self) -> Layout | None:
+        """The map, None while it is being fitted. Raises ValueError where that failed."""
+        with self.lock:
+            if self.layout is None and self.thread is None:
+                self.layout = load(self.retriever)
+            if self.layout is None and self.thread is None:
+                self.thread = threading.Thread(target=self._fit, name="map", daemon=True)
+                self.thread.start()
+        if self.problem:
+            raise ValueError(self.problem)
+        return self.layout
+
+    def _fit(self) -> None:
+        try:
+            self.layout = fit(self.retriever)
+        except ImportError:
+            self.problem = "The map needs umap-learn: run `pip install umap-learn`."
+        except ValueError as error:
+            self.problem = str(error)
+
+
+def server(retriever: Retriever) -> Callable[[str], str]:
+    """The function that the page calls: a query in, the map as markup out."""
+    fitting = _Fitting(retriever)
+
+    def locate(query: str) -> str:
+        try:
+            if not len(retriever.gallery):
+                raise ValueError("The gallery is empty: there is nothing to map.")
+            layout = fitting.get()
+            if layout is None:
+                return '<p class="dr-foot is-drawing">The map is being drawn, which takes a minute the first time …</p>'
+            return page(retriever, layout, str(query).strip())
+        except ValueError as error:
+            return f'<p class="dr-problem">{escape(str(error))}</p>'
+
+    return locate
+
+
+@torch.no_grad()
+def page(retriever: Retriever, layout: Layout, query: str) -> str:
+    """The map with the query among its neighbours, and the true neighbours beside it."""
+    reference, clips = retriever.detector.reference, retriever.gallery
+    near: list[int] = []
+    spot, listed = None, ""
+    if query and not rule_of(query):
+        if reference is not None and len(layout.captions):
+            placed = reference.place(retriever.model.encode_text([query]).cls)
+            near = (
+                (placed @ reference.bank[: len(layout.captions)].T)[0]
+                .topk(min(AMID, len(layout.captions)))
+                .indices.tolist()
+            )
+            spot = layout.captions[near].mean(axis=0)
+        report, hits = retriever.inspect_many([query])[0], retriever.search(query, k=AMID, steps=1).hits
+        listed = _listed(report.neighbours, sorted(hits, key=lambda hit: -hit.similarity))
+    captions = "".join(
+        _dot(
+            p,
+            "is-caption is-near" if i in near else "is-caption",
+            2.4,
+            reference.texts[i] if reference else "",
+        )
+        for i, p in enumerate(layout.captions)
+    )
+    shown = "".join(
+        _dot(p, "is-clip", 4, name_of(clips.ids[i], clips.captions[i]), url(clips.poster(i)))
+        for i, p in enumerate(layout.clips)
+    )
+    mark = "" if spot is None else _dot(spot, "is-query", 8, f"This query: {query}")
+    key = "".join(
+        f'<li style="--colour:{colour}">{what}</li>'
+        for colour, what, there in (
+            ("var(--dr-mute)", f"{len(layout.captions):,} training captions", len(layout.captions)),
+            ("var(--dr-signal)", f"{len(layout.clips):,} clips of the gallery", True),
+            ("var(--dr-down)", "this query", spot is not None),
+        )
+        if there
+    )
+    return (
+        f'<div class="dr-map"><div><svg viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="Map of training captions, '
+        f'clips and the query">{captions}{shown}{mark}</svg><ul class="dr-key">{key}</ul></div>'
+        '<div><p class="dr-hover">Point at a dot to see what it is.</p>'
+        f'{listed}<p class="dr-note">{layout.how} of directions, each kind centred by itself. The query stands amid '
+        f"its {AMID} nearest drawn captions, circled; a map distorts, the list does not.</p></div></div>"
+    )
+
+
+def _dot(place: Sequence[float] | np.ndarray, kind: str, radius: float, name: str, poster: str = "") -> str:
+    x, y = EDGE + float(place[0]) * (WIDE - 2 * EDGE), EDGE + float(place[1]) * (HIGH - 2 * EDGE)
+    picture = f' data-poster="{escape(poster, quote=True)}"' if poster else ""
+    told = f'data-name="{escape(name, quote=True)}"{picture}'
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" class="{kind}" {told}/>'
+
+
+def _listed(neighbours: Sequence, hits: Sequence) -> str:
+    texts = "".join(f"<li><b>{n.distance:.2f}</b> {escape(n.text)}</li>" for n in neighbours)
+    clips = "".join(
+        f"<li><b>{hit.similarity:.2f}</b> {escape(name_of(hit.id, hit.caption))}</li>" for hit in hits
+    )
+    parts = (
+        f'<h4>Nearest training captions, by distance</h4><ol class="dr-near">{texts}</ol>' if texts else ""
+    )
+    return f'{parts}<h4>Most similar clips</h4><ol class="dr-near">{clips}</ol>'
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fit the map of a gallery and keep it there."""
+    parser = argparse.ArgumentParser(prog="python -m demo.map", description=write.__doc__)
+    parser.add_argument("--gallery", help="a folder made by `diffusionret index`; default: the bundled clips")
+    parser.add_argument("--model", help="default: the one the gallery was indexed with")
+    options = parser.parse_args(arguments)
+    try:
+        print(f"Wrote {write(Retriever.open(options.gallery, options.model, 'cpu')).name}.")
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

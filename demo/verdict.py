@@ -1,0 +1,342 @@
+"""What is said of a query above its results: the verdict in a sentence, and, asked why, all that it rests on."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from html import escape
+
+import numpy as np
+
+from diffusionret import Retriever
+from diffusionret.calibration import Calibration, say_p
+from diffusionret.detector import ALPHA, Answer, Report, WordEffect
+from diffusionret.inspection import NOT_MEANT
+
+ALPHAS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2)  # what the slider offers
+NAMES = {"familiar": "Like what the model learned?", "match": "Is there a match in this gallery?"}
+YES_NO = {
+    "familiar": ("familiar", "unfamiliar"),
+    "match": ("match likely", "match unlikely"),
+}
+CELL_NAMES = {
+    "ordinary": ("familiar", "match likely"),
+    "absent": ("familiar", "match unlikely"),
+    "unusual": ("unfamiliar", "match likely"),
+    "outside": ("unfamiliar", "match unlikely"),
+}
+DOTS, BINS = 100, 44  # of the picture of calibration scores
+WIDE, HIGH = 420, 118  # pixels of a picture
+# The page's part: "Why?" asks the server once, the slider only compares p-values with alpha.
+SCRIPT = """
+element.addEventListener("click", async (event) => {
+  const why = event.target.closest(".dr-why");
+  if (!why) return;
+  const panel = element.querySelector(".dr-inspection");
+  const open = why.getAttribute("aria-expanded") !== "true";
+  why.setAttribute("aria-expanded", String(open));
+  panel.hidden = !open;
+  if (!open || panel.dataset.filled) return;
+  panel.dataset.filled = "yes";
+  panel.textContent = "Looking closer …";
+  panel.innerHTML = await server.inspection(why.dataset.query);
+});
+element.addEventListener("input", (event) => {
+  if (event.target.closest(".dr-alpha")) window.DiffusionRet.alpha(event.target.closest(".dr-alpha"));
+});
+"""
+
+
+def line(report: Report | None) -> str:
+    """The verdict of a search, as markup; "" where nothing is calibrated."""
+    if report is None:
+        return ""
+    advice = f" {escape(report.advice)}" if report.advice else ""
+    answers = "" if report.rule else "".join(_chip(name, getattr(report, name)) for name in NAMES)
+    why = (
+        f'<button type="button" class="dr-plain dr-why" aria-expanded="false" '
+        f'data-query="{escape(report.query, quote=True)}">Why?</button>'
+    )
+    return (
+        f'<section class="dr-ood" data-cell="{report.cell}">{_cell(report.cell)}'
+        f'<div><p class="dr-judged" role="status"><strong>{escape(report.sentence)}</strong>{advice}</p>'
+        f'<p class="dr-answers">{answers}{"" if report.rule else why}</p></div></section>'
+        '<div class="dr-inspection" hidden></div>'
+    )
+
+
+def _cell(cell: str) -> str:
+    """The two answers as a square of four, the one that holds filled."""
+    if not cell:
+        return ""
+    label = " and ".join(CELL_NAMES[cell])
+    parts = "".join(
+        f'<rect x="{1 + 16 * (match == "match unlikely")}" y="{1 + 16 * (name == "unfamiliar")}" width="14" '
+        f'height="14" rx="3" class="{"is-on" if key == cell else ""}"><title>{name}, {match}</title></rect>'
+        for key, (name, match) in CELL_NAMES.items()
+    )
+    return f'<svg class="dr-cell" viewBox="0 0 32 32" role="img" aria-label="{label}">{parts}</svg>'
+
+
+def _chip(name: str, answer: Answer) -> str:
+    if answer.p_value is None:
+        return f'<span class="dr-answer">{escape(answer.note)}</span>'
+    word = YES_NO[name][bool(answer.flagged)]
+    flag = " is-flagged" if answer.flagged else ""
+    return f'<span class="dr-answer{flag}"><b>{word}</b> {escape(say_p(answer.p_value, answer.n))}</span>'
+
+
+def server(retriever: Retriever) -> Callable[[str], str]:
+    """The function that "Why?" calls: a query in, markup out."""
+
+    @lru_cache(maxsize=64)  # a panel that is opened twice is computed once
+    def inspection(query: str) -> str:
+        try:
+            return panel(retriever, retriever.inspect(str(query)))
+        except ValueError as error:
+            return f'<p class="dr-problem">{escape(str(error))}</p>'
+
+    return inspection
+
+
+# --- the panel --------------------------------------------------------------------------------------------------
+
+
+def panel(retriever: Retriever, report: Report) -> str:
+    """All that a report rests on, as markup."""
+    if report.rule:
+        return f'<p class="dr-told">{escape(report.rule)} {escape(report.advice)}</p>'
+    detector = retriever.detector
+    calibrations = {"familiar": detector.familiar, "match": detector.match}
+    pictures = "".join(
+        _picture(name, getattr(report, name), calibration, report)
+        for name, calibration in calibrations.items()
+    )
+    parts = [
+        f'<div class="dr-grid">{pictures}</div>',
+        _alpha(report),
+        _words(report),
+        '<div class="dr-grid">',
+        _neighbours(report),
+        _similarities(report),
+        "</div>",
+        _stability(report),
+        _foot(report),
+    ]
+    return "".join(parts)
+
+
+def _picture(name: str, answer: Answer, calibration: Calibration | None, report: Report) -> str:
+    heading = f"<h4>{NAMES[name]}</h4>"
+    if answer.p_value is None or answer.score is None or calibration is None:
+        return f'<figure class="dr-figure">{heading}<p class="dr-note">{escape(answer.note)}</p></figure>'
+    ordinary = answer.null == "ordinary"
+    count = answer.as_unusual or 0
+    if ordinary:
+        said = f"{count:,} of {answer.n:,} ordinary queries looked this unusual."
+    else:
+        said = f"{count:,} of {answer.n:,} queries about other things match as well as this one."
+    return (
+        f'<figure class="dr-figure">{heading}<p class="dr-note">{said}</p>'
+        f"{dots(calibration.scores, answer.score, ordinary)}</figure>"
+    )
+
+
+def dots(scores: np.ndarray, score: float, ordinary: bool = True) -> str:
+    """Calibration scores as dots, usual on the left, the query as a line; dots beyond it stand out. SVG.
+
+    scores [n]: the picture shows their quantiles, at most 100. ordinary: larger scores stand out, else smaller.
+    """
+    count = min(DOTS, len(scores))
+    shown = np.quantile(scores, (np.arange(count) + 0.5) / count)
+    low, high = min(float(shown[0]), score), max(float(shown[-1]), score)
+    reach = (high - low) or 1.0
+    radius, floor = 3.4, HIGH - 24
+    heights: dict[int, int] = {}
+    parts = []
+    for value in shown.tolist():
+        column = round((value - low) / reach * (BINS - 1))
+        heights[column] = heights.get(column, 0) + 1
+        beyond = value >= score if ordinary else value <= score
+        x = 10 + column / (BINS - 1) * (WIDE - 20)
+        y = floor - 4 - (heights[column] - 1) * 2 * radius
+        parts.append((x, y, beyond))
+    squeeze = min(1.0, (floor - 8) / max(1.0, max(heights.values()) * 2 * radius))
+    circles = "".join(
+        f'<circle cx="{x:.1f}" cy="{floor - 4 - (floor - 4 - y) * squeeze:.1f}" r="{radius * max(squeeze, 0.6):.1f}" '
+        f'class="{"is-beyond" if beyond else ""}"/>'
+        for x, y, beyond in parts
+    )
+    at = 10 + (score - low) / reach * (WIDE - 20)
+    anchor = "end" if at > WIDE - 60 else "start" if at < 60 else "middle"
+    each = len(scores) / count
+    legend = "a dot is one query" if each <= 1 else f"a dot is {each:.0f} queries"
+    return (
+        f'<svg class="dr-dots" viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="Calibration scores; {legend}">'
+        f'<line x1="4" x2="{WIDE - 4}" y1="{floor}" y2="{floor}" class="is-axis"/>{circles}'
+        f'<line x1="{at:.1f}" x2="{at:.1f}" y1="0" y2="{floor + 4}" class="is-query"/>'
+        f'<text x="{at:.1f}" y="{HIGH - 6}" text-anchor="{anchor}" class="is-ink">this query</text>'
+        f"{_ends(at)}</svg><p class='dr-note is-fine'>More unusual to the right; {legend}.</p>"
+    )
+
+
+def _ends(at: float) -> str:
+    usual = f'<text x="4" y="{HIGH - 6}">usual</text>' if at > 130 else ""
+    return usual + (
+        f'<text x="{WIDE - 4}" y="{HIGH - 6}" text-anchor="end">unusual</text>' if at < WIDE - 140 else ""
+    )
+
+
+def _alpha(report: Report) -> str:
+    """A slider over alpha that tells the expected false alarms and what would be flagged."""
+    answers = {
+        name: {
+            "p": answer.p_value,
+            "small": answer.null == "ordinary",
+            "yes": YES_NO[name][0],
+            "no": YES_NO[name][1],
+        }
+        for name in NAMES
+        if (answer := getattr(report, name)).p_value is not None
+    }
+    if not answers:
+        return ""
+    told = escape(json.dumps({"alphas": ALPHAS, "answers": answers}), quote=True)
+    start = ALPHAS.index(ALPHA)
+    return (
+        f'<div class="dr-alpha" data-told="{told}"><label>False alarms accepted, alpha '
+        f'<input type="range" min="0" max="{len(ALPHAS) - 1}" value="{start}" '
+        f'aria-label="alpha"> <output>{ALPHA:.0%}</output></label> <p class="dr-note" aria-live="polite">'
+        f"{_expected(ALPHA, len(answers))}</p></div>"
+    )
+
+
+def _expected(alpha: float, answers: int) -> str:
+    flagged = f"Of 1,000 ordinary queries, about {1000 * alpha:.0f} are flagged wrongly by each answer"
+    return flagged + (f", at most {2000 * alpha:.0f} by either." if answers > 1 else ".")
+
+
+def effect(without: float | None, whole: float | None) -> float:
+    """How much a word makes a query unusual, in [-1, 1]: a hundredfold change of p is the end of the scale."""
+    if without is None or whole is None:
+        return 0.0
+    return max(-1.0, min(1.0, math.log10(without / whole) / 2))
+
+
+def _words(report: Report) -> str:
+    """The query's words, coloured by the change of p without them, and what was cut struck through."""
+    rows = []
+    for name in NAMES:
+        answer = getattr(report, name)
+        if not report.words or answer.p_value is None or answer.null != "ordinary":
+            continue
+        spans = " ".join(_word(word, getattr(word, name), answer, report) for word in report.words)
+        title = {"familiar": "unfamiliar", "match": "hard to match"}[name]
+        rows.append(f'<p class="dr-effects"><span>{title}</span>{spans}</p>')
+    cut = (
+        f' The model did not read <s class="dr-cut">{escape(report.truncated)}</s>.'
+        if report.truncated
+        else ""
+    )
+    new = ""
+    if report.unknown_words:
+        said = ", ".join(f"<b>{escape(word)}</b>" for word in report.unknown_words)
+        new = f" Never seen in training: {said}."
+    if not (rows or cut or new):
+        return ""
+    how = "The redder a word, the more it makes the query unusual: p rises without it." if rows else ""
+    return f'<div class="dr-figure"><h4>Word by word</h4>{"".join(rows)}<p class="dr-note">{how}{new}{cut}</p></div>'
+
+
+def _word(word: WordEffect, without: float | None, answer: Answer, report: Report) -> str:
+    share = effect(without, answer.p_value)
+    unknown = " is-unknown" if word.word.strip(".,;:!?\"'()").lower() in report.unknown_words else ""
+    told = (
+        ""
+        if without is None or answer.p_value is None
+        else f"p = {without:.3f} without it, {answer.p_value:.3f} with it"
+    )
+    style = f"--effect:{max(share, 0):.2f}"
+    return f'<span class="dr-word{unknown}" style="{style}" title="{told}">{escape(word.word)}</span>'
+
+
+def _neighbours(report: Report) -> str:
+    if not report.neighbours:
+        return ""
+    far = max(max(n.distance for n in report.neighbours), 0.3)
+    rows = "".join(
+        f'<li><span class="dr-far" style="--far:{n.distance / far:.3f}"></span>'
+        f"<b>{n.distance:.2f}</b> {escape(n.text)}</li>"
+        for n in report.neighbours
+    )
+    return (
+        '<div class="dr-figure"><h4>Nearest training captions</h4><p class="dr-note">Distance of directions: '
+        f'0 is the same, 1 unrelated.</p><ol class="dr-near">{rows}</ol></div>'
+    )
+
+
+def _similarities(report: Report) -> str:
+    """Similarities of the candidates over the band of queries that are not about this gallery's clips."""
+    values = report.similarities
+    if not values:
+        return ""
+    heading = "<h4>How well the best clips match</h4>"
+    if report.band is None:
+        return f'<figure class="dr-figure">{heading}{_curve(values, None)}</figure>'
+    low, middle, high = (row[: len(values)] for row in report.band)
+    where = "above" if values[0] > high[0] else "below" if values[0] < low[0] else "inside"
+    said = f"The best clip’s similarity, {values[0]:.3f}, lies {where} the band of queries written for other clips."
+    picture = _curve(values, (low, middle, high))
+    return f'<figure class="dr-figure">{heading}<p class="dr-note">{said}</p>{picture}</figure>'
+
+
+def _curve(values: Sequence[float], band: tuple[Sequence[float], ...] | None) -> str:
+    every = [*values, *(v for row in band or () for v in row)]
+    low, high = min(every), max(every)
+    reach = (high - low) or 1.0
+
+    def place(i: int, value: float) -> str:
+        x = 34 + i / max(len(values) - 1, 1) * (WIDE - 44)
+        return f"{x:.1f},{6 + (high - value) / reach * (HIGH - 34):.1f}"
+
+    area = ""
+    if band is not None:
+        lower, middle, upper = band
+        there = [place(i, v) for i, v in enumerate(upper)]
+        back = [place(i, v) for i, v in reversed(list(enumerate(lower)))]
+        middle_line = " ".join(place(i, v) for i, v in enumerate(middle))
+        area = f'<polygon points="{" ".join(there + back)}" class="is-band"/>'
+        area += f'<polyline points="{middle_line}" class="is-middle"/>'
+    own = " ".join(place(i, v) for i, v in enumerate(values))
+    return (
+        f'<svg class="dr-dots" viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="Similarities of the candidates">'
+        f'{area}<polyline points="{own}" class="is-line"/><text x="0" y="12">{high:.2f}</text>'
+        f'<text x="0" y="{HIGH - 26}">{low:.2f}</text><text x="34" y="{HIGH - 6}">best</text>'
+        f'<text x="{WIDE - 10}" y="{HIGH - 6}" text-anchor="end">candidate {len(values)}</text></svg>'
+    )
+
+
+def _stability(report: Report) -> str:
+    stability = report.stability
+    if stability is None:
+        return ""
+    return (
+        '<div class="dr-figure"><h4>Stability of the re-ranking</h4><p class="dr-note is-ink">'
+        f"{stability.agreement:.0%} of {stability.seeds} noises end with the same winner, whose x₀ is "
+        f"{stability.gap:.3f} ahead; the leader last changed at {stability.settled:.0%} of the steps. "
+        "Stable is not the same as right.</p></div>"
+    )
+
+
+def _foot(report: Report) -> str:
+    counts = ", ".join(
+        f"{name}: n = {answer.n:,}" for name in NAMES if (answer := getattr(report, name)).p_value is not None
+    )
+    following = f"<strong>Next:</strong> {escape(report.advice)} " if report.advice else ""
+    gallery = f" · gallery {escape(report.gallery[:12])}" if report.gallery else ""
+    return (
+        f'<p class="dr-foot">{following}{counts}{gallery}. A query drawn like the calibration queries is '
+        f"flagged wrongly at most alpha of the time, on average. {NOT_MEANT} A missing match may still be there.</p>"
+    )
