@@ -16,18 +16,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from . import finetune
+from .benchmarks import BENCHMARKS
 from .config import PRESETS, GeneratorConfig, TrainConfig
 from .datasets.storybook import clips
+from .finetune import lr_scale
 from .model import DiffusionRet, build_model, initialise
 from .stages import STAGES
-
-
-def lr_scale(step: int, steps: int, warmup: float) -> float:
-    """Linear warm-up, then cosine decay to 0; `step` counts from 0."""
-    first = max(1, int(steps * warmup))
-    if step < first:
-        return (step + 1) / first
-    return 0.5 * (1 + math.cos(math.pi * (step - first) / max(1, steps - first)))
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
@@ -174,7 +169,9 @@ def start_model(config: TrainConfig, runs: Path, seed: int) -> DiffusionRet:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", required=True, choices=sorted(PRESETS), help="which stage of which model")
+    parser.add_argument(
+        "--preset", required=True, choices=sorted(PRESETS | BENCHMARKS), help="which stage of which model"
+    )
     parser.add_argument(
         "--runs", type=Path, default=Path("runs"), help="folder of checkpoints (default: runs)"
     )
@@ -185,10 +182,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="instead of the preset's seed")
     parser.add_argument("--compile", action="store_true", help="compile the image tower (a fifth faster)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    finetune.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Train a preset; standard output has one JSON record a line."""
+    if args.preset in BENCHMARKS:
+        finetune.run(args)
+        return
     config = PRESETS[args.preset]
     changes = {k: getattr(args, k) for k in ("steps", "batch", "seed") if getattr(args, k) is not None}
     config = replace(config, **changes)

@@ -17,7 +17,8 @@ ORDER = [
     *("config", "diffusion", "metrics", "decoding", "video", "calibration", "encoders", "similarity"),
     *("denoiser", "openset", "factorised", "kernels", "fused", "sampler", "losses", "model", "checkpoint"),
     *("store", "gallery", "ood", "detector", "results", "retrieval", "datasets"),
-    *("features", "evaluate", "stages", "train", "index", "calibrate", "inspection", "cli"),
+    *("benchmarks", "frames", "features", "evaluate", "finetune", "stages", "train"),
+    *("index", "calibrate", "inspection", "cli"),
 ]
 STORYBOOK = "diffusionret.datasets.storybook"
 FRONT_ENDS = {"gradio", "plotly", "demo", "analysis"}
@@ -138,8 +139,8 @@ NAMES = {
 }
 # Needed without being imported by name: huggingface_hub writes the weights with it.
 INDIRECT = {"safetensors"}
-# Imported where present only: the renderer's extra, Hugging Face's GPUs, PyTorch's own compiler on Linux.
-OPTIONAL = {"skia", "spaces", "triton"}
+# Imported where present only: the extras of drawing and training, Hugging Face's GPUs, PyTorch's own compiler on Linux.
+OPTIONAL = {"accelerate", "skia", "spaces", "triton"}
 
 
 def listed(file: str) -> set[str]:
