@@ -150,18 +150,24 @@ def words(scene: Scene, asked: dict) -> dict:
 def forward(scene: Scene, asked: dict) -> dict:
     """The forward process from a clean x_0, with the noise that the player starts from."""
     states = scene.trajectory.x[:, 0, 0] if scene.trajectory.has_seeds else scene.trajectory.x[:, 0]
-    winner = int(scene.x0_raw[-1].argmax())
+    query = scene.result.query.casefold()
+    known = [i for i, hit in enumerate(scene.drawn) if hit.caption.casefold() == query]
+    answer = known[0] if known else int(scene.x0_raw[-1].argmax())
     clean = torch.zeros(states.shape[1]) if scene.form == readings.PUBLISHED else -torch.ones(states.shape[1])
-    clean[winner] = 1.0
+    clean[answer] = 1.0
     level = torch.cat([scene.trajectory.alpha_bar, torch.ones(1, dtype=torch.float64)])
     # One row a noise level, in the player's order: row 0 is almost only noise, the last row is x_0 itself.
     x = add_noise(clean.expand(len(level), -1), states[:1].expand(len(level), -1), level)
     kind = "a one-hot" if scene.form == readings.PUBLISHED else "+1 where it matches and −1 elsewhere"
+    if known:
+        here = "The clip that this caption was written for is among the candidates, so x₀ is known here too."
+    else:
+        here = (
+            f"Here the answer is assumed to be {called(scene.drawn, answer)}, which the generator ended with; "
+            f"a typed query has no known one."
+        )
     return {
-        "sentence": (
-            f"Training takes a known answer x₀, {kind}, and drowns it in noise. Here the answer is assumed to be "
-            f"{called(scene.drawn, winner)}, which the generator ended with; a typed query has no known one."
-        ),
+        "sentence": f"Training takes a known answer x₀, {kind}, and drowns it in noise. {here}",
         "x": pack(x),
         "map": drawing(figures.state_map(x, scene.names)),
     }

@@ -167,6 +167,14 @@ def test_the_forward_process_goes_from_the_answer_to_the_noise(look, retriever, 
     assert np.allclose(x[3], a**0.5 * clean + (1 - a) ** 0.5 * noise, atol=1e-5)
 
 
+def test_the_forward_process_starts_from_the_true_answer_of_a_caption(look, retriever, form):
+    known = retriever.gallery.captions[7]
+    found = look("forward", query=known, candidates=40)
+    drawn = watch.candidates(retriever.search(known, 40, 40, 10, 2, form=form))
+    assert drawn[floats(found["x"], 40)[-1].argmax()].caption == known
+    assert "is known here" in found["sentence"] and "assumed" in look("forward")["sentence"]
+
+
 def test_an_uncalibrated_model_says_so(look):
     found = look("familiar")
     assert found["percentile"] is None and found["sentence"] and "never multiplied" in found["honest"]
