@@ -1,9 +1,10 @@
 """How fast is it? `python -m analysis.bench` prints tables and writes analysis/results/bench.json.
 
-Ratios are measured side by side: the two contenders take turns in one process, medians are compared. Each part
-runs in a process of its own, so that its peak memory is its own. `--quick` ends within two minutes; `--parts`
-chooses. The plain loop is `diffusion.ddim` over the published network, which recomputes everything at every
-step, 32 queries at a time (its fastest way on a CPU).
+Ratios are measured side by side: the two contenders take turns in one process, medians are compared, so that a
+machine that is busy with other things distorts them little (times it does distort: see `load_before`). Each part
+runs in a process of its own, so that its peak memory is its own. All takes some 6 minutes on two quiet cores,
+`--quick` two; `--parts` chooses. The plain loop is `diffusion.ddim` over the published network, which recomputes
+everything at every step, 32 queries at a time (its fastest way on a CPU).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,7 +30,7 @@ import torch
 from torch.nn.functional import normalize
 
 from diffusionret import DiffusionRet, Gallery, Retriever, TextFeatures, VideoFeatures
-from diffusionret.config import ClipConfig, GeneratorConfig, ModelConfig
+from diffusionret.config import ClipConfig, GeneratorConfig, ModelConfig, OpenSetConfig
 from diffusionret.diffusion import ddim
 from diffusionret.metrics import ranks
 from diffusionret.model import DIRECTIONS, build_model
@@ -37,6 +39,7 @@ from diffusionret.sampler import warm_up
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "analysis" / "results" / "bench.json"
 STEPS, WORDS, REAL_WORDS = 50, 32, 14
+OPEN_SET = OpenSetConfig().form
 PACKAGES = ("torch", "numba", "numpy", "gradio", "open_clip_torch", "pylance", "av")
 
 
@@ -130,6 +133,8 @@ def machine() -> dict:
         cpu = names[0].strip() if names else cpu
     found = {"cpu": cpu, "cores": os.cpu_count(), "threads": torch.get_num_threads()}
     found |= {"system": f"{platform.system()} {platform.release()}", "python": platform.python_version()}
+    if hasattr(os, "getloadavg"):
+        found["load_before"] = os.getloadavg()[0]  # well below 1 on a quiet machine
     if torch.cuda.is_available():
         found["gpu"] = torch.cuda.get_device_name()
     return found | {package: version(package) for package in PACKAGES}
@@ -184,8 +189,7 @@ def sampling(quick: bool) -> list[dict]:
                 candidates = torch.rand(queries, 1000, generator=g).topk(k).indices.to(device)
                 shape = (seeds, queries, k) if seeds > 1 else (queries, k)
                 noise = torch.randn(shape, generator=g).to(device)
-                headline = (k, seeds) == (32, 1) and not quick
-                ran = queries if headline else min(queries, max(4096 // (k * seeds), 1))
+                ran = min(queries, max(1024 // (k * seeds), 1))
                 part = slice(0, ran)
                 some = (to_rows(text, part), video) if direction == "t2v" else (text, to_rows(video, part))
 
@@ -196,7 +200,8 @@ def sampling(quick: bool) -> list[dict]:
                     return model.generate(text, video, c, d, steps=STEPS, noise=noise).sample
 
                 gap = (plain() - exact()[..., part, :]).abs().max().item()
-                row = side_by_side(plain, exact, budget=0.5 if quick else 2.0)
+                headline = (k, seeds) == (32, 1) and queries in (1, 1000)
+                row = side_by_side(plain, exact, budget=0.5 if quick else 4.0 if headline else 1.5)
                 row["plain"] *= queries / ran
                 rows.append(
                     {"model": name, "direction": direction, "queries": queries, "K": k, "seeds": seeds}
@@ -239,21 +244,38 @@ def evaluation(quick: bool) -> list[dict]:
     return rows
 
 
-def search(quick: bool) -> dict:
-    """Searches with the bundled model, each for another caption: medians in milliseconds."""
-    retriever = Retriever.bundled()
+def both_forms() -> Retriever:
+    """The bundled model and gallery; random weights stand in for an open-set generator that the model lacks."""
+    model = DiffusionRet.from_pretrained("storybook")
+    if OPEN_SET not in model.forms:
+        weights, openset = model.state_dict(), OpenSetConfig()
+        model = build_model(replace(model.config, openset=openset))
+        model.load_state_dict(weights, strict=False)
+    return Retriever(model, Gallery.bundled())
+
+
+def search(quick: bool) -> list[dict]:
+    """Searches, each for another caption, in the process: medians in milliseconds."""
+    warm_up(wait=True)
+    retriever, rows = both_forms(), []
     texts = [caption for caption in retriever.gallery.captions if caption][: 40 if quick else 200]
-    for text in texts[:5]:
-        retriever.search(text)
-    timings = [retriever.search(text).timings for text in texts]
-    parts = {part: statistics.median(t[part] for t in timings) for part in timings[0]}
-    slowest = sorted(t["total"] for t in timings)[int(0.95 * len(timings))]
-    return {"searches": len(timings), "milliseconds": parts, "95_percent_below": slowest} | {
-        "generation_share": parts["generate"] / parts["total"]
-    }
+    for form, seeds in (("published", 1), ("published", 16), (OPEN_SET, 1), (OPEN_SET, 16)):
+        asked = texts if seeds == 1 else texts[: len(texts) // 4]
+        for text in asked[:5]:
+            retriever.search(text, seeds=seeds, form=form)
+        timings = [retriever.search(text, seeds=seeds, form=form).timings for text in asked]
+        parts = {part: statistics.median(t[part] for t in timings) for part in timings[0]}
+        slowest = sorted(t["total"] for t in timings)[int(0.95 * len(timings))]
+        share = statistics.median(t["generate"] / t["total"] for t in timings)
+        rows.append(
+            {"generator": form, "seeds": seeds, "searches": len(asked)}
+            | parts
+            | {"95_percent_below": slowest, "generation_share": share}
+        )
+    return rows
 
 
-def indexing(quick: bool) -> dict:
+def indexing(quick: bool) -> list[dict]:
     """The bundled clips indexed into a new gallery, and only decoded: videos a second, best of turns."""
     from diffusionret.index import find_videos, index_folder
     from diffusionret.video import read_many
@@ -280,7 +302,7 @@ def indexing(quick: bool) -> dict:
         "decoding": len(videos) / statistics.median(alone),
         "indexing": len(videos) / statistics.median(whole),
     }
-    return {"videos": len(videos), **rate, "ratio": rate["indexing"] / rate["decoding"]}
+    return [{"videos": len(videos), **rate, "ratio": rate["indexing"] / rate["decoding"]}]
 
 
 @torch.no_grad()
@@ -347,6 +369,76 @@ def steps_needed(quick: bool) -> list[dict]:
     return rows
 
 
+@torch.no_grad()
+def half_precision(quick: bool) -> list[dict]:
+    """What features stored in half precision do to the rankings: the bundled gallery asked with its captions, same
+    noise, arithmetic in float32. In percent of queries; score_moves: the largest change of a score, 0 for the
+    precision in which the gallery on disk stores them anyway.
+
+    A first place is sure to stay where its margin is more than twice the largest move (`provably_the_same`).
+    """
+    model, gallery = DiffusionRet.from_pretrained("storybook"), Gallery.bundled()
+    full, asked = gallery.features(), gallery.captions[: 60 if quick else None]
+    text, count = model.encode_text(asked), min(32, len(gallery))
+    noise = torch.randn(count, generator=torch.Generator().manual_seed(0)).expand(len(asked), -1)
+    candidates = model.similarity(text, full).topk(count).indices
+
+    def scores(dtype: torch.dtype) -> torch.Tensor:
+        video = full._replace(frames=full.frames.to(dtype).float())
+        walk = model.generate(text, video, candidates, steps=model.config.generator.steps, noise=noise)
+        return model.rerank(model.similarity(text, video), walk)
+
+    exact = scores(torch.float32)
+    best = exact.topk(10, dim=1)
+    margin, rows = best.values[:, 0] - best.values[:, 1], []
+    for dtype in (torch.float16, torch.bfloat16):
+        rounded = scores(dtype)
+        move = (rounded - exact).abs().amax(dim=1)
+        same = (rounded.topk(10, dim=1).indices == best.indices).float()
+        rows.append(
+            {
+                "features": str(dtype).removeprefix("torch."),
+                "first_is_the_same": 100 * same[:, 0].mean().item(),
+            }
+            | {"first_ten_are_the_same": 100 * same.all(dim=1).float().mean().item()}
+            | {"provably_the_same": 100 * (margin > 2 * move).float().mean().item()}
+            | {"score_moves": move.max().item()}
+        )
+    return rows
+
+
+@torch.no_grad()
+def gpu(quick: bool) -> list[dict]:
+    """1,000 queries, 32 candidates, 50 steps on the GPU, both ways together, in milliseconds; `limit` is what the
+    matrix product over all candidates alone takes at the best rate that this card shows for a large one."""
+    if not torch.cuda.is_available():
+        return []
+    size, k, dim = (100 if quick else 1000), 32, 512
+    model = wide_model().cuda()
+    text, video = (to(part, "cuda") for part in features(model, size, size))
+    candidates = torch.rand(size, size, generator=torch.Generator().manual_seed(1)).topk(k).indices.cuda()
+    noise = torch.randn(size, k, generator=torch.Generator().manual_seed(0)).cuda()
+
+    def exact() -> None:
+        for d in DIRECTIONS:
+            model.generate(text, video, candidates, d, steps=STEPS, noise=noise)
+
+    def plain() -> None:
+        for d in DIRECTIONS:
+            plain_loop(model, text, video, candidates, d, noise)
+
+    row = side_by_side(plain, exact, budget=1.0)
+    square = torch.randn(4096, 4096, device="cuda")
+    rate = 2 * 4096**3 / median(lambda: square @ square)
+    columns = 2 * (2 * dim) + 1 + STEPS
+    limit = 2 * dim * columns * (size * k + size) / rate  # the texts' rows are shared in the mirror direction
+    taken = {name: 1000 * value for name, value in row.items()}
+    return [
+        taken
+        | {"ratio": row["plain"] / row["sampler"], "limit": 1000 * limit, "reached": limit / row["sampler"]}
+    ]
+
+
 @contextmanager
 def app(environment: dict[str, str]) -> Iterator[tuple[str, float]]:
     """The app on a free port; its address, and when it was started."""
@@ -379,7 +471,7 @@ def ask(address: str, text: str) -> None:
             raise RuntimeError("The app answered without hits.")
 
 
-def start(quick: bool) -> dict:
+def start(quick: bool) -> list[dict]:
     """Seconds from `python -m demo` to its first answer over HTTP; then milliseconds of an answer. `first_ever`:
     with nothing compiled before."""
     found: dict[str, float] = {}
@@ -399,7 +491,7 @@ def start(quick: bool) -> dict:
                 if name == "again":
                     taken = [seconds(lambda i=i: ask(address, f"a red boat {i}")) for i in range(20)]
                     found["answer_over_http_ms"] = 1000 * statistics.median(taken)
-    return found
+    return [found]
 
 
 PARTS: dict[str, Callable[[bool], object]] = {
@@ -410,6 +502,8 @@ PARTS: dict[str, Callable[[bool], object]] = {
     "indexing": indexing,
     "growth": growth,
     "steps": steps_needed,
+    "half": half_precision,
+    "gpu": gpu,
 }
 
 
@@ -431,14 +525,35 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def show(found: object, name: str) -> str:
-    if isinstance(found, list):
-        return f"{name}\n{table(found)}"
-    if isinstance(found, dict) and all(isinstance(rows, list) for rows in found.values()):
+def show(found: list[dict] | dict[str, list[dict]], name: str) -> str:
+    if isinstance(found, dict):
         return "\n".join(show(rows, f"{name}, {key}") for key, rows in found.items())
-    flat = {k: v for k, v in found.items() if not isinstance(v, dict)}
-    flat |= {f"{k} {kk}": v for k, d in found.items() if isinstance(d, dict) for kk, v in d.items()}
-    return "\n".join([name, *(f"  {key.replace('_', ' ')}: {_cell(value)}" for key, value in flat.items())])
+    if len(found) == 1:
+        return "\n".join([name, *(f"  {k.replace('_', ' ')}: {_cell(v)}" for k, v in found[0].items())])
+    return f"{name}\n{table(found)}" if found else f"{name}: nothing to measure here"
+
+
+def summary(report: dict) -> str:
+    """The report's headline in words, as far as it was measured."""
+    told = []
+    if "sampling" in report:
+        wide = [row for row in report["sampling"] if (row["K"], row["seeds"]) == (32, 1)]
+        wide = [row for row in wide if row["model"] != "bundled"]
+        for queries in sorted({row["queries"] for row in wide}):
+            least = min(row["ratio"] for row in wide if row["queries"] == queries)
+            told.append(f"sampling is {least:.0f} x as fast as the plain loop for {queries:,} at a time")
+    if "search" in report:
+        first, *_, last = report["search"]
+        told.append(
+            f"a search takes {first['total']:.1f} ms, {100 * first['generation_share']:.0f} % of it generation, "
+            f"and {last['total']:.0f} ms with {last['seeds']} seeds of the {last['generator']} generator"
+        )
+    if "indexing" in report:
+        told.append(f"indexing reaches {100 * report['indexing'][0]['ratio']:.0f} % of the speed of decoding")
+    if "start" in report:
+        told.append(f"the app answers {report['start'][0]['again_seconds']:.1f} s after its start")
+    text = "; ".join(told)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def main() -> None:
@@ -454,7 +569,9 @@ def main() -> None:
         found = PARTS[options.parts[0]](options.quick)
         print(json.dumps({"found": found, "peak_memory_MB": peak_memory()}))
         return
-    report: dict = {"machine": machine(), "quick": options.quick}
+    shown = [a for a in sys.argv[1:] if a != "--out" and a != str(options.out)]
+    report: dict = {"machine": [machine()]}
+    processes: list[dict] = []
     print(show(report["machine"], "machine"), flush=True)
     for name in options.parts:
         command = [sys.executable, "-m", "analysis.bench", "--inside", "--parts", name]
@@ -463,15 +580,23 @@ def main() -> None:
             [*command, *(["--quick"] if options.quick else [])], cwd=ROOT, stdout=subprocess.PIPE, check=True
         )
         part = json.loads(answer.stdout.splitlines()[-1])
-        report[name] = part | {"seconds": time.perf_counter() - begun}
-        print("\n" + show(part["found"], name))
-        print(
-            f"  peak memory: {_cell(part['peak_memory_MB'])} MB; took {report[name]['seconds']:.0f} s",
-            flush=True,
-        )
+        if part["found"]:
+            report[name] = part["found"]
+        print("\n" + show(part["found"], name), flush=True)
+        seconds_taken = time.perf_counter() - begun
+        processes.append({"part": name, "seconds": seconds_taken, "peak_memory_MB": part["peak_memory_MB"]})
+    print("\n" + show(processes, "processes"))
+    print("\n" + summary(report))
     whole = not options.quick and len(options.parts) == len(PARTS)
     if out := options.out or (RESULTS if whole else None):
-        out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        head = {
+            "title": "Speed of every part",
+            "command": " ".join(["python -m analysis.bench", *shown]),
+            "shows": summary(report),
+        }
+        out.write_text(
+            json.dumps(head | report | {"processes": processes}, indent=1) + "\n", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":
