@@ -254,7 +254,7 @@
     // One dot a noise, filled once it leads with the clip that wins in the end.
     dots(step) {
       const { seeds, seed, leaders, winner } = this.data;
-      const node = part("span", "dr-dots");
+      const node = part("span", "dr-agree");
       const same = leaders.filter((frames) => frames[step] === winner).length;
       node.setAttribute("role", "img");
       node.setAttribute("aria-label", `${same} of ${seeds} noises lead with the final winner`);

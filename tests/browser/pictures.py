@@ -16,6 +16,7 @@ PICTURES = Path(__file__).resolve().parents[2] / "assets" / "pictures"
 STEP = 34
 POSTERS = "[...document.querySelectorAll('.dr-posters img')].every((image) => image.complete)"
 WIDTH = 960  # of the animation
+EDGE = 22  # pixels of the page around the player
 HOLD = 16  # frames, for the end to be read
 
 
@@ -40,13 +41,20 @@ def animation(opener) -> None:
     steps = page.evaluate(f"{PLAYER}.data.steps")
     box = page.locator(".dr-theatre").bounding_box()
     assert box is not None
+    edge = {"x": -EDGE, "y": -EDGE, "width": 2 * EDGE, "height": 2 * EDGE}
+    box = {name: box[name] + more for name, more in edge.items()}
     frames = []
     for step in range(steps + 1):
         page.evaluate(f"{PLAYER}.go({step})")
         image = Image.open(io.BytesIO(page.screenshot(clip=box)))
         size = WIDTH, round(WIDTH * image.height / image.width)
         frames.append(image.convert("RGB").resize(size, Image.Resampling.LANCZOS))
-    palette = frames[-1].quantize(96, dither=Image.Dither.NONE)
+    # One palette for all frames, from the first, the middle and the last: colours must not flicker.
+    samples = [frames[0], frames[steps // 2], frames[-1]]
+    together = Image.new("RGB", (samples[0].width, sum(frame.height for frame in samples)))
+    for i, frame in enumerate(samples):
+        together.paste(frame, (0, i * frame.height))
+    palette = together.quantize(255, dither=Image.Dither.NONE)
     drawn = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     drawn[0].save(
         PICTURES / "denoising.gif", save_all=True, append_images=drawn[1:] + [drawn[-1]] * HOLD, duration=120,
