@@ -1,5 +1,5 @@
 """Pictures of the Watch tab for the README, made anew from the bundled model: `python tests/browser/pictures.py`
-writes assets/pictures/watch-*.png and the animation denoising.gif."""
+writes assets/pictures/watch-*.png and the animation denoising.webp."""
 
 from __future__ import annotations
 
@@ -49,16 +49,9 @@ def animation(opener) -> None:
         image = Image.open(io.BytesIO(page.screenshot(clip=box)))
         size = WIDTH, round(WIDTH * image.height / image.width)
         frames.append(image.convert("RGB").resize(size, Image.Resampling.LANCZOS))
-    # One palette for all frames, from the first, the middle and the last: colours must not flicker.
-    samples = [frames[0], frames[steps // 2], frames[-1]]
-    together = Image.new("RGB", (samples[0].width, sum(frame.height for frame in samples)))
-    for i, frame in enumerate(samples):
-        together.paste(frame, (0, i * frame.height))
-    palette = together.quantize(255, dither=Image.Dither.NONE)
-    drawn = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    drawn[0].save(
-        PICTURES / "denoising.gif", save_all=True, append_images=drawn[1:] + [drawn[-1]] * HOLD, duration=120,
-        loop=0, optimize=True,
+    frames[0].save(
+        PICTURES / "denoising.webp", save_all=True, append_images=frames[1:] + [frames[-1]] * HOLD, duration=120,
+        loop=0, quality=82, method=4,
     )  # fmt: skip
     page.context.close()
 
