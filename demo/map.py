@@ -139,7 +139,7 @@ def write(retriever: Retriever) -> Path:
         raise ValueError("A gallery in memory has no place for its map: index it into a folder.")
     layout = fit(retriever)
     notes = {"made_for": made_for(retriever), "how": layout.how}
-    content = {"captions": layout.captions, "clips": layout.clips}
+    content = {n: np.ascontiguousarray(getattr(layout, n)) for n in ("captions", "clips")}
     (folder / FILE).write_bytes(save(content, {"map": json.dumps(notes, sort_keys=True)}))
     return folder / FILE
 

@@ -96,7 +96,9 @@ class Calibration:
         notes = {"weights": self.weights, "made_for": self.made_for, "about": self.about}
         part = file.with_suffix(".part")
         # The order of the keys is fixed, so that the same calibration is the same file.
-        content = {"scores": np.sort(self.scores), **self.arrays}
+        # The format holds rows after rows: an array in another order would come back transposed.
+        arrays = {name: np.ascontiguousarray(array) for name, array in self.arrays.items()}
+        content = {"scores": np.sort(self.scores), **arrays}
         part.write_bytes(save(content, {"calibration": json.dumps(notes, sort_keys=True)}))
         part.replace(file)
 

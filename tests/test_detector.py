@@ -10,9 +10,11 @@ import torch
 from tiny import CONFIG, features, tiny_model
 
 from diffusionret import Gallery, Retriever, calibrate, detector
+from diffusionret.calibration import Calibration
 from diffusionret.cli import main
 from diffusionret.detector import CELLS, Answer, Detector, verdict
 from diffusionret.inspection import as_text
+from diffusionret.ood import Reference
 
 MOTIONS = ("spins", "moves left", "moves right", "rises", "stands still", "sinks", "bounces", "flies")
 TRAINING = [
@@ -169,6 +171,20 @@ def test_stale_calibrations_are_refused(retriever):
     assert "generator" in Detector.open(swapped.model, swapped.gallery).note("match")
     other = tiny_model(seed=1)
     assert "another model" in Detector.open(other, retriever.gallery).note("familiar")
+
+
+def test_what_a_file_holds_is_what_was_calibrated(retriever):
+    """Also for arrays in column-major order, as a Cholesky factor is."""
+    texts = ["a red boat spins", "a blue zebra", "boat"]
+    again = Retriever(retriever.model, retriever.gallery)  # reads the files
+    weights = dict.fromkeys(("knn", "mahalanobis", "mixture"), 1.0)
+    fresh = calibrate.calibrate_text(retriever.model, TRAINING[25:], TRAINING[:25], "", weights)
+    fresh.save(retriever.gallery.folder / "other.safetensors")
+    back = Calibration.load(retriever.gallery.folder / "other.safetensors", fresh.made_for, "")
+    tokens = calibrate.encode(retriever.model, texts)
+    kept, read = (Reference.from_arrays(c.arrays).scores(texts, tokens) for c in (fresh, back))
+    assert all(torch.equal(kept[name], read[name]) for name in kept)
+    assert again.inspect("a boat").familiar == retriever.inspect("a boat").familiar
 
 
 def test_an_unreadable_file_is_a_note_and_no_crash(tmp_path):
