@@ -56,6 +56,22 @@ def test_another_noise_starts_elsewhere_and_plays(visit):  # noqa: F811
     page.wait_for_function("location.search.includes('seed=1')")
 
 
+def test_keys_play_pause_and_step(visit):  # noqa: F811
+    page = visit("?tab=watch")
+    page.locator(".dr-theatre").focus()
+    page.keyboard.press("Space")
+    page.wait_for_function(f"{PLAYER}.playing && {PLAYER}.at > 2")
+    page.keyboard.press("Space")
+    assert not page.evaluate(f"{PLAYER}.playing")
+    now = step(page)
+    page.keyboard.press("ArrowRight")
+    assert step(page) == now + 1
+    page.keyboard.press("End")
+    assert step(page) == 50
+    page.keyboard.press("Home")
+    assert step(page) == 0
+
+
 def test_every_panel_opens_alone_and_follows_the_player(visit):  # noqa: F811
     page = visit("?tab=watch")
     page.wait_for_selector(".dr-folds")
