@@ -17,6 +17,10 @@ from diffusionret.detector import ALPHA, Answer, Report
 
 from .verdict import CELL_NAMES
 
+INTRODUCTION = (
+    '<section class="dr-batch-head"><h3>Check many queries</h3><p>Paste one a line, or choose a .txt or .csv file: '
+    "which are unlike what the model learned, and which have a match in this gallery?</p></section>"
+)
 MOST = 1000  # queries at a time
 LONGEST = 2000  # characters of a query
 SORT = """
@@ -130,25 +134,21 @@ def _harmless(value: object) -> object:
 def tab(retriever: Retriever) -> None:
     """The inputs and the table, wired, in the tab that is being built."""
 
-    def run(text: str, file: str | None, alpha: float) -> str:
+    def run(text: str, file: str | None = None) -> str:
         try:
-            return check(retriever, read(text or "", file), alpha)
+            return check(retriever, read(text or "", file), ALPHA)
         except ValueError as error:
             return f'<p class="dr-problem" role="alert">{escape(str(error))}</p>'
 
-    gr.Markdown(
-        "### Check many queries\nOne a line, or a .txt or .csv file: which are unusual, and which have a match here?"
-    )
-    with gr.Row():
-        text = gr.Textbox(
-            show_label=False, label="Queries", placeholder="a red boat at sea\na dog chases a cat", lines=4,
-            max_lines=10, container=False, elem_id="batch-text", scale=3,
-        )  # fmt: skip
-        with gr.Column(scale=1, min_width=220):
-            file = gr.File(
-                label="File (.txt, .csv)", file_types=[".txt", ".csv"], height=92, elem_id="batch-file"
-            )
-            alpha = gr.Slider(0.01, 0.2, ALPHA, step=0.01, label="False alarms accepted, alpha")
-    button = gr.Button("Check", elem_id="batch-check", size="sm")
+    gr.HTML(INTRODUCTION, apply_default_css=False)
+    text = gr.Textbox(
+        show_label=False, label="Queries", placeholder="a red boat at sea\na dog chases a cat", lines=3, max_lines=8,
+        container=False, elem_id="batch-text",
+    )  # fmt: skip
+    with gr.Row(elem_id="batch-row"):
+        button = gr.Button("Check", elem_id="batch-check")
+        file = gr.UploadButton("Check a file", file_types=[".txt", ".csv"], elem_id="batch-file", size="md")
     table = gr.HTML(js_on_load=SORT, apply_default_css=False, elem_id="batch-table")
-    button.click(run, [text, file, alpha], table, api_visibility="private", show_progress="minimal")
+    quiet = {"api_visibility": "private", "show_progress": "minimal"}
+    button.click(run, text, table, **quiet)
+    file.upload(lambda name: run("", name), file, table, **quiet)
