@@ -21,7 +21,9 @@ def contrastive_loss(
     return (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
 
 
-def choice_loss(logits: Float[Tensor, "item choice"], share: Float[Tensor, "item choice"]) -> Float[Tensor, ""]:
+def choice_loss(
+    logits: Float[Tensor, "item choice"], share: Float[Tensor, "item choice"]
+) -> Float[Tensor, ""]:
     """Divergence of softmax(logits) from the true shares, 0 where they agree; items that share nothing do not count.
 
     A row of `share` sums to 1, or to 0 where none of the choices is true.

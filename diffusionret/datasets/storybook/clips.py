@@ -98,7 +98,9 @@ class TrainingClips:
         ]
         file = cache / f"{look}-train{seed}-{families}-{frames}x{size}.npy"
         self.scenes = [scene for members in self.families for scene in members]
-        self.frames = render_scenes(self.scenes, file, frames, size, report=lambda s: print(s, file=sys.stderr))
+        self.frames = render_scenes(
+            self.scenes, file, frames, size, report=lambda s: print(s, file=sys.stderr)
+        )
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -124,6 +126,4 @@ class TrainingClips:
             wording = rng.getrandbits(31)  # the same for both
             written.append(compose(caption.facts, random.Random(wording), self.look))
             wrong.append(compose(lessons.wrong(caption.facts, rng), random.Random(wording), self.look).text)
-        return Batch(
-            np.array(indices), scenes, [c.text for c in written], wrong, fit_matrix(written, scenes)
-        )
+        return Batch(np.array(indices), scenes, [c.text for c in written], wrong, fit_matrix(written, scenes))

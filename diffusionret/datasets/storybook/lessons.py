@@ -81,7 +81,9 @@ def wrong(told: dict[str, str], rng: random.Random) -> dict[str, str]:
                 if source in told:
                     changed[name] = told[source]
         return changed
-    taken = {told[k] for k in ("subject", "other_subject") if k in told} if "subject" in kind else {told[kind]}
+    taken = (
+        {told[k] for k in ("subject", "other_subject") if k in told} if "subject" in kind else {told[kind]}
+    )
     options = [v for v in _VALUES[kind.removeprefix("other_")] if v not in taken]
     turned = world.OPPOSITE.get(told[kind])
     # The opposite way is the mistake that takes the order of frames to see.
