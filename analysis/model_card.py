@@ -1,13 +1,20 @@
-"""Write assets/models/storybook/README.md from the recorded results: `python analysis/model_card.py`.
+"""Write assets/models/storybook/README.md from the recorded results: `python -m analysis.model_card`.
 
 Reads analysis/results/training.json, storybook-test.json and, where present, sketchbook-test.json; every figure of
-the card comes from them, next to the command that made it.
+the card comes from them, next to the command that made it. With --runs FOLDER, the folder of the trainings' checkpoints
+and records, training.json is written first.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 from pathlib import Path
+
+import torch
+
+from diffusionret.config import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "analysis" / "results"
@@ -111,17 +118,42 @@ def noise(report: dict) -> str:
     return "\n".join(lines)
 
 
+def record_training(runs: Path) -> None:
+    """Write training.json: of every stage the command, the minutes, and the figures of the weights that were kept."""
+    stages = []
+    for name, preset in PRESETS.items():
+        lines = (runs / name / "records.jsonl").read_text(encoding="utf-8").splitlines()
+        records = [record for line in lines if "best" in (record := json.loads(line))]
+        kept = next(r for r in records if r["best"] == records[-1]["best"])
+        figures = {k: v for k, v in kept.items() if k not in ("step", "minutes", "best")}
+        stages.append(
+            dict(name=name, command=preset.command, minutes=records[-1]["minutes"], steps=records[-1]["step"])
+            | dict(kept=kept["step"], figures=figures)
+        )
+    record = dict(machine=f"{os.cpu_count()} CPU cores, torch {torch.__version__}", stages=stages)
+    (RESULTS / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
 def training(stages: list[dict]) -> str:
-    lines = ["| stage | command | minutes | steps | best validation score |", "|---|---|---|---|---|"]
+    lines = [
+        "| stage | command | minutes | steps | validation figures of what was kept |",
+        "|---|---|---|---|---|",
+    ]
     for stage in stages:
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in stage["figures"].items())
         lines.append(
-            f"| {stage['stage']} | `{stage['command']}` | {stage['minutes']:.0f} | {stage['steps']} "
-            f"| {stage['score']} |"
+            f"| {stage['name']} | `{stage['command']}` | {stage['minutes']:.0f} | {stage['steps']}, kept after "
+            f"{stage['kept']} | {figures} |"
         )
     return "\n".join(lines)
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, help="folder of the trainings: writes training.json first")
+    args = parser.parse_args()
+    if args.runs:
+        record_training(args.runs)
     report = json.loads((RESULTS / "storybook-test.json").read_text(encoding="utf-8"))
     record = json.loads((RESULTS / "training.json").read_text(encoding="utf-8"))
     parts = [
@@ -144,8 +176,7 @@ def main() -> None:
             "\n## On the second look (another hand, another way of writing), never seen in training\n"
             "`python -m diffusionret evaluate --data sketchbook --split test`\n\n" + results_table(other)
         )
-    parts.append(f"\n## Training\n{record['machine']}\n\n" + training(record["stages"]))
-    parts.append("\n" + record["notes"] if record.get("notes") else "")
+    parts.append(f"\n## Training\nOn {record['machine']}.\n\n" + training(record["stages"]))
     CARD.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
     readme = README.read_text(encoding="utf-8")
     head, rest = readme.split(START)
