@@ -17,7 +17,6 @@ if __package__ in (None, ""):  # executed as a file: the package is found from t
 
 import gradio as gr
 
-from analysis.readings import OPEN_SET
 from diffusionret import Retriever
 
 from . import batch, evidence, gallery, search, theme, verdict, watch, watch_look
@@ -42,10 +41,14 @@ element.addEventListener("click", (event) => {
 PLAYER = "window.DiffusionRet.mountPlayer(element, props, watch, trigger, server);"
 TABS = ("search", "watch", "gallery", "evidence")
 CANDIDATES, STEPS, K, MOST_K = 32, 50, 10, 50
+MOST_BYTES = 2_000_000  # of a file of queries
 
 
-def build(retriever: Retriever) -> gr.Blocks:
-    """The whole page over one retriever. Nothing is searched before the page is opened."""
+def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
+    """The whole page over one retriever. Nothing is searched before the page is opened.
+
+    read_only: for visitors, who may ask and look, but leave nothing behind: no file is taken.
+    """
     clips, model = retriever.gallery, retriever.model
     forms = model.forms if retriever.generates else ()
     trained = model.generator_config().steps if forms else STEPS
@@ -55,10 +58,10 @@ def build(retriever: Retriever) -> gr.Blocks:
         """The problem, the Search tab and the player, for one query. A problem leaves what is shown alone."""
         try:
             # Every candidate is asked for, because the player draws them all; the cards show the first k.
-            # A sample of the open-set generator says yes or no: its probability is a mean over several.
             form = form if form in forms else next(iter(forms), None)
-            seeds = watch.SEEDS if form == OPEN_SET else 1
-            result = retriever.search(text, max(k, candidates), candidates, steps, seed, seeds, form)
+            result = retriever.search(
+                text, max(k, candidates), candidates, steps, seed, watch.seeds(form), form
+            )
         except ValueError as error:
             return search.problem(str(error)), gr.skip(), gr.skip()
         return search.cut(result.truncated), search.page(result, k, len(clips)), watch.show(retriever, result)
@@ -124,7 +127,8 @@ def build(retriever: Retriever) -> gr.Blocks:
         steps: of denoising. seed: of the noise.
         """
         try:
-            return retriever.search(query, k, candidates, steps, seed).to_dict()
+            seeds = watch.seeds(next(iter(forms), None))  # as the page asks
+            return retriever.search(query, k, candidates, steps, seed, seeds).to_dict()
         except ValueError as error:
             raise gr.Error(str(error)) from error
 
@@ -156,7 +160,7 @@ def build(retriever: Retriever) -> gr.Blocks:
                 )  # fmt: skip
                 _gallery_tab(retriever)
             with gr.Tab("Evidence", id="evidence"):
-                batch.tab(retriever)
+                batch.tab(retriever, uploads=not read_only)
                 gr.HTML(evidence.tables(), apply_default_css=False)
                 gr.Markdown(evidence.model_card())
 
@@ -251,9 +255,10 @@ def _number(text: str | None, otherwise: int, least: int, most: int) -> int:
     return min(max(int(text), least), most) if text and text.isdecimal() and len(text) < 12 else otherwise
 
 
-def serving(retriever: Retriever) -> dict:
-    """The arguments of `launch` that belong to the page: its looks, and the files that it may serve."""
+def serving(retriever: Retriever, read_only: bool = False) -> dict:
+    """The arguments of `launch` that belong to the page: its looks, and the files that it may serve and take."""
     return {
+        "max_file_size": 0 if read_only else MOST_BYTES,
         "theme": theme.theme(),
         "head": theme.head(),
         "allowed_paths": [
@@ -284,12 +289,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--share", action="store_true", help="also open a temporary public address at gradio.live"
     )
+    parser.add_argument(
+        "--read-only",
+        action="store_true",
+        help="take no files from visitors; always so on Hugging Face Spaces",
+    )
     options = parser.parse_args(arguments)
+    read_only = options.read_only or "SPACE_ID" in os.environ
     try:
         retriever = Retriever.open(options.gallery, options.model, options.device)
     except (ValueError, OSError) as error:
         parser.exit(2, f"{error}\n")
-    build(retriever).launch(server_port=options.port, share=options.share, **serving(retriever))
+    page = build(retriever, read_only)
+    page.launch(server_port=options.port, share=options.share, **serving(retriever, read_only))
 
 
 if __name__ == "__main__":

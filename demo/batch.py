@@ -18,7 +18,7 @@ from diffusionret.detector import ALPHA, Answer, Report
 from .verdict import CELL_NAMES
 
 INTRODUCTION = (
-    '<section class="dr-batch-head"><h3>Check many queries</h3><p>Paste one a line, or choose a .txt or .csv file: '
+    '<section class="dr-batch-head"><h3>Check many queries</h3><p>Paste one a line{or_choose}: '
     "which are unlike what the model learned, and which have a match in this gallery?</p></section>"
 )
 MOST = 1000  # queries at a time
@@ -131,8 +131,8 @@ def _harmless(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
-def tab(retriever: Retriever) -> None:
-    """The inputs and the table, wired, in the tab that is being built."""
+def tab(retriever: Retriever, uploads: bool = True) -> None:
+    """The inputs and the table, wired, in the tab that is being built. uploads: whether files are taken."""
 
     def run(text: str, file: str | None = None) -> str:
         try:
@@ -140,15 +140,20 @@ def tab(retriever: Retriever) -> None:
         except ValueError as error:
             return f'<p class="dr-problem" role="alert">{escape(str(error))}</p>'
 
-    gr.HTML(INTRODUCTION, apply_default_css=False)
+    or_choose = ", or choose a .txt or .csv file" if uploads else ""
+    gr.HTML(INTRODUCTION.format(or_choose=or_choose), apply_default_css=False)
     text = gr.Textbox(
         show_label=False, label="Queries", placeholder="a red boat at sea\na dog chases a cat", lines=3, max_lines=8,
         container=False, elem_id="batch-text",
     )  # fmt: skip
     with gr.Row(elem_id="batch-row"):
         button = gr.Button("Check", elem_id="batch-check")
-        file = gr.UploadButton("Check a file", file_types=[".txt", ".csv"], elem_id="batch-file", size="md")
+        if uploads:
+            file = gr.UploadButton(
+                "Check a file", file_types=[".txt", ".csv"], elem_id="batch-file", size="md"
+            )
     table = gr.HTML(js_on_load=SORT, apply_default_css=False, elem_id="batch-table")
     quiet = {"api_visibility": "private", "show_progress": "minimal"}
     button.click(run, text, table, **quiet)
-    file.upload(lambda name: run("", name), file, table, **quiet)
+    if uploads:
+        file.upload(lambda name: run("", name), file, table, **quiet)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from urllib.parse import urlencode
 
+from analysis.readings import OPEN_SET
 from diffusionret import Hit, SearchResult
 
 from . import verdict as judged
@@ -54,15 +55,26 @@ def verdict(result: SearchResult, k: int, size: int) -> str:
     best = hits[0]
     name = escape(name_of(best.id, best.caption).rstrip("."))
     found = f"Best match among {_count(size, 'clip')}: <strong>{name}</strong>"
+    if result.no_match is not None:  # the open-set generator knows this answer too
+        p = probability(result.no_match)
+        if result.no_match >= 0.5:
+            return f"<strong>No match here: {p}.</strong> Of {_count(size, 'clip')}, {name} comes nearest."
+        return f"{found}. {_moves(hits)} No match here: {p}."
     if result.trajectory is None:
         return f"{found}, ranked by similarity only, because this model has no generator."
+    return f"{found}. {_moves(hits)}"
+
+
+def _moves(hits: Sequence[Hit]) -> str:
+    """How generation changed the order of the hits shown, in one sentence."""
+    best = hits[0]
     moved = sum(hit.rank != hit.base_rank for hit in hits)
     if not moved:
-        return f"{found}. Generation agrees with the order that similarity gave."
+        return "Generation agrees with the order that similarity gave."
     if best.base_rank == 1:
-        return f"{found}, first with and without generation, which moved {moved} of the {len(hits)} shown."
+        return f"It is first with and without generation, which moved {moved} of the {len(hits)} shown."
     others = f" and moved {moved - 1} of the other {len(hits) - 1}" if moved > 1 else ""
-    return f"{found}. Generation lifted it from rank {best.base_rank}{others}."
+    return f"Generation lifted it from rank {best.base_rank}{others}."
 
 
 def _count(number: int, noun: str) -> str:
@@ -89,12 +101,22 @@ def percent(share: float) -> str:
     return f"{value:.{digits}f}\u00a0%" if value >= 0.1 else "<\u00a00.1\u00a0%"
 
 
-def _share(hit: Hit, candidates: int) -> str:
+def probability(p: float) -> str:
+    """A probability for reading, as p = 7.5 %."""
+    value = percent(p)
+    return f"p\u00a0{value}" if value.startswith("<") else f"p\u00a0=\u00a0{value}"
+
+
+def _share(hit: Hit, candidates: int, form: str) -> str:
+    """What the generator says of a hit: a share among the candidates, or the probability of a match."""
     if hit.probability is None:
         return ""
-    title = f"The generator’s share among the {candidates} candidates"
+    if form == OPEN_SET:
+        called, title = "p(match)", "How probable it is that this clip matches, the mean over samples"
+    else:
+        called, title = "generator’s share", f"The generator’s share among the {candidates} candidates"
     return (
-        f'<div class="dr-share" title="{title}"><span>generator’s share</span>'
+        f'<div class="dr-share" title="{title}"><span>{called}</span>'
         f'<span class="dr-number">{percent(hit.probability)}</span>'
         f'<span class="dr-bar"><i style="width:{100 * hit.probability:.2f}%"></i></span></div>'
     )
@@ -108,11 +130,12 @@ def _numbers(hit: Hit, generates: bool) -> str:
     return f'<dl class="dr-numbers">{cells}</dl>'
 
 
-def hit_card(hit: Hit, candidates: int, generates: bool) -> str:
-    """The card of one hit."""
+def hit_card(hit: Hit, candidates: int, form: str | None) -> str:
+    """The card of one hit. form: of the generator, None where there is none."""
+    generates = form is not None
     move = arrow(hit) if generates else ""
     above = f"<b>{hit.rank}</b>{move}"
-    below = _share(hit, candidates) + _numbers(hit, generates)
+    below = (_share(hit, candidates, form) if generates else "") + _numbers(hit, generates)
     return card(hit.id, hit.caption, hit.path, hit.poster, hit.moment, above, below, similar=True)
 
 
@@ -127,16 +150,20 @@ def link(result: SearchResult, k: int) -> str:
 
 def page(result: SearchResult, k: int, size: int) -> str:
     """The whole tab for one result. `size`: number of clips in the gallery."""
-    generates = result.trajectory is not None
+    form = None if result.trajectory is None else result.trajectory.form
     settings = result.settings
-    cards = (hit_card(hit, settings.candidates, generates) for hit in result.hits[:k])
+    cards = (hit_card(hit, settings.candidates, form) for hit in result.hits[:k])
     foot = f"Answered in {result.timings.get('total', 0.0):.0f} ms"
-    if generates:
+    if form is not None:
         steps, rivals = _count(settings.steps, "step"), _count(settings.candidates, "candidate")
+        foot += f" with {steps} of denoising from noise {settings.seed}"
+    if form == OPEN_SET:
+        to = f" to {settings.seed + settings.seeds - 1}" if settings.seeds > 1 else ""
         foot += (
-            f" with {steps} of denoising from noise {settings.seed}. The generator’s share is what a clip "
+            f"{to}. p(match) is how probable it is that a clip matches: of {rivals}, several may, or none."
         )
-        foot += f"gets of the distribution over {rivals}."
+    elif form is not None:
+        foot += f". The generator’s share is what a clip gets of the distribution over {rivals}."
     return (
         f'<section class="dr-results" data-link="{escape(link(result, k), quote=True)}">'
         f"{judged.line(result.ood)}"

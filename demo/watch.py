@@ -14,7 +14,7 @@ from diffusionret import Hit, Retriever, SearchResult
 from diffusionret.model import Trajectory
 
 from .clips import name_of, url
-from .search import percent
+from .search import percent, probability
 
 NO_GENERATOR = "This model has no generator, so there is nothing to watch: it ranks by similarity only."
 NO_MATCH = "no match"
@@ -25,6 +25,11 @@ SEEDS = 16
 MOST_CANDIDATES = 128
 # Where the winner's shares over the seeds lie closer than this, the noise is said not to matter.
 HARDLY = 0.02
+
+
+def seeds(form: str | None) -> int:
+    """How many noises an answer takes: one sample of the open-set generator says yes or no, their mean how often."""
+    return SEEDS if form == readings.OPEN_SET else 1
 
 
 def show(retriever: Retriever, result: SearchResult) -> str:
@@ -128,13 +133,13 @@ def _happens(drawn: list[Hit], crowd: Crowd) -> str:
     together = columns > len(drawn)  # what is drawn: the mean over seeds (open-set), or the first seed
     leaders = crowd.mean.argmax(dim=-1) if together else crowd.leaders[:, 0]
     winner = int(leaders[-1])
-    p = percent(float(crowd.mean[-1, winner]))
+    p = probability(float(crowd.mean[-1, winner]))
     if winner == len(drawn):
-        return f"Out of noise comes: no match here, p = {p}."
+        return f"Out of noise comes: no match here, {p}."
     step = readings.settled(leaders)
     lead = "leads from the first step" if step == 1 else f"takes the lead for good at step {step} of {steps}"
     share = percent(float(crowd.share[-1, 0, winner]))
-    ends = f"matches with p = {p}" if together else f"ends with {share} of the share"
+    ends = f"matches with {p}" if together else f"ends with {share} of the share"
     return f"Out of noise, {called(drawn, winner)} {lead} and {ends}."
 
 

@@ -11,7 +11,7 @@ from diffusionret.model import Trajectory
 
 from .clips import name_of, url
 from .search import percent
-from .watch import NO_MATCH, SEEDS, pack
+from .watch import NO_MATCH, pack, seeds
 from .watch_scene import Scene
 
 
@@ -64,7 +64,7 @@ def _settings(scene: Scene, other: dict) -> dict:
         scene.denoise(query, seeds=scene.seeds),
         scene.denoise(
             query, candidates=torch.tensor([theirs]), schedule=schedule, eta=eta, form=form,
-            seeds=SEEDS if form == readings.OPEN_SET else 1, **changes,
+            seeds=seeds(form), **changes,
         ),
     ]  # fmt: skip
     said = [
@@ -78,7 +78,11 @@ def _settings(scene: Scene, other: dict) -> dict:
     longer = mine if len(mine) >= len(theirs) else theirs
     result = _result(scene, longer, sides, f"With {label}: ", ["as played", label])
     if schedule != trained:
-        result["warning"] = f"The model was trained with the {trained} schedule: it does not know this one."
+        result["warning"] = (
+            f"The model was trained with the {trained} schedule: it does not know this one."
+            if form == readings.PUBLISHED
+            else f"This generator knows all noise levels, but was measured with the {trained} schedule, not this one."
+        )
     return result
 
 

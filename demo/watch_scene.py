@@ -12,7 +12,7 @@ from diffusionret import Hit, Retriever, SearchResult
 from diffusionret.model import Trajectory
 
 from .clips import name_of
-from .watch import NO_MATCH, SEEDS, candidates
+from .watch import NO_MATCH, candidates, seeds
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Scene:
 
     @property
     def seeds(self) -> int:
-        """How many noises an answer takes: one sample of the open-set generator says yes or no."""
-        return SEEDS if self.form == readings.OPEN_SET else 1
+        """How many noises an answer takes."""
+        return seeds(self.form)
 
     @property
     def x0_raw(self) -> torch.Tensor:

@@ -213,7 +213,7 @@ def test_arrows_say_how_generation_moved_a_clip():
 
 
 def test_a_card_shows_share_sum_and_moment():
-    card = search.hit_card(hit(1, 4), candidates=32, generates=True)
+    card = search.hit_card(hit(1, 4), candidates=32, form="published")
     assert "generator’s share" in card and "50\u00a0%" in card and "width:50.00%" in card
     assert "confidence" not in card
     assert "0.250" in card and "+ 0.125" in card and "= 0.375" in card
@@ -243,6 +243,16 @@ def test_the_verdict_is_one_true_sentence(hits, says):
     verdict = search.verdict(found(*hits), 10, 250)
     assert verdict.startswith("Best match among 250 clips: <strong>a boat</strong>")
     assert says in verdict
+
+
+def test_the_open_set_generator_says_how_probable_a_match_is_and_none():
+    sure = replace(found(hit(1, 1)), trajectory=SimpleNamespace(form="open-set"), no_match=0.034)
+    page = search.page(replace(sure, settings=Settings(10, 32, 50, 3, 16)), 10, 250)
+    assert "Best match among 250 clips" in page and "No match here: p\u00a0=\u00a03.4\u00a0%." in page
+    assert "p(match)" in page and "generator’s share" not in page and "from noise 3 to 18" in page
+    verdict = search.verdict(replace(sure, no_match=0.91), 10, 250)
+    assert verdict.startswith("<strong>No match here: p\u00a0=\u00a091\u00a0%.</strong>")
+    assert "a boat comes nearest" in verdict and "Best match" not in verdict
 
 
 @pytest.mark.parametrize(

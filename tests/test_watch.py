@@ -111,10 +111,10 @@ def test_an_open_set_trajectory_brings_a_bar_for_no_match(result):
     crowd = unpack(sent["crowd"], 4, "<u2").reshape(2, 4, 4)
     assert crowd[-1].argmax(axis=1).tolist() == [0, 3, 3, 1] and crowd[-1].max() == 65535
     assert crowd[0, 0, 3] == round(65535 / 8)
-    assert sent["winner"] == 3 and "no match here, p = 50" in sent["sentence"]
+    assert sent["winner"] == 3 and "no match here, p\u00a0=\u00a050" in sent["sentence"]
     assert "of 4 tried, 2 end with no match" in sent["sentence"]
     sure = watch.payload(drawn, open_set(torch.tensor([[[1.0, -1, -1]]])))
-    assert "matches with p = 100" in sure["sentence"]
+    assert "matches with p\u00a0=\u00a0100" in sure["sentence"]
 
 
 def test_without_a_generator_the_player_says_so():

@@ -102,7 +102,7 @@ def test_two_settings_share_candidates_and_an_untrained_schedule_is_labelled(loo
     second = floats(other["sides"][1], count)
     assert len(second) == 4 and (second[:, 5:8] == 0).all() and (second[-1, :5] > 0).any()
     answer = look("compare", other={"query": "", "schedule": "linear"})
-    assert "problem" in answer or "trained with the cosine" in answer["warning"]
+    assert "problem" in answer or "the cosine schedule" in answer["warning"]
 
 
 def test_the_other_generator_answers_the_same_query(look, retriever, form):

@@ -31,7 +31,7 @@
   async function chart(host, found, key, title, text, player = null, items = []) {
     const box = part("figure", "dr-chart");
     const stand = part("div", "dr-chart-stand");
-    box.append(part("h4", "", title), part("p", "dr-note", text), stand);
+    box.append(part("h3", "", title), part("p", "dr-note", text), stand);
     host.append(box);
     const Plotly = await plotly(found.plotly);
     if (!stand.isConnected) return;
@@ -96,7 +96,7 @@
     const box = part("figure", "dr-drawing");
     const canvas = part("canvas", tall);
     canvas.setAttribute("aria-hidden", "true");
-    box.append(part("h4", "", title), canvas, part("p", "dr-note", text));
+    box.append(part("h3", "", title), canvas, part("p", "dr-note", text));
     host.append(box);
     return canvas;
   }
@@ -168,14 +168,14 @@
         one.append(part("span", "dr-thumb"), part("canvas"));
         return one;
       }));
-      place.append(part("h4", "", "Every noise, at the player’s step"), many);
+      place.append(part("h3", "", "Every noise, at the player’s step"), many);
       const list = part("ol", "dr-settled");
       list.append(...found.settled.map((end) => {
         const row = part("li");
         row.append(part("b", "", percent(end.share)), part("span", "", end.caption));
         return row;
       }));
-      place.append(part("h4", "", data.open ? "Probability of a match, over all noises" : "Mean share over all noises"), list);
+      place.append(part("h3", "", data.open ? "Probability of a match, over all noises" : "Mean share over all noises"), list);
       follow(player, () => {
         const step = Math.round(player.at);
         [...many.children].forEach((one, s) => {
@@ -283,8 +283,10 @@
 
   async function inside(host, player) {
     const { data } = player;
+    const winner = data.winner < data.K ? data.winner : 0;
     const place = part("div");
     const show = async (candidate) => {
+      look({ explain: candidate === winner ? null : candidate + 1 });
       place.replaceChildren();
       const found = await told(place, player, { panel: "inside", candidate });
       if (!found) return;
@@ -321,12 +323,14 @@
           table.append(line);
         });
         const figure = part("figure", "dr-drawing");
-        figure.append(Object.assign(part("h4", "", clip.caption), { title: clip.caption }), part("p", "dr-note", "Words against frames (cosine); under each frame, its share of the query’s attention."), table);
+        figure.append(Object.assign(part("h3", "", clip.caption), { title: clip.caption }), part("p", "dr-note", "Words against frames (cosine); under each frame, its share of the query’s attention."), table);
         box.append(figure);
         frames(pictures, clip);
       }
     };
-    const pick = player.select("Candidate to explain", data.candidates.map((_, i) => i), data.winner < data.K ? data.winner : 0, (i) => data.candidates[i].caption, show);
+    const asked = Math.round(Number(opened.get("explain"))) - 1;
+    const now = player.loads === 1 && data.candidates[asked] ? asked : winner;
+    const pick = player.select("Candidate to explain", data.candidates.map((_, i) => i), now, (i) => data.candidates[i].caption, show);
     host.append(pick, place);
     show(Number(pick.value));
   }
@@ -372,7 +376,7 @@
       const inner = part("i");
       inner.style.width = `${100 * value}%`;
       bar.append(inner);
-      node.append(part("h4", "", title), bar, part("p", "dr-note", `${percent(value)} ${text}`));
+      node.append(part("h3", "", title), bar, part("p", "dr-note", `${percent(value)} ${text}`));
       box.append(node);
     };
     if (found.percentile !== null) scale("p(query), as a percentile", found.percentile, "of held-out captions are as unusual or more so");
@@ -476,7 +480,7 @@
       PANELS[name][1](host, player);
     };
     const row = part("div", "dr-folds");
-    row.append(part("h3", "", "Look closer"));
+    row.append(part("h2", "", "Look closer"));
     for (const [name, [title]] of names) {
       const node = button("dr-plain", title, () => show(player.panel === name ? null : name));
       buttons.set(name, node);

@@ -5,13 +5,16 @@
   const READOUTS = {
     sharp: ["sharp", "softmax(100 x̂₀), the prediction read at the temperature of training"],
     published: ["as published", "softmax(x̂₀) of the clamped prediction: nearly flat over so many candidates"],
-    match: ["this noise", "(x̂₀ + 1) / 2, the probability that a candidate matches, in this one sample"],
+    match: ["this noise", "(x̂₀ + 1) / 2, in this one sample, which ends with yes or no"],
   };
-  const meanOf = (data) => [`mean of ${data.seeds} noises`, `the mean of that over ${data.seeds} noises, each in its own way`];
-  const SIGNED = {
-    state: ["state xₜ", "what is denoised: noise at first, the generated distribution at the end"],
-    prediction: ["prediction x̂₀", "what the network takes the clean distribution to be, before the clamp to [−1, 1]"],
-  };
+  const meanOf = (data) => [
+    `mean of ${data.seeds} noises`,
+    data.open ? `(x̂₀ + 1) / 2 over ${data.seeds} noises: the probability of a match` : `the sharp readout, averaged over ${data.seeds} noises`,
+  ];
+  const signedOf = (data) => ({
+    state: ["state xₜ", `what is denoised: noise at first, ${data.open ? "+1 at the end where a clip matches, −1 elsewhere" : "the generated distribution at the end"}`],
+    prediction: ["prediction x̂₀", data.open ? "what the network expects of each clean bit, between −1 and +1" : "what the network takes the clean distribution to be, before the clamp to [−1, 1]"],
+  });
 
   function rankChange(item) {
     if (item.none) return "none of the candidates fits";
@@ -47,7 +50,7 @@
       const head = part("div", "dr-plot-head");
       const note = part("p", "dr-note", options[this.view[name]][1]);
       const names = Object.fromEntries(Object.entries(options).map(([key, [text]]) => [key, text]));
-      head.append(part("h3", "", title));
+      head.append(part("h2", "", title));
       head.append(
         choice(label, names, this.view[name], (key) => {
           this.view[name] = key;
@@ -82,7 +85,7 @@
       this.preview.append(part("img"), part("p", "dr-preview-caption"), part("p", "dr-note"));
       this.preview.hidden = true;
       const field = part("div", "dr-field");
-      const lower = this.head("State of the denoising", "signed", "What is drawn below", SIGNED);
+      const lower = this.head("State of the denoising", "signed", "What is drawn below", signedOf(data));
       field.append(this.top, this.upper, this.posters, this.moves, lower, this.lower, this.preview);
       const columnAt = (event) => {
         const box = this.upper.getBoundingClientRect();
@@ -133,7 +136,7 @@
         return row;
       });
       this.list.append(...this.leaders);
-      this.leading = part("h3");
+      this.leading = part("h2");
       const mixture = part("div", "dr-mixture");
       mixture.append(this.canvas, part("p", "dr-note", "All posters over each other, each as strong as its share."));
       lead.append(mixture, this.leading, this.list);

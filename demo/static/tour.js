@@ -91,7 +91,7 @@
       close.setAttribute("aria-label", "Leave the tour");
       const words = part("p", "", text);
       words.setAttribute("role", "status");
-      card.replaceChildren(close, part("p", "dr-note", `${at + 1} of ${all.length}`), part("h3", "", title), words, ...formulas, row);
+      card.replaceChildren(close, part("p", "dr-note", `${at + 1} of ${all.length}`), part("h2", "", title), words, ...formulas, row);
       player.pause();
       player.go(step);
       look({ tour: at + 1 });

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 import torch
 from clips import write_clip
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from tiny import tiny_model
 
 from diffusionret import Retriever
@@ -141,6 +142,18 @@ def wait_for_query(page, part: str) -> None:
     page.wait_for_function("part => location.search.includes(part)", arg=part)
 
 
+def settle(page, box, value: str, done: str) -> None:
+    """Types a value until the page follows: an input of an opening fold shows before it listens."""
+    for _ in range(20):
+        box.fill(value)
+        box.press("Tab")
+        try:
+            return page.wait_for_function(done, timeout=WAIT // 10)
+        except PlaywrightTimeout:
+            continue
+    raise AssertionError(f"never became true: {done}")
+
+
 def test_a_typed_query_gives_ranked_cards_and_one_plays(visit, world):
     page = visit()
     assert len(cards(page)) == 10  # a finished search on load
@@ -213,15 +226,8 @@ def test_settings_are_folded_and_search_anew(visit):
     assert not number.is_visible()
     page.get_by_text("Settings of the search").click()
     number.wait_for(state="visible")
-    page.wait_for_timeout(1000)  # the fold opens, and its inputs come to life
-    number.fill("4")
-    number.press("Enter")
-    page.wait_for_function("document.querySelectorAll('.dr-card').length === 4", timeout=60000)
-    page.wait_for_timeout(1000)
-    seed = page.get_by_label("Seed")
-    seed.fill("7")
-    seed.press("Tab")
-    wait_for_query(page, "k=4&seed=7")
+    settle(page, number, "4", "document.querySelectorAll('.dr-card').length === 4")
+    settle(page, page.get_by_label("Seed"), "7", "location.search.includes('k=4&seed=7')")
     assert "from noise 7" in page.locator(".dr-foot").first.inner_text()
 
 
@@ -301,7 +307,8 @@ def test_a_phone_in_the_dark(visit):
     page = visit(width=390, has_touch=True, is_mobile=True, color_scheme="dark", reduced_motion="reduce")
     for tab in ("Search", "Watch", "Gallery", "Evidence"):
         page.get_by_role("tab", name=tab).click()
-        page.wait_for_timeout(200)
+        page.get_by_role("tabpanel").filter(visible=True).wait_for()
+        page.wait_for_function(f"document.querySelector('#tabs .selected').textContent.trim() === '{tab}'")
         widest = page.evaluate(WIDEST)
         assert widest <= 391, tab
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(16, 18, 22)"

@@ -9,7 +9,8 @@ from urllib.parse import quote_plus
 import pytest
 from test_app import CHROMIUM, PLAYER, SHARES, browser, step, visit  # noqa: F401 (fixtures)
 
-from demo import search
+from analysis import readings
+from demo import search, watch
 from diffusionret import Retriever
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
@@ -28,21 +29,32 @@ def address():
     page.close()
 
 
+def steps(page) -> int:
+    return page.evaluate(f"{PLAYER}.data.steps")
+
+
 def fold(page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
 def test_the_last_distribution_is_the_library_s(visit):  # noqa: F811
     retriever = Retriever.bundled("cpu")
-    for query in search.EXAMPLES["storybook"]:
-        page = visit(f"?q={quote_plus(query)}&tab=watch&step=50")
+    first, *rest = search.EXAMPLES["storybook"]
+    other = retriever.model.forms[1:]
+    for query, form in [
+        (first, None),
+        *((query, None) for query in rest),
+        *((first, form) for form in other),
+    ]:
+        named = "" if form is None else f"&generator={form}"
+        page = visit(f"?q={quote_plus(query)}&tab=watch&step=1000{named}")
         page.wait_for_selector(".dr-theatre")
-        trajectory = retriever.search(query).trajectory
+        form = form or retriever.model.forms[0]
+        trajectory = retriever.search(query, seeds=watch.seeds(form), form=form).trajectory
         sent = page.evaluate(f"Array.from({PLAYER}.data.prediction.at(-1))")
-        assert sent == pytest.approx(trajectory.x0_raw[-1, 0].tolist(), abs=1e-6)
-        expected = (100 * trajectory.x0_raw[-1, 0].double()).softmax(0).tolist()
-        assert page.evaluate(SHARES) == pytest.approx(expected, abs=1e-6)
-        assert step(page) == 50
+        assert sent == pytest.approx(readings.seeds_of(trajectory)[-1, 0].tolist(), abs=1e-6)
+        assert page.evaluate(SHARES) == pytest.approx(readings.crowd(trajectory).mean[-1].tolist(), abs=1e-6)
+        assert step(page) == steps(page) == len(trajectory.x0)
         page.close()
 
 
@@ -67,7 +79,7 @@ def test_keys_play_pause_and_step(visit):  # noqa: F811
     page.keyboard.press("ArrowRight")
     assert step(page) == now + 1
     page.keyboard.press("End")
-    assert step(page) == 50
+    assert step(page) == steps(page)
     page.keyboard.press("Home")
     assert step(page) == 0
 
@@ -95,7 +107,7 @@ def test_a_link_restores_query_noise_step_readout_and_panel(visit):  # noqa: F81
     link = (
         "?q=a+purple+robot&seed=4&candidates=16&steps=20&tab=watch&step=7&readout=published&signed=prediction"
     )
-    page = visit(f"{link}&panel=drawn")
+    page = visit(f"{link}&panel=drawn&generator=published")
     page.wait_for_selector(".dr-drawing")
     assert page.locator("#query textarea").input_value() == "a purple robot"
     now = page.evaluate(
@@ -109,7 +121,7 @@ def test_a_link_restores_query_noise_step_readout_and_panel(visit):  # noqa: F81
 
 
 def test_two_queries_side_by_side(visit):  # noqa: F811
-    page = visit("?tab=watch&step=50&panel=compare")
+    page = visit("?tab=watch&step=1000&panel=compare")
     page.locator(".dr-form input[name=query]").fill("a big orange frog by the sea at night")
     page.locator(".dr-form button").click()
     page.wait_for_selector(".dr-strip")
@@ -122,11 +134,11 @@ def test_the_tour_stops_five_times(visit):  # noqa: F811
     page.locator(".dr-tour-start").click()
     titles = []
     for _ in range(5):
-        titles.append(page.locator(".dr-tour h3").inner_text())
+        titles.append(page.locator(".dr-tour h2").inner_text())
         assert page.locator(".dr-tour math").count() >= 1
         page.locator(".dr-tour .is-next").click()
     assert len(set(titles)) == 5 and page.locator(".dr-tour").count() == 0
-    assert step(page) == 50
+    assert step(page) == steps(page)
 
 
 def test_what_is_exported_plays_from_a_file(visit, browser, tmp_path):  # noqa: F811
@@ -139,8 +151,12 @@ def test_what_is_exported_plays_from_a_file(visit, browser, tmp_path):  # noqa: 
         files[name] = tmp_path / waiting.value.suggested_filename
         waiting.value.save_as(files[name])
     data = json.loads(files["Data as JSON"].read_text())
-    assert len(data["x"]) == 51 and len(data["share"][-1]) == 32
-    assert len(files["Data as CSV"].read_text().splitlines()) == 1 + 51 * 32
+    frames, count = 1 + steps(page), page.evaluate(f"{PLAYER}.data.K")
+    assert len(data["x"]) == frames and len(data["x"][0]) == count
+    assert len(data["share"]) == frames - 1 and len(data["share"][-1]) == page.evaluate(
+        f"{PLAYER}.data.columns"
+    )
+    assert len(files["Data as CSV"].read_text().splitlines()) == 1 + frames * count
     context = browser.new_context(offline=True)
     alone = context.new_page()
     asked: list[str] = []
