@@ -28,16 +28,19 @@ from diffusionret.calibrate import (
     halves,
     storybook_ordinary_captions,
     storybook_training_captions,
+    weights_made_for,
 )
 from diffusionret.calibration import p_values
-from diffusionret.detector import ALPHA, PLAIN, Detector, make_protocol, text_made_for
+from diffusionret.detector import ALPHA, PLAIN, Detector, make_protocol
 from diffusionret.model import BUNDLED as MODELS
 from diffusionret.ood import GALLERY_SCORES, GENERATOR_SCORES, TEXT_SCORES
 
+from . import ood_figures
 from . import ood_sets as sets
 from .measure import RESULTS
 
-CURVES = RESULTS / "ood" / "curves.json"
+PICTURES = RESULTS / "ood"  # and what they are drawn from
+CURVES = PICTURES / "curves.json"
 REPLICATES = 1000
 Scored = dict[str, np.ndarray]  # score -> [query]
 Weights = dict[str, float]
@@ -319,7 +322,7 @@ def measure(retriever: Retriever, annotations: Path | None, size: int, draws: in
     scored = score(tested, "test")
     usual = chosen_on[sets.ORDINARY]
     # What raises no alarm: ordinary captions, and terse ones, so that style alone is not what is noticed.
-    calm = {name: np.concatenate([usual[name], chosen_on[sets.TERSE][name]]) for name in usual}
+    quiet = {name: np.concatenate([usual[name], chosen_on[sets.TERSE][name]]) for name in usual}
     a, b = list(TEXT_SCORES), list(GALLERY_SCORES)
     g = [name for name in usual if name not in (*a, *b)]
     unusual = [part for name, part in chosen_on.items() if name not in (sets.ORDINARY, sets.TERSE)]
@@ -332,7 +335,7 @@ def measure(retriever: Retriever, annotations: Path | None, size: int, draws: in
             "generative (density, G)": [*DENSITY, *g],
         }
     single = {name: {name: 1.0} for name in (*a, *b, *g)}
-    detectors = single | {name: fit(names, calm, unusual) for name, names in groups.items()}
+    detectors = single | {name: fit(names, quiet, unusual) for name, names in groups.items()}
     units = {
         part.name: [f"clip {u}" if part.name in (sets.ORDINARY, "gallery-absent", sets.SHIFTED) else f"{part.name} {u}"
                     for u in part.unit] for part in tested
@@ -353,8 +356,8 @@ def measure(retriever: Retriever, annotations: Path | None, size: int, draws: in
     allowed = {"familiar": a, "match": b + mine * helps}
     for answer, names in allowed.items():
         kinds = [chosen_on[kind] for kind in NOTICED[answer]]
-        weights[answer], tried[answer] = choose(names, calm, kinds)
-    flagged = misses(retriever, written, usual, scored, weights)
+        weights[answer], tried[answer] = choose(names, quiet, kinds)
+    flagged = flags(retriever, written, usual, scored, weights)
     _say("false alarms")
     alarms, p = false_alarms(retriever, scenes, weights, draws, n=200, m=200)
     best = {group: max((r for r in rows if r["detector"] in (*names, group)), key=lambda r: r["endpoint"])["detector"]
@@ -380,7 +383,12 @@ def measure(retriever: Retriever, annotations: Path | None, size: int, draws: in
         "detectors": rows,
         "verdict": {answer: describe(w) for answer, w in weights.items()},
         "chosen by (validation AUROC)": {k: _rounded(v) for k, v in tried.items()},
-        "flagged %": flagged,
+        "flagged % of what should not be": calm(retriever, tested, flagged),
+        f"missed % at alpha {ALPHA:.0%}": {
+            kind: shares(found, missed=True)
+            for kind, found in flagged.items()
+            if kind not in (sets.ORDINARY, sets.SHIFTED)
+        },
         "false alarms": alarms,
         "false alarms after a gallery swap, %": swapped(retriever, scenes, weights["match"]),
         "latency": latency(retriever, tested[0].texts[:20]),
@@ -395,21 +403,46 @@ def familiar_scores(retriever: Retriever, texts: Sequence[str], weights: Weights
     return value(_numpy(retriever.scores(texts, forms=())), weights)
 
 
-def misses(
+def flags(
     retriever: Retriever, written: Sequence[str], usual: Scored, scored: Mapping[str, Scored], chosen
-) -> dict:
-    """Percent of every kind that each answer flags at alpha, and either; ordinary ones are false alarms."""
+) -> dict[str, dict[str, np.ndarray]]:
+    """What each answer flags at alpha, and either, bool [query] by kind."""
     null = {
         "familiar": familiar_scores(retriever, written, chosen["familiar"]),
         "match": value(usual, chosen["match"]),
     }
-    rows = {}
+    found = {}
     for kind, part in scored.items():
-        flags = {n: p_values(null[n], value(part, chosen[n])) <= ALPHA + 1e-12 for n in ("familiar", "match")}
-        both = {**flags, "either": flags["familiar"] | flags["match"]}
-        unseen = part["unseen"] > 0
-        rows[kind] = {name: round(100 * float(f.mean()), 1) for name, f in both.items()}
-        rows[kind]["any unseen word"] = round(100 * float(unseen.mean()), 1)
+        one = {n: p_values(null[n], value(part, chosen[n])) <= ALPHA + 1e-12 for n in ("familiar", "match")}
+        either = one["familiar"] | one["match"]
+        found[kind] = {**one, "either": either, "any unseen word": part["unseen"] > 0}
+    return found
+
+
+def shares(
+    flagged: Mapping[str, np.ndarray], kept: np.ndarray | slice = slice(None), missed: bool = False
+) -> dict:
+    """Percent of queries that each answer flags, or misses."""
+    of = {name: found[kept].mean() for name, found in flagged.items()}
+    return {name: round(100 * float(1 - share if missed else share), 1) for name, share in of.items()}
+
+
+def calm(
+    retriever: Retriever, tested: Sequence[sets.Sets], flagged: Mapping[str, Mapping[str, np.ndarray]]
+) -> dict:
+    """What should not be flagged, and whether it is worth its answers: how often its own clip is among the first 5."""
+    rows = {}
+    for part in tested:
+        if part.name not in (sets.ORDINARY, sets.SHIFTED):
+            continue
+        results = retriever.search_many(part.texts, k=5)
+        own = [retriever.gallery.ids[clip] for clip in part.unit]
+        found = np.array([id in {hit.id for hit in r.hits} for id, r in zip(own, results, strict=True)])
+        kinds = {part.name: slice(None)}
+        if part.name == sets.SHIFTED:
+            kinds = {kind: np.arange(len(own)) % len(sets.SHIFTS) == i for i, kind in enumerate(sets.SHIFTS)}
+        for kind, kept in kinds.items():
+            rows[kind] = shares({**flagged[part.name], "own clip among the first 5": found}, kept)
     return rows
 
 
@@ -456,27 +489,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--size", type=int, default=200, help="queries of each kind (default: 200)")
     parser.add_argument("--draws", type=int, default=20, help="of false alarms (default: 20)")
-    parser.add_argument("--plots", type=Path, help="also write ROC and QQ plots as an HTML page")
     args = parser.parse_args(argv)
     begun = time.monotonic()
     retriever = Retriever.open(args.gallery, args.model, "cpu")
     results, curves, weights = measure(retriever, args.annotations, args.size, args.draws)
-    folder = MODELS / retriever.model.config.name
-    if retriever.model.config.name and folder.is_dir():
-        content = {"made_for": text_made_for(retriever.model), "weights": weights}
-        (folder / WEIGHTS).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    if args.gallery is None and args.model is None:
+        content = {"made_for": weights_made_for(retriever.model, weights), "weights": weights}
+        file = MODELS / retriever.model.config.name / WEIGHTS
+        file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     command = "python -m analysis.ood" + (" --annotations FOLDER" if args.annotations else "")
     head = {"title": "Unusual queries", "command": command, "shows": sentence(results)}
     whole = head | {"minutes": round((time.monotonic() - begun) / 60, 1)} | results
-    CURVES.parent.mkdir(parents=True, exist_ok=True)
+    PICTURES.mkdir(parents=True, exist_ok=True)
     (RESULTS / "ood.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     CURVES.write_text(json.dumps(curves) + "\n", encoding="utf-8")
-    if args.plots:
-        from .figures import page
-        from .ood_figures import qq_plot, roc_plot
-
-        figures = [*(roc_plot(curves, kind) for kind in sets.PRIMARY), qq_plot(curves)]
-        args.plots.write_text(page(figures, "Unusual queries"), encoding="utf-8")
+    for name, figure in ood_figures.pictures(curves).items():
+        (PICTURES / f"{name}.svg").write_text(ood_figures.svg(figure), encoding="utf-8")
     print(head["shows"])
 
 

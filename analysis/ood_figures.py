@@ -1,12 +1,20 @@
-"""Pictures of analysis/ood.py: ROC curves, and p-values of ordinary queries against the uniform ones they should be."""
+"""Pictures of analysis/ood.py: ROC curves, and p-values of ordinary queries against the uniform ones they should be.
+
+As plotly figures for the notebook, and as SVG for the folder of results and the Evidence tab.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
 from scipy.stats import betabinom
 
-from .figures import INK, LINE, LINES, SOFT, _axis, _faint, _figure
+from .figures import INK, LINE, LINES, SANS, SIGNAL, SOFT, _axis, _faint, _figure
+
+SIDE, LEFT, TOP, BELOW = 300, 52, 10, 46  # pixels: of the square of a picture, and around it
 
 
 def _diagonal() -> go.Scatter:
@@ -55,3 +63,62 @@ def qq_plot(curves: dict) -> go.Figure:
     return figure.update_layout(
         showlegend=True, legend=dict(x=0.98, y=0.04, xanchor="right", yanchor="bottom", font=dict(color=INK))
     )
+
+
+def pictures(curves: dict) -> dict[str, go.Figure]:
+    """All pictures by the name of their file."""
+    kinds = next(iter(curves["roc"].values()))
+    return {f"roc-{kind}": roc_plot(curves, kind) for kind in kinds} | {"p-values": qq_plot(curves)}
+
+
+def svg(figure: go.Figure) -> str:
+    """A figure of lines over [0, 1]^2 as an SVG file; a page that knows the app's colours shows it in those."""
+    names = [line.name for line in figure.data if line.name]
+    wide, high = LEFT + SIDE + 14, TOP + SIDE + BELOW + 19 * len(names)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" '
+        f'role="img" style="max-width: 100%; height: auto; font: 12px {SANS}; fill: var(--dr-soft, {SOFT})">'
+        f"<title>{escape(figure.layout.xaxis.title.text)}</title>"
+        f"{''.join([*_lines(figure.data), *_frame(figure), *_legend(figure)])}</svg>\n"
+    )
+
+
+def _colour(line: go.Scatter) -> str:
+    return f"var(--dr-signal, {SIGNAL})" if line.line.color == SIGNAL else line.line.color
+
+
+def _points(line: go.Scatter) -> list[str]:
+    return [f"{LEFT + SIDE * x:.1f},{TOP + SIDE * (1 - y):.1f}" for x, y in zip(line.x, line.y, strict=True)]
+
+
+def _lines(lines: Sequence[go.Scatter]) -> Iterator[str]:
+    """The lines, and between two of them the area that belongs to the second."""
+    for before, line in zip([None, *lines], lines, strict=False):
+        if line.fill and before is not None:
+            area = " ".join(_points(before) + _points(line)[::-1])
+            yield f'<polygon points="{area}" fill="{SOFT}" fill-opacity="0.2"/>'
+        if line.line.width != 0:
+            dash = ' stroke-dasharray="2 4"' if line.line.dash else ""
+            yield (
+                f'<polyline points="{" ".join(_points(line))}" fill="none" stroke="{_colour(line)}" '
+                f'stroke-width="{line.line.width or 1.5}"{dash}/>'
+            )
+
+
+def _frame(figure: go.Figure) -> Iterator[str]:
+    down = TOP + SIDE
+    yield f'<path d="M{LEFT} {TOP}V{down}H{LEFT + SIDE}" fill="none" stroke="var(--dr-line, {LINE})"/>'
+    for tick in (0, 0.5, 1):
+        x, y = LEFT + SIDE * tick, down - SIDE * tick
+        yield f'<text x="{x}" y="{down + 17}" text-anchor="middle">{tick:g}</text>'
+        yield f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{tick:g}</text>'
+    x, y = figure.layout.xaxis.title.text, figure.layout.yaxis.title.text
+    yield f'<text x="{LEFT + SIDE / 2}" y="{down + 36}" text-anchor="middle">{escape(x)}</text>'
+    yield f'<text transform="translate(14 {TOP + SIDE / 2}) rotate(-90)" text-anchor="middle">{escape(y)}</text>'
+
+
+def _legend(figure: go.Figure) -> Iterator[str]:
+    for i, line in enumerate(line for line in figure.data if line.name):
+        y = TOP + SIDE + BELOW + 19 * i
+        yield f'<path d="M{LEFT} {y + 4}h18" stroke="{_colour(line)}" stroke-width="3"/>'
+        yield f'<text x="{LEFT + 26}" y="{y + 8}" style="fill: var(--dr-ink, {INK})">{escape(line.name)}</text>'

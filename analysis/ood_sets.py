@@ -153,12 +153,15 @@ def test(retriever: Retriever, scenes: Sequence[world.Scene], size: int, real: P
     return [replace(part, unit=part.unit[: len(part.texts)]) for part in sets]
 
 
+SHIFTS = ("a typing error", "keywords", "another style")  # of SHIFTED, in turn
+
+
 def shifted(scenes: Sequence[world.Scene], clips: Sequence[int], rng: random.Random) -> Sets:
     """Typing errors, keywords and another style of writing, in equal parts: should not be flagged."""
     texts, units = [], []
     for i, (clip, caption) in enumerate(_written(scenes, clips, 1, rng)):
         other = captions.write(scenes[clip], rng, 0.4, style="sketchbook").text
-        texts.append((mistyped(caption.text, rng), " ".join(caption.facts.values()), other)[i % 3])
+        texts.append((mistyped(caption.text, rng), " ".join(caption.facts.values()), other)[i % len(SHIFTS)])
         units.append(clip)
     return Sets(SHIFTED, texts, units)
 

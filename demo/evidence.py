@@ -24,12 +24,16 @@ def tables(folder: Path = RESULTS) -> str:
         except (OSError, ValueError):
             parts.append(f'<p class="dr-problem">{escape(file.name)} is not readable JSON.</p>')
             continue
-        parts.append(_result(file.stem, content))
+        drawn = [picture.read_text(encoding="utf-8") for picture in sorted(folder.glob(f"{file.stem}/*.svg"))]
+        parts.append(_result(file.stem, content, "".join(drawn)))
     return "".join(parts) or NOTHING
 
 
-def _result(name: str, content: object) -> str:
-    """A file is any JSON; "title" and "command" of an object head it, the rest becomes tables."""
+def _result(name: str, content: object, pictures: str = "") -> str:
+    """A file is any JSON; "title" and "command" of an object head it, the rest becomes tables.
+
+    pictures: SVG of the folder of the same name.
+    """
     title, command = name.replace("_", " ").replace("-", " "), ""
     shows = chart = ""
     if isinstance(content, dict):
@@ -40,6 +44,8 @@ def _result(name: str, content: object) -> str:
     code = f"<pre><code>{escape(str(command))}</code></pre>" if command else ""
     says = f"<p>{escape(str(shows))}</p>" if shows else ""
     numbers = _render(content)
+    if pictures:
+        chart += f'<div class="dr-pictures">{pictures}</div>'
     if chart:
         numbers = f"<details><summary>All figures</summary>{numbers}</details>"
     heading = f"<h3>{escape(str(title))}</h3>"

@@ -38,9 +38,12 @@ FOLDED = (
 )
 SCRIPT = """
 const stand = () => element.querySelector(".dr-map-stand");
+const asked = () => document.querySelector("#query textarea")?.value ?? "";
+let drawn = null;
 async function draw() {
-  const query = document.querySelector("#query textarea")?.value ?? "";
+  const query = (drawn = asked());
   const found = await server.locate(query);
+  if (query !== drawn) return;
   stand().innerHTML = found;
   if (stand().querySelector(".is-drawing")) setTimeout(() => { if (!stand().hidden) draw(); }, 2000);
 }
@@ -52,6 +55,9 @@ element.addEventListener("click", (event) => {
   stand().hidden = !now;
   if (now) draw();
 });
+// A new search moves the query on a map that is open.
+new MutationObserver(() => { if (!stand().hidden && drawn !== asked()) draw(); })
+  .observe(document.querySelector("#found"), { childList: true, subtree: true });
 function show(point) {
   const place = element.querySelector(".dr-hover");
   if (!place || !point) return;
@@ -109,7 +115,7 @@ def fit(retriever: Retriever) -> Layout:
     reference = retriever.detector.reference
     captions = torch.zeros(0, retriever.gallery.pooled.shape[1])
     if reference is not None:
-        captions = reference.bank[:CAPTIONS].float()
+        captions = (reference.bank[:CAPTIONS] @ reference.axes.T).float()
     clips = normalize(retriever.gallery.pooled[:CLIPS].float().cpu(), dim=-1)
     clips = normalize(clips - clips.mean(dim=0), dim=-1)
     points = torch.cat([captions, clips]).numpy()

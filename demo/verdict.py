@@ -322,10 +322,12 @@ def _stability(report: Report) -> str:
     stability = report.stability
     if stability is None:
         return ""
+    none = (report.scores or {}).get("no_match")
+    empty = "" if none is None else f" It gives {none:.0%} to no candidate matching at all."
     return (
         '<div class="dr-figure"><h4>Stability of the re-ranking</h4><p class="dr-note is-ink">'
         f"{stability.agreement:.0%} of {stability.seeds} noises end with the same winner, whose x₀ is "
-        f"{stability.gap:.3f} ahead; the leader last changed at {stability.settled:.0%} of the steps. "
+        f"{stability.gap:.3f} ahead; the leader last changed at {stability.settled:.0%} of the steps.{empty} "
         "Stable is not the same as right.</p></div>"
     )
 

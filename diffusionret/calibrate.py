@@ -27,14 +27,16 @@ from .detector import (
     PLAIN,
     Detector,
     familiar_files,
+    generator_digest,
     make_protocol,
     match_files,
     match_made_for,
     text_made_for,
 )
+from .gallery import BUNDLED as BUNDLED_GALLERY
 from .model import BUNDLED as MODELS
 from .model import DiffusionRet
-from .ood import Reference, combine
+from .ood import GENERATOR_SCORES, Reference, combine
 from .retrieval import Retriever
 
 REFERENCE, ORDINARY, UNRELATED = 4000, 1000, 400  # captions kept, queries that calibrate, queries of the bank
@@ -176,12 +178,19 @@ def similarity_band(retriever: Retriever, unrelated: Sequence[str]) -> np.ndarra
     return np.quantile(np.array([row for row in rows if row]), (0.05, 0.5, 0.95), axis=0).astype(np.float32)
 
 
+def weights_made_for(model: DiffusionRet, weights: dict[str, dict[str, float]]) -> dict[str, str]:
+    """What weights that were chosen for a model depend on: on its generator only where they use it."""
+    used = {name for chosen in weights.values() for name in chosen}
+    generator = {"generator": generator_digest(model)} if used & set(GENERATOR_SCORES) else {}
+    return text_made_for(model) | generator
+
+
 def chosen_weights(model: DiffusionRet) -> dict[str, dict[str, float]]:
     """The weights that analysis/ood.py chose for this very model on validation data, else the plain ones."""
     file = MODELS / model.config.name / WEIGHTS
     if model.config.name and file.is_file():
         chosen = json.loads(file.read_text(encoding="utf-8"))
-        if chosen["made_for"] == text_made_for(model):
+        if chosen["made_for"] == weights_made_for(model, chosen["weights"]):
             return chosen["weights"]
     return PLAIN
 
@@ -217,7 +226,8 @@ def run_calibration(
             ordinary = [caption.text for caption in storybook_ordinary_captions()]
             about = "Storybook captions of clips outside training"
         calibration = calibrate_text(model, seen, ordinary, about, weights["familiar"])
-        save_beside_model = storybook and not training and (MODELS / model.config.name).is_dir()
+        # A gallery fits one model only, so that with the bundled one goes the bundled model.
+        save_beside_model = gallery.folder == BUNDLED_GALLERY.resolve() and not training
         files = familiar_files(gallery, model)
         calibration.save(files[-1] if save_beside_model else files[0])
         detector = retriever.detector = replace_part(detector, familiar=calibration)

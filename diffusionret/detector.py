@@ -309,7 +309,7 @@ def in_batch(reports: Sequence[Report], alpha: float) -> list[Report]:
 
 def make_protocol(model: DiffusionRet, gallery: Gallery) -> Protocol:
     """The protocol's defaults, clamped to the gallery and to the generator's training."""
-    trained = model.config.generator.steps if model.config.generator else Protocol().steps
+    trained = model.generator_config().steps if model.forms else Protocol().steps
     return Protocol(min(Protocol().candidates, max(len(gallery), 1)), min(Protocol().steps, trained))
 
 
@@ -329,15 +329,18 @@ def match_made_for(model: DiffusionRet, gallery: Gallery, protocol: Protocol) ->
 
 
 def generator_digest(model: DiffusionRet) -> str:
-    """A digest of the generator's weights, as saved in half precision; "" without one."""
-    parts = [part for part in (model.generator, getattr(model, "openset", None)) if part is not None]
-    digest = hashlib.sha256()
-    for part in parts:
-        for name, value in sorted(part.state_dict().items()):
-            value = value.flatten()[:: max(value.numel() // SAMPLED, 1)].cpu()
-            digest.update(name.encode())
-            digest.update((value.half() if value.is_floating_point() else value).numpy().tobytes())
-    return digest.hexdigest() if parts else ""
+    """A digest of the generator that answers: its form and weights, as saved in half precision; "" without one."""
+    if not model.forms:
+        return ""
+    form = model.forms[0]
+    part = model.openset if form == "open-set" else model.generator
+    assert part is not None
+    digest = hashlib.sha256(form.encode())
+    for name, value in sorted(part.state_dict().items()):
+        value = value.flatten()[:: max(value.numel() // SAMPLED, 1)].cpu()
+        digest.update(name.encode())
+        digest.update((value.half() if value.is_floating_point() else value).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def gallery_digest(gallery: Gallery) -> str:

@@ -38,6 +38,8 @@ def as_text(report: Report) -> str:
             f"stability of the re-ranking: {s.agreement:.0%} of {s.seeds} seeds agree on the winner, whose x0 is "
             f"{s.gap:.3f} ahead; entropy {s.entropy:.2f} nats; the leader last changed at {s.settled:.0%} of the steps"
         )
+    if report.scores and "no_match" in report.scores:
+        lines.append(f"the generator gives {report.scores['no_match']:.0%} to no candidate matching")
     return "\n".join([*lines, f"gallery {report.gallery[:12]}. {NOT_MEANT}"])
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from .model import Trajectory
 NEIGHBOUR = 10  # which nearest training caption the distance is taken to
 READOUT = 100.0  # sharpens x0 as the loss of training does
 COMPONENTS = 24  # of the mixture
+RETAINED = 0.999  # of the captions' variance: a reference keeps the principal axes that hold so much
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
@@ -40,9 +42,10 @@ def words_of(text: str) -> list[str]:
 
 
 def neighbour_distance(
-    x: Float[Tensor, "query dim"], bank: Float[Tensor, "caption dim"], k: int = NEIGHBOUR
+    x: Float[Tensor, "query axis"], bank: Float[Tensor, "caption axis"], k: int = NEIGHBOUR
 ) -> Float[Tensor, " query"]:
-    """1 - cosine, in [0, 2], to the k-th nearest of the bank's rows; all rows have norm 1 (Sun et al. 2022)."""
+    """1 - cosine, in [0, 2], to the k-th nearest of the bank's rows (Sun et al. 2022). All rows have norm 1, or had
+    it before what lies off the bank's axes was left out."""
     return 1 - (x @ bank.T).topk(min(k, len(bank)), dim=1).values[:, -1]
 
 
@@ -175,13 +178,15 @@ Scores = dict[str, Tensor]  # name -> float64 [query]
 class Reference:
     """What is kept of the training captions, at most one a video.
 
-    texts [caption]. bank [caption dim]: centred directions of their end tokens; centre [dim]: what was taken off.
-    mean [dim], whiten [dim dim], centres [component dim], log_share [component] and narrow [dim dim] describe the
-    directions before centring: one Gaussian, and a mixture with a covariance of its own (`narrow` whitens it).
+    texts [caption]. bank [caption axis]: centred directions of their end tokens, along axes [dim axis], the principal
+    ones that hold RETAINED of them; centre [dim]: what was taken off. whiten [dim dim], centres [component dim],
+    log_share [component] and narrow [dim dim] describe the directions before centring: one Gaussian around centre,
+    and a mixture with a covariance of its own (`narrow` whitens it).
     """
 
     texts: Sequence[str]
     bank: Tensor
+    axes: Tensor
     centre: Tensor
     whiten: Tensor
     centres: Tensor
@@ -207,9 +212,12 @@ class Reference:
         centres = torch.from_numpy(clusters.cluster_centers_).double()
         label = torch.from_numpy(clusters.labels_).long()
         share = torch.bincount(label, minlength=len(centres)) / len(x)
+        bank = normalize(x - x.mean(dim=0), dim=-1)
+        axes = _principal_axes(bank)
         return cls(
             texts=list(texts),
-            bank=normalize(x - x.mean(dim=0), dim=-1),
+            bank=bank @ axes,
+            axes=axes,
             centre=x.mean(dim=0),
             whiten=_whitening(x - x.mean(dim=0)),
             centres=centres,
@@ -219,23 +227,23 @@ class Reference:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """As arrays for a file, half precision where that loses nothing of use."""
-        text = np.frombuffer("\n".join(self.texts).encode(), dtype=np.uint8)
-        small = {"bank": self.bank.half().numpy()}
-        rest = {
-            n: getattr(self, n).float().numpy()
-            for n in ("centre", "whiten", "centres", "log_share", "narrow")
-        }
-        return {"texts": text, **small, **rest}
+        text = zlib.compress("\n".join(self.texts).encode(), 9)
+        arrays = {"texts": np.frombuffer(text, dtype=np.uint8)}
+        for name in ("bank", "axes", "whiten", "narrow"):
+            arrays[name] = getattr(self, name).half().numpy()
+        for name in ("centre", "centres", "log_share"):
+            arrays[name] = getattr(self, name).float().numpy()
+        return arrays
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Reference:
         """The inverse of `arrays`, in float32."""
         tensors = {n: torch.from_numpy(a.astype(np.float32)) for n, a in arrays.items() if n != "texts"}
-        return cls(texts=arrays["texts"].tobytes().decode().split("\n"), **tensors)
+        return cls(texts=zlib.decompress(arrays["texts"].tobytes()).decode().split("\n"), **tensors)
 
-    def place(self, end_tokens: Float[Tensor, "query dim"]) -> Float[Tensor, "query dim"]:
-        """Where queries lie among the rows of `bank`: centred directions."""
-        return normalize(self._directions(end_tokens) - self.centre, dim=-1)
+    def place(self, end_tokens: Float[Tensor, "query dim"]) -> Float[Tensor, "query axis"]:
+        """Where queries lie among the rows of `bank`: centred directions, along its axes."""
+        return normalize(self._directions(end_tokens) - self.centre, dim=-1) @ self.axes
 
     def _directions(self, end_tokens: Tensor) -> Tensor:
         return normalize(end_tokens.to("cpu", self.bank.dtype), dim=-1)
@@ -262,6 +270,13 @@ class Reference:
     def unknown_words(self, text: str) -> list[str]:
         """Words that no training caption holds, each once, in the order of the text."""
         return [word for word in dict.fromkeys(words_of(text)) if word not in self.vocabulary]
+
+
+def _principal_axes(bank: Float[Tensor, "caption dim"]) -> Float[Tensor, "dim axis"]:
+    """The fewest orthonormal axes that hold RETAINED of the rows' squared norms, the longest first."""
+    found = torch.linalg.eigh(bank.T @ bank)
+    held = found.eigenvalues.flip(0).cumsum(dim=0) / found.eigenvalues.sum()
+    return found.eigenvectors.flip(1)[:, : int((held < RETAINED).sum()) + 1].contiguous()
 
 
 def _whitening(residuals: Float[Tensor, "caption dim"]) -> Float[Tensor, "dim dim"]:

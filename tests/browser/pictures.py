@@ -1,10 +1,12 @@
-"""Pictures of the Watch tab for the README, made anew from the bundled model: `python tests/browser/pictures.py`
-writes assets/pictures/watch-*.png and the animation denoising.webp."""
+"""Pictures for the README, made anew from the bundled model: `python tests/browser/pictures.py` writes watch-*.png,
+verdict-*.png, map-*.png, batch-*.png and the animation denoising.webp to assets/pictures."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote_plus
 
 from measure_watch import opened
 from PIL import Image
@@ -18,20 +20,63 @@ POSTERS = "[...document.querySelectorAll('.dr-posters img')].every((image) => im
 WIDTH = 960  # of the animation
 EDGE = 22  # pixels of the page around the player
 HOLD = 16  # frames, for the end to be read
+UNUSUAL = "a green cat plays chess on the beach"
+BATCH = (
+    "a red boat at sea at night", "a yellow balloon rises in the rain", "a purple frog jumps over a white robot",
+    "two politicians debate taxes", "qwzx fjrp vlkt", "ein rotes Auto", "a big orange dog in the snow", "?!",
+)  # fmt: skip
 
 
-def stills(opener) -> None:
-    """The first view while the distribution appears: desktop and phone, light and dark."""
+def views(opener, query: str) -> Iterator[tuple]:
+    """(page, "place-scheme") on desktop and phone, light and dark."""
     for place, viewport in {"desktop": (1440, 900), "phone": (390, 844)}.items():
         for scheme in ("light", "dark"):
             page = opener(
-                f"?tab=watch&step={STEP}", viewport=dict(zip(("width", "height"), viewport, strict=True)),
-                color_scheme=scheme, device_scale_factor=1 if place == "desktop" else 2,
+                query, viewport=dict(zip(("width", "height"), viewport, strict=True)), color_scheme=scheme,
+                device_scale_factor=1 if place == "desktop" else 2,
             )  # fmt: skip
-            page.wait_for_function(POSTERS)
-            page.wait_for_timeout(500)
-            page.screenshot(path=PICTURES / f"watch-{place}-{scheme}.png")
+            yield page, f"{place}-{scheme}"
             page.context.close()
+
+
+def stills(opener) -> None:
+    """The first view while the distribution appears."""
+    for page, name in views(opener, f"?tab=watch&step={STEP}"):
+        page.wait_for_function(POSTERS)
+        page.wait_for_timeout(500)
+        page.screenshot(path=PICTURES / f"watch-{name}.png")
+
+
+def unusual(opener) -> None:
+    """The verdict with its inspection, the map and the batch check, each as high as it is."""
+    for page, name in views(opener, f"?q={quote_plus(UNUSUAL)}"):
+        page.locator(".dr-why").click()
+        page.wait_for_selector(".dr-inspection .dr-foot")
+        _strip(page, ".dr-ood", ".dr-inspection").save(PICTURES / f"verdict-{name}.png", optimize=True)
+        page.get_by_role("tab", name="Gallery").click()
+        page.locator(".dr-open-map").click()
+        page.wait_for_selector(".dr-map svg")
+        page.locator(".dr-map .is-clip").nth(7).dispatch_event("pointerover")
+        page.wait_for_function("document.querySelector('.dr-hover img')?.complete")
+        _strip(page, ".dr-map", ".dr-map").save(PICTURES / f"map-{name}.png", optimize=True)
+        page.get_by_role("tab", name="Evidence").click()
+        page.locator("#batch-text textarea").fill("\n".join(BATCH))
+        page.locator("#batch-check").click()
+        page.wait_for_selector(".dr-batch table")
+        _strip(page, ".dr-batch-head", ".dr-batch").save(PICTURES / f"batch-{name}.png", optimize=True)
+
+
+def _strip(page, first: str, last: str) -> Image.Image:
+    """The page from the top of one element to the end of another."""
+    page.wait_for_timeout(500)  # whatever moves comes to rest
+    whole = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+    scale = whole.width / page.viewport_size["width"]
+    ends = (
+        "node => [node.getBoundingClientRect().top + scrollY, node.getBoundingClientRect().bottom + scrollY]"
+    )
+    top, _ = page.locator(first).evaluate(ends)
+    _, end = page.locator(last).evaluate(ends)
+    return whole.crop((0, round(max(top - EDGE, 0) * scale), whole.width, round((end + EDGE) * scale)))
 
 
 def animation(opener) -> None:
@@ -59,4 +104,5 @@ def animation(opener) -> None:
 if __name__ == "__main__":
     with opened(Retriever.bundled("cpu")) as opener:
         stills(opener)
+        unusual(opener)
         animation(opener)
