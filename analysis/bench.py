@@ -2,7 +2,7 @@
 
 Ratios are measured side by side: the two contenders take turns in one process, medians are compared, so that a
 machine that is busy with other things distorts them little (times it does distort: see `load_before`). Each part
-runs in a process of its own, so that its peak memory is its own. All takes some 6 minutes on two quiet cores,
+runs in a process of its own, so that its peak memory is its own. All takes some 7 minutes on two quiet cores,
 `--quick` two; `--parts` chooses. The plain loop is `diffusion.ddim` over the published network, which recomputes
 everything at every step, 32 queries at a time (its fastest way on a CPU).
 """
@@ -23,8 +23,11 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch.nn.functional import normalize
@@ -34,7 +37,7 @@ from diffusionret.config import ClipConfig, GeneratorConfig, ModelConfig, OpenSe
 from diffusionret.diffusion import ddim
 from diffusionret.metrics import ranks
 from diffusionret.model import DIRECTIONS, build_model
-from diffusionret.sampler import warm_up
+from diffusionret.sampler import prepare_frames, warm_up
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "analysis" / "results" / "bench.json"
@@ -102,14 +105,15 @@ def median(work: Callable[[], object], at_least: int = 5, budget: float = 1.0) -
 
 
 def side_by_side(slow: Callable[[], object], fast: Callable[[], object], budget: float) -> dict[str, float]:
-    """Median seconds of both, which take turns; the fast one several times a turn."""
-    fast()
+    """Median seconds of both, which take turns; of the fast one several times a turn where it is much faster. Both
+    must have run before. A turn takes as long as it takes, after `budget` seconds of the slow one none begins."""
     slows: list[float] = []
     fasts: list[float] = []
-    while sum(slows) < budget:
+    while sum(slows) < budget and sum(slows) + sum(fasts) < 3 * budget:
         slows.append(seconds(slow))
-        times = max(min(int(slows[-1] / max(seconds(fast), 1e-9) / 4), 20), 1)
-        fasts += [seconds(fast) for _ in range(times)]
+        first = seconds(fast)
+        times = min(int(slows[-1] / max(first, 1e-9) / 4), 20)
+        fasts += [seconds(fast) for _ in range(times)] or [first]
     return {"plain": statistics.median(slows), "sampler": statistics.median(fasts)}
 
 
@@ -145,8 +149,8 @@ def machine() -> dict:
 
 @torch.no_grad()
 def plain_loop(model, text, video, candidates, direction, noise) -> torch.Tensor:
-    """The published loop over 32 queries at a time; the sample [(seed) query candidate]."""
-    plan = model.schedule(STEPS)
+    """The published generator's loop over 32 queries at a time; the sample [(seed) query candidate]."""
+    plan = model.schedule(STEPS, model.generator_config("published").schedule)
     network = model.generator[direction]
     samples = []
     for start in range(0, len(candidates), 32):
@@ -174,13 +178,14 @@ def sampling(quick: bool) -> list[dict]:
     its time is scaled up (`plain_queries` says for how many it ran)."""
     warm_up(wait=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    many = (1, 32) if quick else (1, 32, 1000)
-    cases = [(b, k, s) for b in many for k in (32, 128) for s in (1, 16) if b * k * s <= 1000 * 32 * 16]
-    if quick:
-        cases = [(1, 32, 1), (32, 32, 1), (1, 128, 1), (1, 32, 16)]
+    every = [
+        (b, k, s) for b, k, s in product((1, 32, 1000), (32, 128), (1, 16)) if b * k * s <= 1000 * 32 * 16
+    ]
+    few = [(1, 32, 1), (32, 32, 1), (1, 128, 1), (1, 32, 16)]
     rows = []
     for name, model in models().items():
         model = model.to(device)
+        cases = few if quick else [*few, (1000, 32, 1)] if name == "bundled" else every
         for direction in DIRECTIONS:
             for queries, k, seeds in cases:
                 sizes = (queries, 1000) if direction == "t2v" else (1000, queries)
@@ -197,7 +202,7 @@ def sampling(quick: bool) -> list[dict]:
                     return plain_loop(model, *some, candidates[part], d, noise[..., part, :])
 
                 def exact(model=model, text=text, video=video, c=candidates, noise=noise, d=direction):
-                    return model.generate(text, video, c, d, steps=STEPS, noise=noise).sample
+                    return model.generate(text, video, c, d, STEPS, noise=noise, form="published").sample
 
                 gap = (plain() - exact()[..., part, :]).abs().max().item()
                 headline = (k, seeds) == (32, 1) and queries in (1, 1000)
@@ -215,33 +220,36 @@ def sampling(quick: bool) -> list[dict]:
 def evaluation(quick: bool) -> list[dict]:
     """All of an evaluation that follows the features: similarity, 32 candidates, 50 steps, ranks, both ways."""
     warm_up(wait=True)
-    size, rows = 200 if quick else 1000, []
-    for name, model in models().items():
-        text, video = features(model, size, size)
-        parts: dict[str, list[float]] = {"similarity": [], "generation": [], "ranks": []}
-        for _ in range(3):
-            clock = time.perf_counter()
+    size = 200 if quick else 1000
+    return [
+        {"model": name, "generator": form, "texts": size, "videos": size} | evaluate(model, form, size)
+        for name, model in models().items()
+        for form in model.forms
+    ]
 
-            def lap(part: str) -> None:
-                nonlocal clock
-                parts[part].append(time.perf_counter() - clock)  # noqa: B023
-                clock = time.perf_counter()
 
-            similarity = model.similarity(text, video)
-            lap("similarity")
-            scores = {"t2v": similarity, "v2t": similarity.T.contiguous()}
-            noise = torch.randn(32, generator=torch.Generator().manual_seed(0)).expand(size, -1)
-            walks = {
-                d: model.generate(text, video, s.topk(32).indices, d, steps=STEPS, noise=noise)
-                for d, s in scores.items()
-            }
-            lap("generation")
-            for d, s in scores.items():
-                ranks(s), ranks(model.rerank(s, walks[d]))
-            lap("ranks")
-        row = {part: statistics.median(taken) for part, taken in parts.items()}
-        rows.append({"model": name, "texts": size, "videos": size} | row | {"total": sum(row.values())})
-    return rows
+def evaluate(model: DiffusionRet, form: str, size: int) -> dict[str, float]:
+    """Seconds of the parts and of all of it: the median of three times, for the open-set generator of one."""
+    text, video = features(model, size, size)
+    noise = torch.randn(32, generator=torch.Generator().manual_seed(0)).expand(size, -1)
+    parts: dict[str, list[float]] = {"similarity": [], "generation": [], "ranks": []}
+    for _ in range(1 if form == OPEN_SET else 3):
+        begun = time.perf_counter()
+        similarity = model.similarity(text, video)
+        matched = time.perf_counter()
+        scores = {"t2v": similarity, "v2t": similarity.T.contiguous()}
+        walks = {
+            d: model.generate(text, video, s.topk(32).indices, d, steps=STEPS, noise=noise, form=form)
+            for d, s in scores.items()
+        }
+        generated = time.perf_counter()
+        for d, s in scores.items():
+            ranks(s), ranks(model.rerank(s, walks[d]))
+        ends = begun, matched, generated, time.perf_counter()
+        for part, first, last in zip(parts, ends, ends[1:], strict=False):
+            parts[part].append(last - first)
+    row = {part: statistics.median(taken) for part, taken in parts.items()}
+    return row | {"total": sum(row.values())}
 
 
 def both_forms() -> Retriever:
@@ -259,7 +267,7 @@ def search(quick: bool) -> list[dict]:
     warm_up(wait=True)
     retriever, rows = both_forms(), []
     texts = [caption for caption in retriever.gallery.captions if caption][: 40 if quick else 200]
-    for form, seeds in (("published", 1), ("published", 16), (OPEN_SET, 1), (OPEN_SET, 16)):
+    for form, seeds in product(retriever.model.forms, (1, 16)):
         for text in texts[:5]:
             retriever.search(text, seeds=seeds, form=form)
         timings, ends = [], time.perf_counter() + (2 if quick else 8)
@@ -310,66 +318,129 @@ def indexing(quick: bool) -> list[dict]:
 
 @torch.no_grad()
 def growth(quick: bool) -> dict[str, list[dict]]:
-    """Milliseconds of matching one text to a growing gallery, and of generation as K, steps and seeds grow."""
+    """Milliseconds of matching one text to a growing gallery, and of one query's generation as K, steps and seeds
+    grow, at 512 dimensions; of the open-set generator with random weights."""
     warm_up(wait=True)
-    model, budget = wide_model(), 0.2 if quick else 1.0
+    wide, budget = wide_model(), 0.2 if quick else 1.0
+    model = build_model(replace(wide.config, openset=OpenSetConfig())).eval()
     sizes = (250, 1000, 5000) if quick else (250, 1000, 5000, 20_000)
     text, video = features(model, 1, max(sizes))
-    weigh = model.similarity
-    found: dict[str, list[dict]] = {
-        "gallery": [
-            {
-                "videos": n,
-                "ms": 1000 * median(lambda n=n: weigh(text, to_rows(video, slice(n))), budget=budget),
-            }
-            for n in sizes
-        ]
+
+    def match(count: int) -> float:
+        return 1000 * median(lambda: model.similarity(text, to_rows(video, slice(count))), budget=budget)
+
+    def generate(k: int = 32, steps: int = STEPS, seeds: int = 1) -> dict[str, float]:
+        noise = torch.randn(seeds, 1, k, generator=torch.Generator().manual_seed(0))
+        some, at = to_rows(video, slice(k)), torch.arange(k)[None]
+        return {
+            form: 1000
+            * median(
+                lambda form=form: model.generate(
+                    text, some, at, steps=steps, noise=noise, respace_from=STEPS, form=form
+                ),
+                budget=budget,
+            )
+            for form in model.forms
+        }
+
+    return {
+        "gallery": [{"videos": count, "similarity": match(count)} for count in sizes],
+        "K": [{"K": k} | generate(k=k) for k in (8, 32, 128, 512)],
+        "steps": [{"steps": n} | generate(steps=n) for n in (1, 10, 25, 50)],
+        "seeds": [{"seeds": n} | generate(seeds=n) for n in (1, 4, 16, 64)],
     }
 
-    def generate(k: int = 32, steps: int = STEPS, seeds: int = 1) -> float:
-        noise = torch.randn(seeds, 1, k, generator=torch.Generator().manual_seed(0))
-        at = torch.arange(k)[None]
-        return 1000 * median(
-            lambda: model.generate(text, video, at, steps=steps, noise=noise, respace_from=STEPS),
-            budget=budget,
-        )
 
-    found["K"] = [{"K": k, "ms": generate(k=k)} for k in (8, 32, 128, 512)]
-    found["steps"] = [{"steps": n, "ms": generate(steps=n)} for n in (1, 10, 25, 50)]
-    found["seeds"] = [{"seeds": n, "ms": generate(seeds=n)} for n in (1, 4, 16, 64)]
-    return found
+def prepared(quick: bool) -> list[dict]:
+    """One text query among 1,000 videos, 32 candidates, 50 steps: what it saves to multiply the frames beforehand,
+    and the memory that this takes. In milliseconds."""
+    warm_up(wait=True)
+    rows = []
+    for name, model in models().items():
+        text, video = features(model, 1, 1000)
+        again = video._replace(frames=video.frames.clone())
+        config = model.generator_config("published")
+        plan = model.schedule(STEPS, config.schedule)
+        size = prepare_frames(model.generator["t2v"], again.frames, plan)
+        at = torch.randperm(1000, generator=torch.Generator().manual_seed(1))[None, :32]
+        noise = torch.randn(1, 32, generator=torch.Generator().manual_seed(0))
+
+        def generate(video: VideoFeatures, model=model, text=text, at=at, noise=noise) -> torch.Tensor:
+            return model.generate(text, video, at, steps=STEPS, noise=noise, form="published").sample
+
+        gap = (generate(video) - generate(again)).abs().max().item()
+        turns = partial(generate, video), partial(generate, again)
+        found = side_by_side(*turns, budget=0.2 if quick else 1.0)
+        rows.append(
+            {"model": name, "as it comes": 1000 * found["plain"], "prepared": 1000 * found["sampler"]}
+            | {"ratio": found["plain"] / found["sampler"], "MB": size / 2**20, "difference": gap}
+        )
+    return rows
+
+
+class Asked(NamedTuple):
+    """The bundled gallery asked with its own captions: all that a ranking needs, the noise the same for all."""
+
+    model: DiffusionRet
+    text: TextFeatures
+    video: VideoFeatures
+    similarity: torch.Tensor
+    candidates: torch.Tensor
+    noise: torch.Tensor
+
+    def scores(self, form: str, steps: int, video: VideoFeatures | None = None) -> torch.Tensor:
+        """[text video]; video: the gallery's features where they are not to be the stored ones."""
+        config, shown = self.model.generator_config(form), video or self.video
+        walk = self.model.generate(
+            self.text,
+            shown,
+            self.candidates,
+            steps=steps,
+            noise=self.noise,
+            respace_from=config.steps,
+            form=form,
+        )
+        similarity = self.similarity if video is None else self.model.similarity(self.text, video)
+        return self.model.rerank(similarity, walk, config.alpha)
+
+
+@torch.no_grad()
+def bundled(quick: bool) -> Asked:
+    model, gallery = DiffusionRet.from_pretrained("storybook"), Gallery.bundled()
+    text, video = model.encode_text(gallery.captions[: 60 if quick else None]), gallery.features()
+    similarity = model.similarity(text, video)
+    candidates = similarity.topk(min(32, len(gallery))).indices
+    noise = torch.randn(candidates.shape[1], generator=torch.Generator().manual_seed(0))
+    return Asked(model, text, video, similarity, candidates, noise.expand_as(candidates))
 
 
 @torch.no_grad()
 def steps_needed(quick: bool) -> list[dict]:
     """How many steps the ranking needs: the bundled gallery asked with its own captions, same noise, fewer steps
     of the same schedule, against all of them. In percent of queries."""
-    model, gallery = DiffusionRet.from_pretrained("storybook"), Gallery.bundled()
-    video = gallery.features()
-    asked = torch.arange(len(gallery))[: 60 if quick else None]
-    text = model.encode_text([gallery.captions[i] for i in asked])
-    similarity = model.similarity(text, video)
-    candidates = similarity.topk(min(32, len(gallery))).indices
-    noise = torch.randn(candidates.shape[1], generator=torch.Generator().manual_seed(0)).expand_as(candidates)
-    full = model.config.generator.steps
-
-    def order(steps: int) -> tuple[torch.Tensor, float]:
-        walk = model.generate(text, video, candidates, steps=steps, noise=noise, respace_from=full)
-        scores = model.rerank(similarity, walk)
-        return scores.argsort(dim=1, descending=True, stable=True)[:, :10], 100 * float(
-            (ranks(scores, asked) <= 1).mean()
-        )
-
-    all_steps, _ = order(full)
-    rows = []
-    for steps in [n for n in (1, 2, 3, 5, 10, 20, 30) if n < full] + [full]:
-        top, r1 = order(steps)
-        same = (top == all_steps).float()
-        rows.append(
-            {"steps": steps, "first_is_the_same": 100 * same[:, 0].mean().item()}
-            | {"first_ten_are_the_same": 100 * same.all(dim=1).float().mean().item(), "R1": r1}
-        )
+    asked, rows = bundled(quick), []
+    right = torch.arange(len(asked.similarity))
+    for form in asked.model.forms:
+        full = asked.model.generator_config(form).steps
+        best = _first_ten(asked.scores(form, full))
+        for steps in [n for n in (1, 2, 3, 5, 10, 20, 30) if n < full] + [full]:
+            scores = asked.scores(form, steps)
+            r1 = 100 * float((ranks(scores, right) <= 1).mean())
+            rows.append({"generator": form, "steps": steps} | _same(_first_ten(scores), best) | {"R1": r1})
     return rows
+
+
+def _first_ten(scores: torch.Tensor) -> torch.Tensor:
+    return scores.argsort(dim=1, descending=True, stable=True)[:, :10]
+
+
+def _same(top: torch.Tensor, best: torch.Tensor) -> dict[str, float]:
+    """In how many of 100 queries the first, and the first ten, are those of another ranking."""
+    same = (top == best).float()
+    return {
+        "first_is_the_same": 100 * same[:, 0].mean().item(),
+        "first_ten_are_the_same": 100 * same.all(dim=1).float().mean().item(),
+    }
 
 
 @torch.no_grad()
@@ -380,33 +451,21 @@ def half_precision(quick: bool) -> list[dict]:
 
     A first place is sure to stay where its margin is more than twice the largest move (`provably_the_same`).
     """
-    model, gallery = DiffusionRet.from_pretrained("storybook"), Gallery.bundled()
-    full, asked = gallery.features(), gallery.captions[: 60 if quick else None]
-    text, count = model.encode_text(asked), min(32, len(gallery))
-    noise = torch.randn(count, generator=torch.Generator().manual_seed(0)).expand(len(asked), -1)
-    candidates = model.similarity(text, full).topk(count).indices
-
-    def scores(dtype: torch.dtype) -> torch.Tensor:
-        video = full._replace(frames=full.frames.to(dtype).float())
-        walk = model.generate(text, video, candidates, steps=model.config.generator.steps, noise=noise)
-        return model.rerank(model.similarity(text, video), walk)
-
-    exact = scores(torch.float32)
-    best = exact.topk(10, dim=1)
-    margin, rows = best.values[:, 0] - best.values[:, 1], []
-    for dtype in (torch.float16, torch.bfloat16):
-        rounded = scores(dtype)
-        move = (rounded - exact).abs().amax(dim=1)
-        same = (rounded.topk(10, dim=1).indices == best.indices).float()
-        rows.append(
-            {
-                "features": str(dtype).removeprefix("torch."),
-                "first_is_the_same": 100 * same[:, 0].mean().item(),
-            }
-            | {"first_ten_are_the_same": 100 * same.all(dim=1).float().mean().item()}
-            | {"provably_the_same": 100 * (margin > 2 * move).float().mean().item()}
-            | {"score_moves": move.max().item()}
-        )
+    asked, rows = bundled(quick), []
+    for form in asked.model.forms:
+        steps = asked.model.generator_config(form).steps
+        exact = asked.scores(form, steps)
+        best = exact.topk(2, dim=1).values
+        for dtype in (torch.float16, torch.bfloat16):
+            video = asked.video._replace(frames=asked.video.frames.to(dtype).float())
+            rounded = asked.scores(form, steps, video)
+            move = (rounded - exact).abs().amax(dim=1)
+            sure = (best[:, 0] - best[:, 1] > 2 * move).float().mean().item()
+            rows.append(
+                {"generator": form, "features": str(dtype).removeprefix("torch.")}
+                | _same(_first_ten(rounded), _first_ten(exact))
+                | {"provably_the_same": 100 * sure, "score_moves": move.max().item()}
+            )
     return rows
 
 
@@ -430,6 +489,7 @@ def gpu(quick: bool) -> list[dict]:
         for d in DIRECTIONS:
             plain_loop(model, text, video, candidates, d, noise)
 
+    exact(), plain()
     row = side_by_side(plain, exact, budget=1.0)
     square = torch.randn(4096, 4096, device="cuda")
     rate = 2 * 4096**3 / median(lambda: square @ square)
@@ -504,6 +564,7 @@ PARTS: dict[str, Callable[[bool], object]] = {
     "evaluation": evaluation,
     "indexing": indexing,
     "growth": growth,
+    "prepared": prepared,
     "steps": steps_needed,
     "half": half_precision,
     "gpu": gpu,
@@ -546,11 +607,12 @@ def summary(report: dict) -> str:
             least = min(row["ratio"] for row in wide if row["queries"] == queries)
             told.append(f"sampling is {least:.0f} x as fast as the plain loop for {queries:,} at a time")
     if "search" in report:
-        first, *_, last = report["search"]
-        told.append(
-            f"a search takes {first['total']:.1f} ms, {100 * first['generation_share']:.0f} % of it generation, "
-            f"and {last['total']:.0f} ms with {last['seeds']} seeds of the {last['generator']} generator"
-        )
+        for one, many in zip(report["search"][::2], report["search"][1::2], strict=True):
+            told.append(
+                f"a search with the {one['generator']} generator takes {one['total']:.1f} ms, "
+                f"{100 * one['generation_share']:.0f} % of it generation, and {many['total']:.0f} ms with "
+                f"{many['seeds']} seeds"
+            )
     if "indexing" in report:
         told.append(f"indexing reaches {100 * report['indexing'][0]['ratio']:.0f} % of the speed of decoding")
     if "start" in report:
@@ -565,6 +627,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="small cases, within two minutes")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="default: all")
+    parser.add_argument("--plots", type=Path, help="also write how it grows as an HTML page of figures")
     parser.add_argument("--out", type=Path, help=f"JSON file; default for a whole run: {RESULTS}")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -572,7 +635,8 @@ def main() -> None:
         found = PARTS[options.parts[0]](options.quick)
         print(json.dumps({"found": found, "peak_memory_MB": peak_memory()}))
         return
-    shown = [a for a in sys.argv[1:] if a != "--out" and a != str(options.out)]
+    hidden = {"--out", str(options.out), "--plots", str(options.plots)}
+    shown, started = [a for a in sys.argv[1:] if a not in hidden], time.monotonic()
     report: dict = {"machine": [machine()]}
     processes: list[dict] = []
     print(show(report["machine"], "machine"), flush=True)
@@ -596,10 +660,17 @@ def main() -> None:
             "title": "Speed of every part",
             "command": " ".join(["python -m analysis.bench", *shown]),
             "shows": summary(report),
+            "minutes": round((time.monotonic() - started) / 60, 1),
         }
         out.write_text(
             json.dumps(head | report | {"processes": processes}, indent=1) + "\n", encoding="utf-8"
         )
+    if options.plots and "growth" in report:
+        from .bench_figures import growth_plot
+        from .figures import page
+
+        figures = [growth_plot(rows) for rows in report["growth"].values()]
+        options.plots.write_text(page(figures, "How the time grows"), encoding="utf-8")
 
 
 if __name__ == "__main__":

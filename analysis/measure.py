@@ -22,7 +22,8 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 
 class Test(NamedTuple):
-    """A model and a split of the bundled world. fits [caption clip]: whether the clip is as the caption says."""
+    """A model and a split of the bundled world. fits [caption clip]: whether the clip is as the caption says; written:
+    the captions with what they say."""
 
     model: DiffusionRet
     text: TextFeatures
@@ -30,29 +31,42 @@ class Test(NamedTuple):
     similarity: Tensor
     scenes: tuple
     fits: Tensor
+    written: tuple[captions.Caption, ...]
 
 
 def load(
-    model: str = "storybook", look: str = "storybook", natural: bool = True, split: str = "test"
+    model: str | DiffusionRet = "storybook",
+    look: str = "storybook",
+    natural: bool = True,
+    split: str = "test",
+    video: VideoFeatures | None = None,
 ) -> Test:
-    """natural: captions that leave circumstances out, as people do; otherwise full ones."""
-    chosen = load_model(model)
-    config, scenes = chosen.config, world.split(split, look)
-    drawn = clips.split_frames(split, clips.CACHE, config.frames, config.clip.image_size, look)
+    """natural: captions that leave circumstances out, as people do; otherwise full ones. video: features of the
+    split's clips where they are known."""
+    chosen = load_model(model) if isinstance(model, str) else model
+    scenes = world.split(split, look)
     rng = random.Random(f"{'natural' if natural else 'full'} {look} {split}")
     written = [captions.write(s, rng, OMIT if natural else 0.0, style=look) for s in scenes]
     with torch.no_grad():
-        video, text = encode_clips(chosen, drawn), chosen.encode_text([c.text for c in written])
+        video = _encode(chosen, split, look) if video is None else video
+        text = chosen.encode_text([c.text for c in written])
         similarity = chosen.similarity(text, video)
-    return Test(
-        chosen, text, video, similarity, scenes, torch.from_numpy(captions.fit_matrix(written, list(scenes)))
-    )
+    fits = torch.from_numpy(captions.fit_matrix(written, list(scenes)))
+    return Test(chosen, text, video, similarity, scenes, fits, tuple(written))
 
 
-def walk(test: Test, direction: str = "t2v", candidates: int = 32, seed: int = 0) -> Trajectory:
-    """The generation of every query at the model's own settings."""
+def _encode(model: DiffusionRet, split: str, look: str) -> VideoFeatures:
+    config = model.config
+    drawn = clips.split_frames(split, clips.CACHE, config.frames, config.clip.image_size, look)
+    return encode_clips(model, drawn)
+
+
+def walk(
+    test: Test, direction: str = "t2v", candidates: int = 32, seed: int = 0, form: str | None = "published"
+) -> Trajectory:
+    """The generation of every query at the model's own settings. form: None for the generator that answers."""
     scores = test.similarity if direction == "t2v" else test.similarity.T.contiguous()
-    return generate(test.model, test.text, test.video, scores, direction, candidates, seed=seed)
+    return generate(test.model, test.text, test.video, scores, direction, candidates, seed=seed, form=form)
 
 
 def store(name: str, title: str, shows: str, started: float, rows: list[dict], **more: object) -> None:

@@ -1,6 +1,7 @@
 """How many steps, which schedule, DDIM or ancestral, how many candidates and seeds, which alpha and beta?
 
-`python -m analysis.sampler_settings`. Natural captions of validation, so that test figures stay untouched by choices.
+`python -m analysis.sampler_settings`. The published generator, natural captions of validation, so that test figures
+stay untouched by choices.
 """
 
 from __future__ import annotations
@@ -37,17 +38,17 @@ def walk(
     chosen = test.similarity.topk(candidates, dim=1).indices
     noise = torch.stack([torch.randn(candidates, generator=generator) for _ in range(seeds)])
     noise = noise[:, None].expand(-1, len(chosen), -1)
-    trained = test.model.config.generator.steps  # type: ignore[union-attr]
+    trained = test.model.generator_config("published").steps
     return test.model.generate(
         test.text, test.video, chosen, "t2v", steps, schedule, noise[0] if seeds == 1 else noise,
-        eta=eta, generator=generator if eta else None, respace_from=None if fresh else trained,
+        eta=eta, generator=generator if eta else None, respace_from=None if fresh else trained, form="published",
     )  # fmt: skip
 
 
 def main() -> None:
     started, rows = time.monotonic(), []
     test = measure.load(split="validation")
-    trained = test.model.config.generator.steps  # type: ignore[union-attr]
+    trained = test.model.generator_config("published").steps
     before = ranks(test.similarity)
     for name, values in SWEEPS.items():
         for value in values:

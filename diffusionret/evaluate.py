@@ -16,6 +16,7 @@ from torch import Tensor
 
 from . import datasets
 from .checkpoint import load_model
+from .config import FORMS
 from .datasets.storybook import captions, clips, world
 from .encoders import TextFeatures, VideoFeatures
 from .features import CACHE, encode_captions, encode_split
@@ -31,6 +32,7 @@ from .metrics import (
 from .model import DIRECTIONS, DiffusionRet, Trajectory
 
 BANK = 5000  # captions of QB-Norm's bank, at most
+FEW = 10  # steps of the open-set generator: more change nothing (analysis/open_set.py)
 OMIT = 0.35  # natural captions leave out each circumstance with this probability
 
 
@@ -56,22 +58,34 @@ def generate(
     candidates: int = 32,
     steps: int | None = None,
     seed: int = 0,
+    form: str | None = None,
 ) -> Trajectory:
-    """The trajectory of every query over its `candidates` best by `scores` [query gallery]."""
-    assert model.config.generator is not None
-    trained = model.config.generator.steps
+    """The trajectory of every query over its `candidates` best by `scores` [query gallery].
+
+    form: of the generator, None for the one that answers. It takes as many seeds as its config says, and steps as
+    in training, the open-set one FEW.
+    """
+    config = model.generator_config(form)
+    steps = steps or (min(FEW, config.steps) if config.form == "open-set" else config.steps)
     chosen = scores.topk(min(candidates, scores.shape[1]), dim=1).indices
-    noise = common_noise(chosen.shape[1], seed, len(chosen)).to(scores.device)
+    noises = [common_noise(chosen.shape[1], seed + s, len(chosen)) for s in range(config.seeds)]
+    noise = torch.stack(noises) if config.seeds > 1 else noises[0]
     return model.generate(
-        text, video, chosen, direction, steps=steps or trained, noise=noise, respace_from=trained
+        text, video, chosen, direction, steps, noise=noise.to(scores.device), respace_from=config.steps, form=form
     )  # fmt: skip
 
 
 def generator_scores(scores: Tensor, walk: Trajectory) -> Tensor:
-    """[query gallery]: candidates ranked by x0 before the clamp, everything else after them by `scores`."""
-    x0 = walk.x0_raw[-1].double()
-    below = scores.double() - scores.max() + x0.min() - 1.0
-    return below.scatter(1, walk.candidates, x0)
+    """[query gallery]: candidates ranked by the generator alone, everything else after them by `scores`.
+
+    Published: by x0 before the clamp. Open-set: by probability, where `scores` decide ties.
+    """
+    if walk.form == "open-set":
+        found = walk.probability.double() + 1e-6 * scores.double().gather(1, walk.candidates)
+    else:
+        found = walk.x0_raw[-1].double()
+    below = scores.double() - scores.max() + found.min() - 1.0
+    return below.scatter(1, walk.candidates, found)
 
 
 def compare(
@@ -81,8 +95,9 @@ def compare(
     direction: str,
     owner: Sequence[int] | None = None,
     bank: TextFeatures | None = None,
+    form: str | None = None,
 ) -> tuple[dict, list[dict]]:
-    """One direction before and after generation, and a record of every query.
+    """One direction before and after generation, and a record of every query. form: as in `generate`.
 
     owner: the video of each caption where there are several a video; a video's best caption then counts, as
     published. bank: captions that are not under test, for QB-Norm (text to video). The figures hold before, after
@@ -106,9 +121,11 @@ def compare(
     before = place(scores)
     figures: dict = {"before": table_row(before, groups)}
     after, walk, moved = before, None, scores
-    if model.generator is not None:
-        walk = generate(model, text, video, scores, direction)
-        moved = model.rerank(scores, walk)
+    alpha = 1.0
+    if model.forms:
+        alpha = model.generator_config(form).alpha
+        walk = generate(model, text, video, scores, direction, form=form)
+        moved = model.rerank(scores, walk, alpha)
         after = place(moved)
         gain = paired_bootstrap(before, after, "R1", groups=groups)
         figures |= {
@@ -128,7 +145,7 @@ def compare(
         normal = torch.from_numpy(qb_norm(scores, model.similarity(bank, video))).to(scores.device)
         figures["test_time"]["qb_norm"] = {"before": row(normal)}
         if walk is not None:
-            figures["test_time"]["qb_norm"]["after"] = row(model.rerank(normal, walk))
+            figures["test_time"]["qb_norm"]["after"] = row(model.rerank(normal, walk, alpha))
     first, last = scores.argmax(1).tolist(), moved.argmax(1).tolist()
     records = [
         {"query": q, "rank_before": a, "rank_after": b, "first_before": first[q], "first_after": last[q]}
@@ -146,7 +163,7 @@ def noise_figures(
     walk: Trajectory,
     seeds: int = 6,
 ) -> dict:
-    """How much the noise matters, and what the clamp does.
+    """How much the noise matters, and, in the published form, what the clamp does.
 
     qk_std: std of q.k over candidates, mean over queries and steps. seed_variance: share of the variance of x0
     (about each query's mean over candidates) that the initial noise causes. seeds_agree: share of seeds whose
@@ -154,6 +171,8 @@ def noise_figures(
     from the first prediction on. clamped: share of x0 entries at the clamp; tied: share of queries whose
     winner ties after the clamp. sharp_top1, published_top1: mean top share of softmax(100 x0), softmax(x0).
     """
+    if walk.form == "open-set":
+        return _noise_matters(walk.x0[-1]) | {"first_step_is_final": _settled(walk.x0[:, 0])}
     assert model.generator is not None
     network = model.generator[walk.direction]
     query, shown = model.pair_features(text, video, walk.candidates, walk.direction)
@@ -164,25 +183,42 @@ def noise_figures(
         for t in walk.timesteps[:: max(1, len(walk.timesteps) // 10)]
     ]
     others = [
-        generate(model, text, video, scores, walk.direction, seed=s).x0_raw[-1] for s in range(1, seeds)
+        generate(model, text, video, scores, walk.direction, seed=s, form="published").x0_raw[-1]
+        for s in range(1, seeds)
     ]
-    finals = torch.stack([walk.x0_raw[-1], *others])  # [seed query candidate]
-    finals = finals - finals.mean(dim=2, keepdim=True)  # the level of x0 is free: cross entropy ignores it
-    within = finals.var(dim=0, unbiased=True).mean()
-    total = finals.var(dim=(0, 2), unbiased=True).mean()
-    winners = finals.argmax(dim=2)  # [seed query]
-    agree = (winners == winners.mode(dim=0).values).float().mean()
     last, raw = walk.x0[-1], walk.x0_raw
     return {
         "qk_std": torch.stack(spread).mean().item(),
-        "seed_variance": (within / total).item(),
-        "seeds_agree": agree.item(),
-        "first_step_is_final": (raw.argmax(2) == raw[-1].argmax(1)).all(0).float().mean().item(),
+        **_noise_matters(torch.stack([raw[-1], *others])),
+        "first_step_is_final": _settled(raw),
         "clamped": (raw[-1].abs() >= 1).float().mean().item(),
         "tied": ((last == last.amax(1, keepdim=True)).sum(1) > 1).float().mean().item(),
         "sharp_top1": (100 * raw[-1]).softmax(1).amax(1).mean().item(),
         "published_top1": last.softmax(1).amax(1).mean().item(),
     }
+
+
+def _noise_matters(finals: Tensor) -> dict:
+    """finals: x0 [seed query candidate]."""
+    finals = finals - finals.mean(dim=2, keepdim=True)  # the level of x0 is free: cross entropy ignores it
+    within = finals.var(dim=0, unbiased=True).mean()
+    total = finals.var(dim=(0, 2), unbiased=True).mean()
+    winners = finals.argmax(dim=2)  # [seed query]
+    agree = (winners == winners.mode(dim=0).values).float().mean()
+    return {"seed_variance": (within / total).item(), "seeds_agree": agree.item()}
+
+
+def _settled(x0: Tensor) -> float:
+    """Share of queries whose winner never changes. x0 [step query candidate]."""
+    return (x0.argmax(2) == x0[-1].argmax(1)).all(0).float().mean().item()
+
+
+def heading(model: DiffusionRet, data: str, split: str, queries: int) -> dict:
+    """What was measured on what. generator: the form that answers; trained_on: "" where the checkpoint does not say."""
+    return {
+        "data": data, "split": split, "model": model.config.name, "trained_on": model.config.dataset,
+        "generator": model.forms[0] if model.forms else None, "queries": queries,
+    }  # fmt: skip
 
 
 def natural_captions(model: DiffusionRet, video: VideoFeatures, scenes: tuple, look: str) -> dict:
@@ -201,10 +237,10 @@ def natural_captions(model: DiffusionRet, video: VideoFeatures, scenes: tuple, l
 
     fitting = fits.sum(1).float().mean().item()
     result = {"ceiling_R1": 100 * ceiling, "clips_that_fit": fitting, "before": row(similarity)}
-    if model.generator is not None:
+    if model.forms:
         walk = generate(model, text, video, similarity, "t2v")
         for name, scores in (
-            ("after", model.rerank(similarity, walk)),
+            ("after", model.rerank(similarity, walk, model.generator_config().alpha)),
             ("generator_only", generator_scores(similarity, walk)),
         ):
             result[name] = row(scores)
@@ -251,8 +287,10 @@ def evaluate_storybook(model: DiffusionRet, split: str, cache: Path, look: str =
     )
     rng = random.Random(f"full {look} {split}")
     text = model.encode_text([captions.write(s, rng, 0.0, style=look).text for s in scenes])
-    report: dict = {"data": look, "split": split, "model": model.config.name, "queries": len(scenes)}
+    report: dict = heading(model, look, split, len(scenes))
     report |= {direction: compare(model, text, video, direction)[0] for direction in DIRECTIONS}
+    for form in model.forms[1:]:  # the one that does not answer is measured beside
+        report[form] = {d: compare(model, text, video, d, form=form)[0] for d in DIRECTIONS}
     report["natural"] = natural_captions(model, video, scenes, look)
     pairs = {kind: minimal_pairs(model, kind, cache, look) for kind in ("direction", "roles")}
     report["pairs"] = {kind: figure for kind, (figure, _) in pairs.items()}
@@ -275,12 +313,7 @@ def evaluate_benchmark(
     """
     found = encode_split(model, datasets.read(name, annotations, split), videos, cache)
     split_of = found.captioned
-    report: dict = {
-        "data": name,
-        "split": split,
-        "model": model.config.name,
-        "queries": len(split_of.captions),
-    }
+    report: dict = heading(model, name, split, len(split_of.captions))
     report |= {"videos": len(split_of.clips), "missing": found.missing}
     bank = None
     if split != "train":
@@ -292,6 +325,10 @@ def evaluate_benchmark(
             chosen = random.Random(0).sample(others, min(BANK, len(others)))
             bank, report["bank"] = encode_captions(model, chosen), len(chosen)
     rows = []
+    for form in model.forms[1:]:  # the one that does not answer is measured beside
+        report[form] = {
+            d: compare(model, found.text, found.video, d, split_of.owner, bank, form)[0] for d in DIRECTIONS
+        }
     for direction in DIRECTIONS:
         report[direction], records = compare(model, found.text, found.video, direction, split_of.owner, bank)
         names = [clip.id for clip in split_of.clips], list(split_of.captions)
@@ -352,15 +389,20 @@ def run(args: argparse.Namespace) -> None:
 
 def as_table(report: dict) -> str:
     """The report for people."""
-    lines = [f"{report['model']} on {report['data']} {report['split']}, {report['queries']} queries, percent"]
-    lines.append(f"{'':38}{'R@1':>7}{'95 % interval':>16}{'R@5':>7}{'R@10':>7}{'MdR':>6}{'MnR':>7}")
+    head = f"{report['model']} on {report['data']} {report['split']}, {report['queries']} queries, percent"
+    if report["trained_on"] and report["trained_on"] != report["data"]:
+        head += f"; it was trained on {report['trained_on']}"
+    lines = [head, f"{'':38}{'R@1':>7}{'95 % interval':>16}{'R@5':>7}{'R@10':>7}{'MdR':>6}{'MnR':>7}"]
     sections = [("t2v", "text to video"), ("v2t", "video to text"), ("natural", "natural captions")]
-    for key, title in sections:
-        part = report.get(key, {})
+    parts = [(title, report.get(key, {}), True) for key, title in sections]
+    for form in FORMS:  # the one that does not answer: before is the same
+        parts += [(f"{t}, {form}", report.get(form, {}).get(d, {}), False) for d, t in sections[:2]]
+    for title, part, first in parts:
         tricks = [
             (f"{t}, {when}", r) for t, both in part.get("test_time", {}).items() for when, r in both.items()
         ]
-        for name, row in [(n, part.get(n)) for n in ("before", "after", "generator_only")] + tricks:
+        rows = [(n, part.get(n)) for n in ("before", "after", "generator_only")] + tricks
+        for name, row in rows if first else rows[1:3]:
             if row:
                 low, high = row["R1_interval"]
                 lines.append(

@@ -217,6 +217,28 @@ def _statistic(statistic: str | Statistic) -> Statistic:
 # Both look at more than the query at hand: report them in rows of their own, apart from plain figures.
 
 
+class Reliability(NamedTuple):
+    """Probabilities in bins of equal width over [0, 1], empty ones left out: the mean probability, the share that came
+    true and the number of each [bin]; error: their mean distance, weighted by number (expected calibration error).
+    """
+
+    said: np.ndarray
+    true: np.ndarray
+    count: np.ndarray
+    error: float
+
+
+def reliability(probability: Any, truth: Any, bins: int = 10) -> Reliability:
+    """How often what is said with a probability is true. Guo et al. 2017 (1706.04599), section 2."""
+    probability, truth = _array(probability).ravel(), _array(truth).astype(float).ravel()
+    which = np.minimum((probability * bins).astype(int), bins - 1)
+    count = np.bincount(which, minlength=bins)
+    there = count > 0
+    said = np.bincount(which, probability, bins)[there] / count[there]
+    true = np.bincount(which, truth, bins)[there] / count[there]
+    return Reliability(said, true, count[there], float(np.average(np.abs(said - true), weights=count[there])))
+
+
 def qb_norm(similarity: Any, querybank_similarity: Any, beta: float = 20.0, k: int = 1) -> np.ndarray:
     """QB-Norm with the dynamic inverted softmax (Bogolin et al., CVPR 2022, arXiv 2112.12777, eq. 4-5).
 

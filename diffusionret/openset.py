@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, gelu, normalize
 
@@ -22,6 +22,8 @@ from .config import OpenSetConfig
 from .diffusion import Schedule, ddim
 from .encoders import TextFeatures, VideoFeatures
 
+# Bytes of intermediate results that a part of a large batch may take.
+MEMORY = 2**25
 # Beyond this log odds a bit is certain in float32, and its gradient is zero.
 CERTAIN = 30.0
 
@@ -55,6 +57,13 @@ def make_pairs(
     return Pairs(text, video, token_weights, frame_weights, *of)
 
 
+def candidate_sets(
+    scores: Float[Tensor, "query gallery"], there: Bool[Tensor, "query gallery"], count: int
+) -> Int[Tensor, "query candidate"]:
+    """The `count` best of what is there for each query; where less is there, the best of the rest follow."""
+    return torch.where(there, scores, scores - 1e3).topk(count, dim=1).indices
+
+
 class PairEncoder(nn.Module):
     """What is seen of each (query, candidate) pair: [query candidate width].
 
@@ -75,17 +84,28 @@ class PairEncoder(nn.Module):
         self.numbers = nn.Linear(3, width)
 
     def forward(self, pairs: Pairs) -> Float[Tensor, "query candidate width"]:
-        text, video, of_text, of_video = pairs.text, pairs.video, pairs.text_of, pairs.video_of
+        text, video = pairs.text, pairs.video
         words = normalize(torch.cat([text.cls[:, None], text.tokens], dim=1), dim=-1)  # the end token first
         frames = normalize(video.frames, dim=-1)
-        cosine = words[of_text] @ frames[of_video].transpose(-1, -2)  # [query candidate word frame]
-        hidden = (video.mask == 0)[of_video][:, :, None, :]
-        attention = (cosine / self.temperature).masked_fill(hidden, float("-inf")).softmax(dim=-1)
-        found = attention @ self.frame(frames)[of_video]
         # A product of two directions is as small as a square: the root of dim brings it back to about 1.
-        fit = gelu(self.word(words)[of_text] * found * words.shape[-1] ** 0.5)
+        seen = words, frames, self.word(words) * words.shape[-1] ** 0.5, self.frame(frames)
+        queries, count = len(pairs.text_of), max(pairs.text_of.shape[1], pairs.video_of.shape[1])
+        most = queries if torch.is_grad_enabled() else MEMORY // (4 * count * seen[2][0].numel())
+        parts = zip(pairs.text_of.split(max(most, 1)), pairs.video_of.split(max(most, 1)), strict=True)
+        return torch.cat([self._of(pairs._replace(text_of=t, video_of=v), *seen) for t, v in parts])
+
+    def _of(
+        self, pairs: Pairs, words: Tensor, frames: Tensor, word_axes: Tensor, frame_axes: Tensor
+    ) -> Float[Tensor, "query candidate width"]:
+        """Some queries. words, frames: directions; their axes: the learned ones, [text word width] and [video frame
+        width]."""
+        of_text, of_video = pairs.text_of, pairs.video_of
+        cosine = words[of_text] @ frames[of_video].transpose(-1, -2)  # [query candidate word frame]
+        hidden = (pairs.video.mask == 0)[of_video][:, :, None, :]
+        attention = (cosine / self.temperature).masked_fill(hidden, float("-inf")).softmax(dim=-1)
+        fit = gelu(word_axes[of_text] * (attention @ frame_axes[of_video]))
         fit = gelu(self.check(fit))
-        unread = (text.mask == 0)[of_text][..., None]
+        unread = (pairs.text.mask == 0)[of_text][..., None]
         of_words = fit[:, :, 1:]
         mean = of_words.masked_fill(unread, 0.0).sum(2) / (~unread).sum(2).clamp(min=1)
         peak = of_words.masked_fill(unread, float("-inf")).amax(dim=2)
@@ -201,10 +221,12 @@ def sample_bits(
     level = dict(zip(schedule.timesteps.tolist(), schedule.alpha_bar.tolist(), strict=True))
     wide = context.expand(*noise.shape[:-1], *context.shape[-2:]).flatten(0, -3)
 
+    rows = max(MEMORY // (16 * wide[0].numel()), 1)
+
     def denoise(x: Tensor, t: int) -> Tensor:
-        alpha_bar = x.new_full((len(wide),), level[t])
-        logits = network(wide, x.reshape(-1, x.shape[-1]), alpha_bar)
-        return (logits / 2).tanh().view_as(x)
+        parts = zip(wide.split(rows), x.reshape(-1, x.shape[-1]).split(rows), strict=True)
+        logits = [network(w, part, part.new_full((len(part),), level[t])) for w, part in parts]
+        return (torch.cat(logits) / 2).tanh().view_as(x)
 
     steps = list(ddim(denoise, noise, schedule, eta, generator))
     return torch.stack([noise, *(step.x for step in steps)]), torch.stack([step.x0 for step in steps])

@@ -1,8 +1,8 @@
-"""The three stages of training on Storybook: what each trains, its loss, and what it is judged by.
+"""The stages of training on Storybook: what each trains, its loss, and what it is judged by.
 
 Stage 0 teaches the image tower to see single frames, stage 1 is the paper's discrimination on frozen frame
 embeddings (text tower, temporal transformer, weights of the similarity), stage 2 the paper's generation on
-frozen features.
+frozen features, stage 3 the open-set generator on the same features.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, cross_entropy, mse_loss, pad
+from torch.nn.functional import avg_pool2d, binary_cross_entropy, cross_entropy, mse_loss, pad
 
 from .config import TrainConfig
 from .datasets.storybook import captions, clips, lessons, world
@@ -27,8 +29,9 @@ from .datasets.storybook.labels import NUMBERS, TRAITS, FrameLabels, frame_label
 from .encoders import TextFeatures, VideoFeatures
 from .evaluate import OMIT, encode_clips, generate, generator_scores
 from .losses import choice_loss, contrastive_loss
-from .metrics import retrieval_metrics
-from .model import DiffusionRet
+from .metrics import reliability, retrieval_metrics
+from .model import DIRECTIONS, DiffusionRet
+from .openset import candidate_sets, denoising_loss, make_pairs
 from .similarity import cls_similarity
 
 
@@ -282,7 +285,176 @@ class Generation(Discrimination):
         return {"score": record["generator_R1_t2v"] + record["generator_R1_v2t"]} | record
 
 
-STAGES: tuple[type[Stage], ...] = (Sight, Discrimination, Generation)
+class Pool(NamedTuple):
+    """Clips, a natural caption of each, and what holds between them. The weights are those of the similarity.
+
+    similarity, fits (whether the caption is true of the clip): [text video].
+    """
+
+    text: TextFeatures
+    video: VideoFeatures
+    token_weights: Tensor
+    frame_weights: Tensor
+    similarity: Tensor
+    fits: Tensor
+
+    def asked(self, direction: str, queries: Tensor) -> tuple[Tensor, Tensor, TextFeatures, VideoFeatures]:
+        """similarity and fits [query gallery] of some queries; features with these queries in place of all."""
+        if direction == "t2v":
+            text = TextFeatures(*(part[queries] for part in self.text))
+            return self.similarity[queries], self.fits[queries], text, self.video
+        video = VideoFeatures(*(part[queries] for part in self.video))
+        return self.similarity.T[queries], self.fits.T[queries], self.text, video
+
+
+class OpenSet(Generation):
+    """Stage 3: the open-set generator of both directions on frozen features.
+
+    Its samples can only mean what they say if training asks as a search does: the candidates are the most similar
+    of a large pool of clips, relatives among them; captions leave things out, so that several may fit; of ABSENT
+    of the queries nothing that fits is in the pool; how much of the pool is there, and how many candidates are
+    drawn, varies. A pool serves many steps, and one look at a set of candidates several draws of the noise.
+    """
+
+    POOL = 1024  # clips
+    ABSENT = 0.3  # share of queries whose matches are taken out
+    SIZES = (16, 24, 32, 32, 32, 48)  # numbers of candidates, one a step
+    DRAWS = 4  # of the noise for every set
+    ALPHAS = (0.03, 0.1, 0.3, 1.0, 3.0, 100.0)  # the last ranks by probability, similarity decides ties
+
+    def trained(self) -> list[nn.Module]:
+        assert self.model.openset is not None
+        return [self.model.openset]
+
+    def loss(self, step: int) -> Tensor:
+        size = min(self.POOL, len(self.data))
+        number, part = divmod(step, max(1, size // self.config.batch))
+        pool = self.pool(number, size)
+        shuffled = torch.randperm(size, generator=_generator(f"order {self.config.seed} {number}"))
+        queries = shuffled[part * self.config.batch :][: self.config.batch].to(self.device)
+        count = min(self.rng(step).choice(self.SIZES), size)
+        generator = _generator(f"sets {self.config.seed} {step}")
+        losses = [self._loss(pool, direction, queries, count, generator) for direction in DIRECTIONS]
+        return torch.stack(losses).mean()
+
+    def _loss(
+        self, pool: Pool, direction: str, queries: Tensor, count: int, generator: torch.Generator
+    ) -> Tensor:
+        assert self.model.openset is not None
+        scores, fits, text, video = pool.asked(direction, queries)
+        there = self._there(queries, fits.shape[1], generator)
+        there |= fits & (torch.arange(fits.shape[1], device=self.device) == queries[:, None])
+        absent = torch.rand(len(queries), 1, generator=generator).to(self.device) < self.ABSENT
+        candidates = candidate_sets(scores, there & ~(absent & fits), count)
+        weights = pool.token_weights, pool.frame_weights
+        if direction == "t2v":
+            weights = weights[0][queries], weights[1]
+        else:
+            weights = weights[0], weights[1][queries]
+        context = self.model.openset.context(
+            make_pairs(text, video, *weights, candidates, direction), direction
+        )
+        strata = torch.arange(self.DRAWS)[:, None]  # every noise level gets its share of the draws
+        u = (strata + torch.rand(self.DRAWS, len(queries), generator=generator)) / self.DRAWS
+        noise = torch.randn(self.DRAWS, *candidates.shape, generator=generator)
+        match = fits.gather(1, candidates)
+        return denoising_loss(self.model.openset, context, match, u.to(self.device), noise.to(self.device))
+
+    def _there(self, queries: Tensor, size: int, generator: torch.Generator) -> Tensor:
+        """Which part of the pool a query may find, bool [query gallery]: galleries are of any size."""
+        share = 0.2 + 0.8 * torch.rand(len(queries), 1, generator=generator)
+        return (torch.rand(len(queries), size, generator=generator) < share).to(self.device)
+
+    def pool(self, number: int, size: int) -> Pool:
+        """Pool number `number`, the same whenever it is asked for."""
+        if self._kept is None or self._kept[0] != number:
+            rng = random.Random(f"pool {self.config.seed} {number}")
+            chosen = rng.sample(range(len(self.data)), size)
+            scenes = [self.data.scenes[i] for i in chosen]
+            written = [captions.write(scene, rng, rng.uniform(0, self.config.omit)) for scene in scenes]
+            ids = torch.tensor(chosen, device=self.device)
+            video = VideoFeatures(*(part[ids] for part in self.video))
+            self._kept = number, self._pool(self.model, written, scenes, video)
+        return self._kept[1]
+
+    _kept: tuple[int, Pool] | None = None
+
+    @torch.no_grad()
+    def _pool(
+        self,
+        model: DiffusionRet,
+        written: Sequence[captions.Caption],
+        scenes: Sequence[world.Scene],
+        video: VideoFeatures,
+    ) -> Pool:
+        assert model.text_weights is not None and model.video_weights is not None
+        text = self.read([caption.text for caption in written])
+        weights = model.text_weights.weigh(text.tokens, text.mask)
+        fits = torch.from_numpy(captions.fit_matrix(written, scenes)).to(self.device)
+        frame_weights = model.video_weights.weigh(video.frames, video.mask)
+        return Pool(text, video, weights, frame_weights, model.similarity(text, video), fits)
+
+    @cached_property
+    def validation_pool(self) -> Pool:
+        """Natural captions and clips of validation."""
+        scenes, rng = world.split("validation"), random.Random("validation captions")
+        written = [captions.write(s, rng, OMIT) for s in scenes]
+        return self._pool(self.model, written, scenes, encode_clips(self.model, self.validation_frames()))
+
+    @torch.no_grad()
+    def validate(self, model: DiffusionRet, heads: nn.Module) -> dict[str, float]:
+        """How good the probabilities are, both directions together, and the ranking that they give.
+
+        Of ABSENT of the queries nothing that fits is in the pool. log_loss (nats), calibration_error: of the
+        probability that a candidate matches; no_match_error: of the probability that none does. top1_fits: percent
+        of the other queries whose first fits, by similarity, by probability alone, and fused with the similarity
+        as did best, which the model's config then keeps.
+        """
+        asked = [self._ask(model, direction) for direction in DIRECTIONS]
+        said, true, none, empty = (torch.cat(parts) for parts in zip(*(a[:4] for a in asked), strict=True))
+        firsts = torch.cat([a[4] for a in asked], dim=1).mean(dim=1)  # [similarity, each alpha]
+        best = int(firsts[1:].argmax())
+        assert model.config.openset is not None
+        model.config = replace(model.config, openset=replace(model.config.openset, alpha=self.ALPHAS[best]))
+        log_loss = binary_cross_entropy(said.clamp(0.001, 0.999), true).item()
+        record = dict(
+            log_loss=log_loss,
+            calibration_error=reliability(said, true).error,
+            no_match_error=reliability(none, empty).error,
+            top1_fits_similarity=100 * firsts[0].item(),
+            top1_fits_alone=100 * firsts[-1].item(),
+            top1_fits_fused=100 * firsts[1 + best].item(),
+            alpha=self.ALPHAS[best],
+        )
+        return {"score": -log_loss} | record
+
+    def _ask(self, model: DiffusionRet, direction: str) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Every second query of validation: of each candidate what is said and true of it, of each query the
+        same of no match, and [rule query] whether the first fits (0, 1), by similarity and by each of ALPHAS."""
+        pool, config = self.validation_pool, model.generator_config("open-set")
+        queries = torch.arange(0, len(pool.fits), 2, device=self.device)
+        scores, fits, text, video = pool.asked(direction, queries)
+        absent = torch.arange(len(queries), device=self.device) % 10 < 10 * self.ABSENT
+        candidates = candidate_sets(scores, ~(absent[:, None] & fits), min(config.candidates, len(pool.fits)))
+        noise = torch.randn(8, *candidates.shape, generator=_generator(f"validation {direction}"))
+        walk = model.generate(
+            text, video, candidates, direction, min(8, config.steps), noise=noise.to(self.device),
+            respace_from=config.steps, form="open-set",
+        )  # fmt: skip
+        match, none = fits.gather(1, candidates).float(), walk.no_match
+        assert none is not None
+        similarity = scores.gather(1, candidates)
+        rules = [similarity, *(similarity + alpha * walk.probability for alpha in self.ALPHAS)]
+        first = [match.gather(1, rule.argmax(dim=1, keepdim=True))[~absent, 0] for rule in rules]
+        empty = 1 - match.amax(dim=1)
+        return walk.probability.flatten(), match.flatten(), none, empty, torch.stack(first)
+
+
+STAGES: tuple[type[Stage], ...] = (Sight, Discrimination, Generation, OpenSet)
+
+
+def _generator(seed: str) -> torch.Generator:
+    return torch.Generator().manual_seed(random.Random(seed).getrandbits(31))
 
 
 @torch.no_grad()

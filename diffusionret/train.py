@@ -1,4 +1,4 @@
-"""Training in three stages: towers, discrimination, generation. Stops and resumes at any step."""
+"""Training in stages: towers, discrimination, generation, the open-set generator. Stops and resumes at any step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import nn
 
 from . import finetune
 from .benchmarks import BENCHMARKS
-from .config import PRESETS, GeneratorConfig, TrainConfig
+from .config import PRESETS, GeneratorConfig, OpenSetConfig, TrainConfig
 from .datasets.storybook import clips
 from .finetune import lr_scale
 from .model import DiffusionRet, build_model, initialise
@@ -165,7 +165,11 @@ def start_model(config: TrainConfig, runs: Path, seed: int) -> DiffusionRet:
             f"{config.name} starts from {config.init}, which is not trained yet: run {before}."
         )
     model = DiffusionRet.from_pretrained(before)
-    return model.trainable(GeneratorConfig(candidates=config.negatives + 1)) if config.stage == 2 else model
+    if config.stage == 2:
+        return model.trainable(GeneratorConfig(candidates=config.negatives + 1))
+    if config.stage == 3:
+        return model.trainable(openset=OpenSetConfig(), form="open-set")
+    return model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -179,7 +183,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--families", type=int, default=12000, help="training clips / 4")
     parser.add_argument("--steps", type=int, help="instead of the preset's number of steps")
     parser.add_argument("--batch", type=int, help="instead of the preset's batch")
-    parser.add_argument("--seed", type=int, help="instead of the preset's seed")
+    parser.add_argument(
+        "--seed", type=int, help="instead of the preset's: the result goes to a folder of its own"
+    )
     parser.add_argument("--compile", action="store_true", help="compile the image tower (a fifth faster)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     finetune.add_arguments(parser)
@@ -196,7 +202,10 @@ def run(args: argparse.Namespace) -> None:
     device = ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
     model = start_model(config, args.runs, config.seed).to(device)
     model.towers.visual.to(memory_format=torch.channels_last)  # three times as fast on a CPU
-    trainer = Trainer(config, model, args.runs / config.name, args.cache, args.families, args.compile)
+    own = "" if config.seed == PRESETS[args.preset].seed else f"-seed{config.seed}"
+    trainer = Trainer(
+        config, model, args.runs / f"{config.name}{own}", args.cache, args.families, args.compile
+    )
     try:
         for record in trainer.records():
             line = json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in record.items()})

@@ -2,12 +2,13 @@ import json
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
-from tiny import CONFIG
+from tiny import CONFIG, tiny_model
 
 from diffusionret import DiffusionRet
-from diffusionret.config import PRESETS, TrainConfig
+from diffusionret.config import PRESETS, GeneratorConfig, OpenSetConfig, TrainConfig
 from diffusionret.datasets.storybook import world
 from diffusionret.stages import shift
 from diffusionret.train import Trainer, lr_scale, start_model
@@ -78,6 +79,42 @@ def test_killed_and_resumed_is_as_never_killed(few, tmp_path):
         assert torch.allclose(value, again.whole.state_dict()[name], atol=1e-5), name
     for name, value in whole.average.state_dict().items():
         assert torch.allclose(value, again.average.state_dict()[name], atol=1e-5), name
+
+
+OPEN = OpenSetConfig(steps=10, width=16, layers=1, state_width=16, state_layers=1, heads=2)
+
+
+def test_the_open_set_generator_joins_the_published_one(few, tmp_path, monkeypatch):
+    monkeypatch.setattr("diffusionret.train.OpenSetConfig", lambda: OPEN)
+    whole = replace(TINY, generator=GeneratorConfig(steps=10, candidates=8), openset=None)
+    before = tiny_model(config=whole)
+    before.save_pretrained(tmp_path / "tiny-2" / "best")
+    config = replace(STAGE, name="tiny-open", stage=3, init="tiny-2", omit=0.7)
+    trainer, records = train(config, tmp_path, tmp_path)
+    figures = [r for r in records if "calibration_error" in r]
+    assert [r["step"] for r in figures] == [2, 4] and all(
+        np.isfinite(list(r.values())).all() for r in figures
+    )
+    after = DiffusionRet.from_pretrained(tmp_path / "tiny-open" / "best")
+    assert after.forms == ("open-set", "published")
+    assert after.config.openset.alpha in trainer.stage.ALPHAS  # the rule that validation chose goes along
+    assert after.config.openset == replace(OPEN, alpha=after.config.openset.alpha)
+    for name, value in before.state_dict().items():
+        assert torch.allclose(value, after.state_dict()[name], atol=1e-3), name
+
+    again = Trainer(
+        config, start_model(config, tmp_path, 0), tmp_path / "again", tmp_path / "cache", families=16
+    )
+    for record in again.records():
+        if record["step"] == 2:
+            break  # as a kill between two steps
+    resumed = Trainer(
+        config, start_model(config, tmp_path, 0), tmp_path / "again", tmp_path / "cache", families=16
+    )
+    assert resumed.step == 2
+    list(resumed.records())
+    for name, value in trainer.whole.state_dict().items():
+        assert torch.allclose(value, resumed.whole.state_dict()[name], atol=1e-5), name
 
 
 def test_augmentation_moves_and_never_flips():
