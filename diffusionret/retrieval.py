@@ -21,7 +21,7 @@ from .gallery import Gallery
 from .model import DiffusionRet, NoGenerator, Trajectory
 from .ood import Scores, gallery_scores, generator_scores
 from .results import Hit, SearchResult, Settings
-from .sampler import warm_up
+from .sampler import prepare_frames, warm_up
 from .similarity import wti_in_blocks
 
 # Above this many videos a coarse stage by pooled features keeps KEPT of them.
@@ -31,6 +31,8 @@ KEPT = 1_000
 BLOCK = 256
 # Queries that search_many encodes and denoises together.
 BATCH = 32
+# Of denoising, unless a search says otherwise.
+STEPS = 50
 
 
 class Retriever:
@@ -52,6 +54,7 @@ class Retriever:
             self._weights = self._video_weights(self._video)
         if self.generates and self.device.type == "cpu":
             warm_up()
+            self._prepare()
 
     @classmethod
     def open(
@@ -84,16 +87,17 @@ class Retriever:
         text: str,
         k: int = 10,
         candidates: int = 32,
-        steps: int = 50,
+        steps: int = STEPS,
         seed: int = 0,
-        seeds: int = 1,
+        seeds: int | None = None,
         form: str | None = None,
     ) -> SearchResult:
         """The `k` best videos for a sentence.
 
         candidates: how many of the most similar videos the generator weighs, clamped to the gallery. steps:
         of denoising, at most those of the generator's training. seed, seeds: the noise; the same for every
-        query, with several seeds (seed, seed + 1, ...) boost and probability are means over them. form: of the
+        query, with several seeds (seed, seed + 1, ...) boost and probability are means over them; None: as many as
+        the generator's config says (1 published, 16 open-set). form: of the
         generator, "published" or "open-set"; None for the one that the model answers with.
         Raises ValueError with one sentence for an empty text or gallery and for settings out of range.
         """
@@ -104,9 +108,9 @@ class Retriever:
         texts: Sequence[str],
         k: int = 10,
         candidates: int = 32,
-        steps: int = 50,
+        steps: int = STEPS,
         seed: int = 0,
-        seeds: int = 1,
+        seeds: int | None = None,
         form: str | None = None,
     ) -> list[SearchResult]:
         """As `search`, for many sentences; timings are an even share of their batch's."""
@@ -124,7 +128,7 @@ class Retriever:
         self,
         texts: Sequence[str],
         candidates: Int[Tensor, "text candidate"],
-        steps: int = 50,
+        steps: int = STEPS,
         seed: int = 0,
         seeds: int = 1,
         schedule: str | None = None,
@@ -329,20 +333,31 @@ class Retriever:
             for query, rule, report in zip(texts, rules, reports, strict=True)
         ]
 
+    def _prepare(self) -> None:
+        """What a search of the published generator, at its usual settings, would do with a gallery's frames again
+        and again."""
+        if self._video is not None and "published" in self.model.forms:
+            assert self.model.generator is not None
+            config = self.model.generator_config("published")
+            plan = self.model.schedule(min(STEPS, config.steps), config.schedule, config.steps)
+            prepare_frames(self.model.generator["t2v"], self._video.frames, plan)
+
     # --- the parts of a search --------------------------------------------------------------------------
 
     def _settings(
-        self, k: int, candidates: int, steps: int, seed: int, seeds: int, form: str | None = None
+        self, k: int, candidates: int, steps: int, seed: int, seeds: int | None, form: str | None = None
     ) -> Settings:
         size = len(self.gallery)
         if not size:
             raise ValueError("The gallery holds no videos: index a folder of videos first.")
         size = size if size <= COARSE_ABOVE else KEPT
-        trained = self.model.generator_config(form).steps if self.generates or form else None
+        config = self.model.generator_config(form) if self.generates or form else None
+        if seeds is None:
+            seeds = config.seeds if config else 1
         return Settings(
             k=min(_whole("k", k, 1), size),
             candidates=min(_whole("candidates", candidates, 1), size),
-            steps=_whole("steps", steps, 1, trained),
+            steps=_whole("steps", steps, 1, config.steps if config else None),
             seed=_whole("seed", seed, 0, 2**63 - 1),
             seeds=_whole("seeds", seeds, 1),
         )
@@ -448,16 +463,22 @@ class Retriever:
         count, size = candidates.shape
         noise = torch.stack([_noise(settings.seed + s, size) for s in range(settings.seeds)])
         noise = noise[:, None].expand(-1, count, -1)
+        config = self.model.generator_config(form)
+        if config.form == "published" and self._video is not None:  # picks what it needs, prepared or not
+            video, shown = self._video, candidates.to(self.device)
+        else:
+            video = self._features(candidates.flatten())
+            shown = torch.arange(count * size, device=self.device).view(count, size)
         trajectory = self.model.generate(
             text,
-            self._features(candidates.flatten()),
-            torch.arange(count * size, device=self.device).view(count, size),
+            video,
+            shown,
             steps=settings.steps,
             schedule=schedule,
             noise=(noise if settings.seeds > 1 else noise[0]).to(self.device),
             eta=eta,
             generator=torch.Generator().manual_seed(settings.seed) if eta else None,
-            respace_from=self.model.generator_config(form).steps,
+            respace_from=config.steps,
             form=form,
         )
         x, x0, x0_raw = trajectory.x.cpu(), trajectory.x0.cpu(), trajectory.x0_raw.cpu()

@@ -8,6 +8,9 @@ There are three forms. On a CPU loops compiled with numba take a query at a time
 cache, and spread queries over as many threads as torch uses. On CUDA one kernel runs all steps of all queries.
 The torch form serves other devices, CUDA without Triton, and a CPU as long as the loops are not compiled: that
 happens in the background, on `warm_up` or at the first large call.
+
+What candidates are multiplied with is linear in the frames that they pool, so a gallery that is searched again and
+again may have its frames multiplied beforehand (`prepare_frames`).
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import linear
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from .denoiser import Denoiser, pool_frames
 from .diffusion import Schedule
@@ -102,13 +106,53 @@ def sample(
             candidates=candidates,
             mirrored=direction == "v2t",
             temperature=temperature,
-            plan=make_plan(network, direction, schedule, real, cls.device),
+            plan=(plan := make_plan(network, direction, schedule, real, cls.device)),
+            prepared=_prepared(frames, plan),
             weights=torch.tensor(weights, dtype=real, device=cls.device),
             fresh=fresh.to(real).reshape(len(fresh), *shape),
             states=_empty_states(start.to(real).reshape(shape), schedule.steps),
         )
         job.run()
     return States(*((state if noise.ndim == 3 else state[:, 0]).to(cls.dtype) for state in job.states))
+
+
+class _PreparedFrames(NamedTuple):
+    """columns: the `Plan.columns` that `table` [video*frame column] is the product with; version: of the frames."""
+
+    columns: Tensor
+    version: int
+    table: Tensor
+
+
+_PREPARED: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+
+
+@torch.no_grad()
+def prepare_frames(network: Denoiser, frames: Float[Tensor, "video frame dim"], schedule: Schedule) -> int:
+    """Multiply the frames of a gallery with what text queries need of them; the bytes that this takes.
+
+    The product serves every `sample` that is given this very tensor and schedule, until the frames or the network's
+    weights change, and is forgotten with the tensor. 0 where nothing is kept: for features that are not contiguous
+    on the CPU, and where it would take more than MEMORY.
+    """
+    served = frames.dtype in (torch.float32, torch.float64) and frames.device.type == "cpu"
+    if not served or not frames.is_contiguous() or frames.is_inference():
+        return 0
+    plan = make_plan(network, "t2v", schedule, frames.dtype, frames.device)
+    size = frames.shape[0] * frames.shape[1] * len(plan.columns) * frames.element_size()
+    if size > MEMORY:
+        return 0
+    if _prepared(frames, plan) is None:
+        table = linear(frames.flatten(0, 1), plan.columns)
+        _PREPARED[frames] = _PreparedFrames(plan.columns, frames._version, table)
+    return size
+
+
+def _prepared(frames: Tensor, plan: Plan) -> Tensor | None:
+    """What `prepare_frames` made of these frames, where it is for this plan and still true."""
+    kept = _PREPARED.get(frames)
+    same = kept is not None and kept.columns is plan.columns and kept.version == frames._version
+    return kept.table if same else None
 
 
 def _times_columns(rows: Tensor, columns: Tensor) -> Tensor:
@@ -167,6 +211,7 @@ class _Job:
     mirrored: bool
     temperature: float
     plan: Plan
+    prepared: Tensor | None
     weights: Tensor
     fresh: Tensor
     states: States
@@ -270,6 +315,8 @@ class _Job:
         indices into them and, where these are fewer rows than pairs, the frames times `Plan.columns`
         [video*frame column]."""
         frames, mask, candidates = self.frames, self.mask, self.candidates
+        if self.prepared is not None:
+            return frames, mask, candidates, self.prepared
         fits = frames.dtype == self.cls.dtype and frames.is_contiguous()
         if fits and len(candidates) <= frames.shape[1]:  # too few queries to share videos
             return frames, mask, candidates, None

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 import torch
-from tiny import features, tiny_model
+from tiny import CONFIG, features, tiny_model
 
 from analysis import bench
+from analysis.bench_figures import growth_plot
+from diffusionret.config import OpenSetConfig
 
 
 @pytest.mark.parametrize("direction", ["t2v", "v2t"])
@@ -27,16 +30,19 @@ def test_the_plain_loop_and_the_sampler_agree(direction: str, seeds: int) -> Non
     assert plain.shape == exact.shape and torch.allclose(plain, exact, atol=1e-4)
 
 
-def test_contenders_take_turns_and_medians_are_compared() -> None:
-    turns: list[str] = []
+@pytest.mark.parametrize(("taken", "turns", "times"), [(0.001, 3, 13), (0.02, 3, 1), (0.2, 2, 1)])
+def test_contenders_take_turns_and_medians_are_compared(taken: float, turns: int, times: int) -> None:
+    """taken: seconds of the fast one; of so many turns with so many times each."""
+    ran: list[str] = []
 
-    def slow() -> None:
-        turns.append("slow")
-        time.sleep(0.05)
+    def pretend(work: Callable[[], object]) -> float:
+        work()
+        return 0.05 if ran[-1] == "slow" else taken
 
-    found = bench.side_by_side(slow, lambda: turns.append("fast"), budget=0.12)
-    assert turns.count("slow") == 3 and found["plain"] >= 0.05 > found["sampler"]
-    assert {"fast"} == {turns[i + 1] for i, turn in enumerate(turns[:-1]) if turn == "slow"}
+    with patch.object(bench, "seconds", pretend):
+        found = bench.side_by_side(lambda: ran.append("slow"), lambda: ran.append("fast"), budget=0.12)
+    assert ran == ["slow", *["fast"] * times] * turns
+    assert found == {"plain": 0.05, "sampler": taken}
 
 
 def test_random_features_have_the_models_sizes() -> None:
@@ -47,14 +53,54 @@ def test_random_features_have_the_models_sizes() -> None:
     assert (text.mask.sum(dim=1) == bench.REAL_WORDS).all()
 
 
+@pytest.fixture
+def asked() -> bench.Asked:
+    small = OpenSetConfig(steps=10, width=16, state_width=16, heads=2)
+    model, (text, video) = (
+        tiny_model(config=replace(CONFIG, openset=small, form="open-set")),
+        features(12, 12),
+    )
+    with torch.no_grad():
+        similarity = model.similarity(text, video)
+    return bench.Asked(model, text, video, similarity, similarity.topk(8).indices, torch.randn(12, 8))
+
+
+def test_fewer_steps_and_half_precision_are_judged_for_every_generator(asked: bench.Asked) -> None:
+    with patch.object(bench, "bundled", lambda quick: asked):
+        steps, halves = bench.steps_needed(quick=True), bench.half_precision(quick=True)
+    for form in ("open-set", "published"):
+        last = [row for row in steps if row["generator"] == form][-1]
+        assert last["steps"] == 10 and last["first_is_the_same"] == last["first_ten_are_the_same"] == 100
+        half, brain = (row for row in halves if row["generator"] == form)
+        assert 0 < half["score_moves"] < brain["score_moves"]
+        assert half["provably_the_same"] <= half["first_is_the_same"]
+
+
+def test_an_evaluation_has_parts_for_every_generator(asked: bench.Asked) -> None:
+    for form in asked.model.forms:
+        with patch.object(bench, "STEPS", 10):
+            row = bench.evaluate(asked.model, form, 40)
+        assert list(row) == ["similarity", "generation", "ranks", "total"]
+        assert row["total"] == pytest.approx(sum(list(row.values())[:-1])) and min(row.values()) > 0
+
+
+def test_a_figure_shows_how_the_time_grows() -> None:
+    rows = [{"K": k, "published": float(k), "open-set": 2.0 * k} for k in (8, 32)]
+    lines = growth_plot(rows).data
+    assert [line.name for line in lines] == ["published", "open-set"]
+    assert lines[1].x == (8, 32) and lines[1].y == (16.0, 64.0)
+
+
 REPORT = {
     "sampling": [
         {"model": "512", "direction": d, "queries": q, "K": 32, "seeds": 1, "ratio": r}
         for d, q, r in (("t2v", 1, 301.0), ("v2t", 1, 250.0), ("t2v", 1000, 90.0), ("v2t", 1000, 91.0))
     ],
     "search": [
-        {"generator": "published", "seeds": 1, "total": 9.04, "generation_share": 0.15},
+        {"generator": "open-set", "seeds": 1, "total": 21.3, "generation_share": 0.6},
         {"generator": "open-set", "seeds": 16, "total": 45.4, "generation_share": 0.8},
+        {"generator": "published", "seeds": 1, "total": 9.04, "generation_share": 0.15},
+        {"generator": "published", "seeds": 16, "total": 14.8, "generation_share": 0.5},
     ],
     "indexing": [{"ratio": 0.91}],
     "start": [{"again_seconds": 7.04}],
@@ -64,7 +110,9 @@ REPORT = {
 def test_the_summary_says_the_least_favourable_ratio_and_no_more_than_was_measured() -> None:
     said = bench.summary(REPORT)
     assert "250 x" in said and "301" not in said and "90 x" in said and "for 1,000 at a time" in said
-    assert "9.0 ms, 15 %" in said and "45 ms with 16 seeds" in said and "91 %" in said and "7.0 s" in said
+    assert "open-set generator takes 21.3 ms, 60 % of it generation, and 45 ms with 16 seeds" in said
+    assert "published generator takes 9.0 ms, 15 %" in said and "15 ms with 16 seeds" in said
+    assert "91 %" in said and "7.0 s" in said
     assert bench.summary({"start": REPORT["start"]}) == "The app answers 7.0 s after its start."
     assert bench.summary({}) == ""
 
@@ -79,8 +127,6 @@ def test_a_run_writes_its_parts_its_command_and_the_machine(tmp_path: Path, caps
     report = json.loads(out.read_text())
     assert report["indexing"] == [{"videos": 3, "ratio": 0.5}]
     assert report["command"] == "python -m analysis.bench --parts indexing gpu"
-    assert report["machine"][0]["torch"] and [row["peak_memory_MB"] for row in report["processes"]] == [
-        12.5,
-        12.5,
-    ]
+    assert report["minutes"] == 0 and report["machine"][0]["torch"]
+    assert [row["peak_memory_MB"] for row in report["processes"]] == [12.5, 12.5]
     assert "50 %" in capsys.readouterr().out

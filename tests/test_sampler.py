@@ -19,6 +19,7 @@ from diffusionret import Gallery, sampler
 from diffusionret.config import ModelConfig
 from diffusionret.diffusion import make_schedule
 from diffusionret.encoders import TextFeatures, VideoFeatures
+from diffusionret.factorised import make_plan
 from diffusionret.model import DiffusionRet
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
@@ -41,10 +42,10 @@ def in_form(compiled: bool, dtype: torch.dtype):
 def gap(
     model: DiffusionRet, text: TextFeatures, video: VideoFeatures, direction: str, k: int, steps: int,
     seeds: int = 1, eta: float = 0.0, full: int | None = None, compiled: bool = True, seed: int = 0,
-    schedule: str = "cosine",
+    schedule: str = "cosine", prepared: bool = False,
 ) -> float:  # fmt: skip
     """Largest difference between the exact sampler and the plain loop, over x, x0 and x0_raw; relative where
-    a value is larger than 1."""
+    a value is larger than 1. prepared: with frames that are multiplied beforehand."""
     dtype = next(model.generator.parameters()).dtype
     text = text._replace(cls=text.cls.to(dtype), tokens=text.tokens.to(dtype))
     video = video._replace(frames=video.frames.to(dtype))
@@ -56,6 +57,8 @@ def gap(
     shape = (seeds, *candidates.shape) if seeds > 1 else candidates.shape
     noise = torch.randn(shape, generator=g, dtype=dtype)
     plan = make_schedule(schedule, full or steps)
+    if prepared:
+        assert sampler.prepare_frames(model.generator["t2v"], video.frames, plan.respaced(steps))
     with in_form(compiled, dtype):
         fast = model.generate(
             text, video, candidates, direction, steps=steps, schedule=schedule, noise=noise, eta=eta,
@@ -85,15 +88,16 @@ def gap(
     full=st.sampled_from([None, 30]),
     compiled=st.booleans(),
     seed=st.integers(0, 5),
+    prepared=st.booleans(),
 )
 def test_the_same_noise_gives_the_same_result(
-    queries, gallery, dim, frames, share, direction, dtype, steps, seeds, eta, full, compiled, seed
+    queries, gallery, dim, frames, share, direction, dtype, steps, seeds, eta, full, compiled, seed, prepared
 ):
     model = tiny_model(seed, config(dim)).to(dtype)
     texts, videos = (queries, gallery) if direction == "t2v" else (gallery, queries)
     text, video = features(texts, videos, dim, frames=frames, seed=seed)
     k = max(int(share * gallery), 1)
-    worst = gap(model, text, video, direction, k, steps, seeds, eta, full, compiled, seed)
+    worst = gap(model, text, video, direction, k, steps, seeds, eta, full, compiled, seed, prepared=prepared)
     assert worst <= TOLERANCE[dtype]
 
 
@@ -107,10 +111,13 @@ def test_fifty_steps_over_thirty_two_candidates_for_many_queries(direction, sche
 
 @pytest.fixture(scope="module")
 def trained() -> tuple[DiffusionRet, TextFeatures, VideoFeatures]:
-    """The bundled model with forty videos of its gallery and their captions."""
+    """The bundled model, of its generators the published one, with forty videos of its gallery and their captions."""
     model, gallery = DiffusionRet.from_pretrained("storybook"), Gallery.bundled()
+    config = replace(model.config, openset=None, form="published")
+    published = DiffusionRet(config).eval()
+    published.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("openset.")})
     with torch.no_grad():
-        return model, model.encode_text(gallery.captions[:40]), gallery.features(torch.arange(40))
+        return published, model.encode_text(gallery.captions[:40]), gallery.features(torch.arange(40))
 
 
 @settings(max_examples=12, deadline=None)
@@ -121,11 +128,13 @@ def trained() -> tuple[DiffusionRet, TextFeatures, VideoFeatures]:
     eta=st.sampled_from([0.0, 1.0]),
     compiled=st.booleans(),
     seed=st.integers(0, 1000),
+    prepared=st.booleans(),
 )
-def test_trained_weights(trained, direction, dtype, seeds, eta, compiled, seed):
+def test_trained_weights(trained, direction, dtype, seeds, eta, compiled, seed, prepared):
     model, text, video = trained
     model = copy.deepcopy(model).to(dtype)
-    assert gap(model, text, video, direction, 32, 50, seeds, eta, None, compiled, seed) <= TOLERANCE[dtype]
+    worst = gap(model, text, video, direction, 32, 50, seeds, eta, None, compiled, seed, prepared=prepared)
+    assert worst <= TOLERANCE[dtype]
 
 
 @pytest.mark.parametrize("compiled", [False, True])
@@ -177,6 +186,38 @@ def test_changed_weights_are_noticed(change, compiled):
     change(model)
     after, error = gap_to_plain()
     assert error <= 1e-4 and not torch.allclose(before, after, atol=1e-5)
+
+
+def test_prepared_frames_serve_until_something_changes():
+    model, (_, video) = tiny_model(), features(2, 4)
+    network, schedule = model.generator["t2v"], make_schedule("cosine", 5)
+
+    def kept(frames: torch.Tensor, steps: int = 5) -> torch.Tensor | None:
+        schedule = make_schedule("cosine", steps)
+        return sampler._prepared(frames, make_plan(network, "t2v", schedule, frames.dtype, frames.device))
+
+    size = sampler.prepare_frames(network, video.frames, schedule)
+    table = kept(video.frames)
+    assert size == 4 * table.numel() == 4 * (4 * 4) * (2 * 64 + 1 + 5)
+    assert sampler.prepare_frames(network, video.frames, schedule) == size and kept(video.frames) is table
+    assert kept(video.frames.clone()) is None and kept(video.frames, steps=6) is None
+    video.frames.mul_(2)
+    assert kept(video.frames) is None
+    sampler.prepare_frames(network, video.frames, schedule)
+    assert torch.allclose(kept(video.frames), 2 * table, atol=1e-4)
+    in_place(model)
+    assert kept(video.frames) is None
+
+
+def test_frames_are_not_prepared_where_that_serves_nothing():
+    network, frames = tiny_model().generator["t2v"], features(2, 4)[1].frames
+    schedule = make_schedule("cosine", 5)
+    with torch.inference_mode():
+        made = frames * 1
+    for other in (frames.half(), frames.transpose(0, 1), made, frames.to("meta")):
+        assert sampler.prepare_frames(network, other, schedule) == 0
+    with patch.object(sampler, "MEMORY", 1000):
+        assert sampler.prepare_frames(network, frames, schedule) == 0
 
 
 def test_several_threads_may_ask_at_once():
