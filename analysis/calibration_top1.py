@@ -1,7 +1,8 @@
 """Is the generator's share of its first candidate worth its name? `python -m analysis.calibration_top1`
 
-The sharp readout softmax(100 x0) and the published softmax(x0) of the winner, against how often it is right: "exact",
-the clip that the caption was written for, and "fits", any clip that is as the natural caption says.
+The sharp readout softmax(100 x0) and the published softmax(x0) of the winner, and the probability of the open-set
+generator where the model has one, against how often the winner is right: "exact", the clip that the caption was
+written for, and "fits", any clip that is as the natural caption says.
 """
 
 from __future__ import annotations
@@ -9,44 +10,57 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import torch
+from torch import Tensor
+
+from diffusionret.metrics import reliability
 
 from . import measure
 
-BINS = 10
 
-
-def reliability(share: np.ndarray, right: np.ndarray) -> tuple[list[dict], float]:
-    """Bins of equal width over [0, 1] that hold a query, and the expected calibration error."""
-    which = np.minimum((share * BINS).astype(int), BINS - 1)
-    rows, error = [], 0.0
-    for b in range(BINS):
-        mask = which == b
-        if mask.any():
-            said, true = float(share[mask].mean()), float(right[mask].mean())
-            rows.append({"share": said, "right": true, "count": int(mask.sum())})
-            error += mask.mean() * abs(said - true)
-    return rows, float(error)
+def readouts(test: measure.Test) -> dict[str, tuple[Tensor, Tensor]]:
+    """Of every readout the winning clip and what it claims, [query] each."""
+    path = measure.walk(test, form="published")
+    raw = path.x0_raw[-1]
+    place = raw.argmax(1, keepdim=True)
+    winner = path.candidates.gather(1, place)[:, 0]
+    found = {
+        "sharp": (winner, (100 * raw).softmax(1).amax(1)),
+        "published": (winner, path.sample.softmax(1).amax(1)),
+    }
+    if "open-set" in test.model.forms:
+        path = measure.walk(test, form="open-set")
+        claim, place = path.probability.max(1, keepdim=True)
+        found["open-set"] = path.candidates.gather(1, place)[:, 0], claim[:, 0]
+    return found
 
 
 def main() -> None:
-    started, rows, errors = time.monotonic(), [], {}
+    started, rows, errors, claims, hits = time.monotonic(), [], {}, {}, {}
     test = measure.load()
-    path = measure.walk(test)
-    raw = path.x0_raw[-1]
-    winner = path.candidates.gather(1, raw.argmax(1, keepdim=True))
-    fits = test.fits.to(winner.device).gather(1, winner)[:, 0].cpu().numpy().astype(float)
-    exact = (winner[:, 0].cpu().numpy() == np.arange(len(winner))).astype(float)
-    readouts = {"sharp": (100 * raw).softmax(1).amax(1), "published": path.sample.softmax(1).amax(1)}
-    for readout, share in readouts.items():
+    for readout, (winner, claim) in readouts(test).items():
+        claims[readout] = float(claim.mean())
+        fits = test.fits.to(winner.device).gather(1, winner[:, None])[:, 0]
+        exact = winner == torch.arange(len(winner), device=winner.device)
         for name, right in (("exact", exact), ("fits", fits)):
-            found, errors[f"{readout}, {name}"] = reliability(share.cpu().numpy(), right)
-            rows += [{"readout": readout, "counts_as_right": name, **row} for row in found]
+            bins = reliability(claim, right)
+            errors[f"{readout}, {name}"] = bins.error
+            hits[f"{readout}, {name}"] = 100 * float(right.float().mean())
+            rows += [
+                {"readout": readout, "counts_as_right": name, "share": said, "right": true, "count": count}
+                for said, true, count in zip(*map(np.ndarray.tolist, bins[:3]), strict=True)
+            ]
     shows = (
-        f"The first candidate of the generator is exactly right for {100 * exact.mean():.1f} % of natural captions "
-        f"and fits {100 * fits.mean():.1f} %. The mean share it claims is {float(readouts['sharp'].mean()):.2f} (sharp "
-        f"readout) and {float(readouts['published'].mean()):.3f} (published); the expected calibration errors are "
-        f"{errors['sharp, exact']:.2f} and {errors['published, exact']:.2f}, 0 being a probability of being right."
+        f"The first candidate of the published generator is exactly right for {hits['sharp, exact']:.1f} % of natural "
+        f"captions and fits {hits['sharp, fits']:.1f} %. The mean share it claims is {claims['sharp']:.2f} (sharp "
+        f"readout) and {claims['published']:.3f} (published); the expected calibration errors are "
+        f"{errors['sharp, fits']:.2f} and {errors['published, fits']:.2f}, 0 being a probability of fitting."
     )
+    if "open-set" in claims:
+        shows += (
+            f" The open-set generator's first candidate fits {hits['open-set, fits']:.1f} %, it says "
+            f"{claims['open-set']:.2f}, and its calibration error is {errors['open-set, fits']:.2f}."
+        )
     measure.store(
         "calibration_top1", "Is the first candidate's share calibrated?", shows, started, rows,
         expected_calibration_error=errors,
