@@ -251,7 +251,7 @@ def steps_needed(test: measure.Test) -> list[dict]:
             asked = ask(test, steps=steps, queries=FEWER)
             seconds = time.perf_counter() - begun
             said, _, match = asked.some(torch.arange(len(asked.match)))
-            after = ranks(test.model.rerank(asked.scores, asked.walk, alpha))
+            after = ranks(test.model.rerank(asked.scores, asked.walk, alpha), np.arange(len(match)))
             rows.append(
                 {
                     "steps": steps, "calibration_error": calibration(said, match)["calibration_error"],

@@ -77,9 +77,12 @@ def log_loss(probability: Tensor, match: Tensor) -> Tensor:
 def calibration(said: Tensor, true: Tensor) -> dict:
     """Expected calibration error of probabilities, [query] or [query candidate], with its interval over queries."""
     said_, true_ = said.double().cpu().numpy(), true.double().cpu().numpy()
-    found = bootstrap_interval(
-        np.arange(len(said_)), lambda rows: reliability(said_[rows], true_[rows]).error, resamples=RESAMPLES
-    )
+
+    def error(rows: np.ndarray) -> float:
+        rows = rows.astype(int)
+        return reliability(said_[rows], true_[rows]).error
+
+    found = bootstrap_interval(np.arange(len(said_)), error, resamples=RESAMPLES)
     return {"calibration_error": found.estimate, "interval": [found.low, found.high]}
 
 
@@ -101,6 +104,7 @@ def auroc_interval(present: np.ndarray, absent: np.ndarray, against: tuple | Non
     whose AUROC is then taken off, query by query the same resample."""
 
     def of(rows: np.ndarray) -> float:
+        rows = rows.astype(int)
         value = auroc(present[rows], absent[rows])
         return value - auroc(against[0][rows], against[1][rows]) if against else value
 

@@ -70,7 +70,7 @@ class OpenSetConfig(GeneratorConfig):
     seeds: int = 16
     width: int = 128
     layers: int = 2
-    state_width: int = 64
+    state_width: int = 48
     state_layers: int = 2
     heads: int = 4
 
@@ -256,14 +256,14 @@ _STORYBOOK_STAGES = (
         minutes=6,
         reaches="calibration error of a candidate's probability below 0.02 on validation",
         init="storybook-2",
-        steps=600,
-        batch=64,
+        steps=800,
+        batch=32,
         lr=1e-3,
         weight_decay=0.05,
         warmup=0.05,
         ema=0.99,
         omit=0.7,
-        evaluate_every=300,
+        evaluate_every=400,
     ),
 )
 PRESETS = {preset.name: preset for preset in _STORYBOOK_STAGES}
