@@ -1,8 +1,8 @@
 """The map of the Gallery tab: training captions, the gallery's clips and the query, in two dimensions.
 
-UMAP, fitted once and kept beside the gallery (`python -m demo.map`); where it is missing it is fitted in the
-background when the map is first opened, and few points are laid out by principal components. The query is placed
-among its nearest captions, and the true neighbours are listed beside the map, because a map distorts.
+UMAP, fitted once and kept beside the gallery (`python -m demo.map`, or in the background when the map is first
+opened); few points are laid out by principal components. The query is placed among its nearest captions, and the true
+neighbours are listed beside the map, because a map distorts.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -138,12 +139,11 @@ def _principal(points: np.ndarray) -> np.ndarray:
     return np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])))
 
 
-def write(retriever: Retriever) -> Path:
-    """Fit the map and keep it beside the gallery. Raises ValueError for a gallery in memory."""
+def keep(retriever: Retriever, layout: Layout) -> Path:
+    """Write a map beside its gallery. Raises ValueError for a gallery in memory."""
     folder = retriever.gallery.folder
     if folder is None:
         raise ValueError("A gallery in memory has no place for its map: index it into a folder.")
-    layout = fit(retriever)
     notes = {"made_for": made_for(retriever), "how": layout.how}
     content = {n: np.ascontiguousarray(getattr(layout, n)) for n in ("captions", "clips")}
     (folder / FILE).write_bytes(save(content, {"map": json.dumps(notes, sort_keys=True)}))
@@ -178,6 +178,9 @@ class _Fitting:
     def _fit(self) -> None:
         try:
             self.layout = fit(self.retriever)
+            if self.retriever.gallery.folder is not None:
+                with suppress(OSError):  # where nothing may be written, the next start fits it again
+                    keep(self.retriever, self.layout)
         except ImportError:
             self.problem = "The map needs umap-learn: run `pip install umap-learn`."
         except ValueError as error:
@@ -271,12 +274,13 @@ def _listed(neighbours: Sequence, hits: Sequence) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fit the map of a gallery and keep it there."""
-    parser = argparse.ArgumentParser(prog="python -m demo.map", description=write.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m demo.map", description=main.__doc__)
     parser.add_argument("--gallery", help="a folder made by `diffusionret index`; default: the bundled clips")
     parser.add_argument("--model", help="default: the one the gallery was indexed with")
     options = parser.parse_args(arguments)
     try:
-        print(f"Wrote {write(Retriever.open(options.gallery, options.model, 'cpu')).name}.")
+        retriever = Retriever.open(options.gallery, options.model, "cpu")
+        print(f"Wrote {keep(retriever, fit(retriever)).name}.")
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

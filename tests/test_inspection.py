@@ -1,0 +1,172 @@
+"""What the app says of a query: the verdict's markup, the batch check and the map, without a browser."""
+
+from __future__ import annotations
+
+import csv
+import re
+import time
+from dataclasses import replace
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+from tiny import CONFIG, features, tiny_model
+
+from demo import batch, verdict
+from demo import map as worldmap
+from diffusionret import Gallery, Retriever, calibrate
+from diffusionret.config import OpenSetConfig
+from diffusionret.detector import NO_WORDS, Detector
+from diffusionret.inspection import as_text
+
+NASTY = "<img src=x onerror=alert(1)> \" ' &"
+TRAINING = [
+    f"a {colour} {subject} {motion}"
+    for colour in ("red", "blue", "green")
+    for subject in ("boat", "cat", "dog", "bus", "kite")
+    for motion in ("spins", "moves left", "moves right", "rises", "stands still", "sinks", "bounces", "flies")
+]
+SMALL = OpenSetConfig(steps=10, candidates=8, width=16, layers=1, state_width=16, state_layers=1, heads=2)
+
+
+def make(folder, config=CONFIG, count: int = 60) -> Retriever:
+    gallery = Gallery.in_memory(features(1, count, seed=3)[1], captions=TRAINING[: 2 * count : 2])
+    gallery.folder = folder
+    return Retriever(tiny_model(config=config), gallery)
+
+
+@pytest.fixture(scope="module")
+def retriever(tmp_path_factory) -> Retriever:
+    retriever = make(tmp_path_factory.mktemp("gallery"))
+    calibrate.run_calibration(retriever, training=TRAINING)
+    return retriever
+
+
+# --- verdict ----------------------------------------------------------------------------------------------------
+
+
+def test_the_verdict_fills_one_cell_and_escapes_the_query(retriever):
+    report = retriever.inspect(f"a red boat {NASTY}")
+    line = verdict.line(report)
+    assert line.count("is-on") == 1 and f'data-cell="{report.cell}"' in line and report.sentence[:20] in line
+    assert "<img" not in line and "Why?" in line
+    assert verdict.line(None) == ""
+    ruled = verdict.line(retriever.inspect("?!"))
+    assert NO_WORDS in ruled and "Why?" not in ruled
+    assert NO_WORDS in verdict.panel(retriever, retriever.inspect("?!"))
+
+
+def test_the_panel_holds_all_that_an_answer_rests_on(retriever):
+    query = "a red zebra spins " + " ".join(["boat"] * 12) + f" {NASTY}"
+    panel = verdict.server(retriever)(query)
+    assert "<img" not in panel and "zebra" in panel
+    for part in (
+        "ordinary queries looked this unusual", "Nearest training captions", "Never seen in training", "dr-cut",
+        "Stability of the re-ranking", "of 5 noises", "is-band", "n = ", "gallery ", "no probability", "dr-alpha",
+    ):  # fmt: skip
+        assert part in panel, part
+    assert panel.count('class="is-query"') == 2 and panel.count("<li>") == 5
+
+
+def test_dots_are_counted_by_where_the_query_lies():
+    scores = np.linspace(0, 1, 1000)
+    for score, beyond in ((0.9, 10), (2.0, 0), (-1.0, 100)):
+        drawn = verdict.dots(scores, score)
+        assert drawn.count("<circle") == 100 and drawn.count("is-beyond") == beyond
+    assert verdict.dots(scores, 0.9, ordinary=False).count("is-beyond") == 90
+    assert verdict.dots(np.ones(5), 1.0).count("<circle") == 5
+
+
+def test_the_effect_of_a_word_is_a_change_of_p():
+    assert verdict.effect(0.5, 0.5) == 0 and verdict.effect(None, 0.5) == 0
+    assert verdict.effect(0.5, 0.005) == pytest.approx(1) and verdict.effect(0.05, 0.5) == pytest.approx(-0.5)
+
+
+def test_without_a_calibration_the_badge_says_so(tmp_path):
+    plain = make(tmp_path)
+    assert plain.search("a boat", steps=10).ood is None
+    panel = verdict.panel(plain, plain.inspect("a boat"))
+    assert "Not calibrated for this model." in panel and "Not calibrated for this gallery." in panel
+
+
+def test_the_generator_that_answers_gives_the_scores(tmp_path):
+    """Also where both are there: calibrations of the one are refused when the other answers."""
+    both = replace(CONFIG, openset=SMALL, form="open-set")
+    retriever = make(tmp_path, both)
+    calibrate.run_calibration(retriever, training=TRAINING)
+    report = retriever.inspect("a red boat spins")
+    assert 0 <= report.scores["no_match"] <= 1 and report.match.p_value is not None
+    assert report.stability.seeds == retriever.detector.protocol.seeds
+    scores = retriever.scores(["a red boat spins"], forms=(None, "open-set", "published"))
+    assert {"no_match", "open-set no_match", "published gap"} <= set(scores)
+    assert scores["gap"].tolist() == scores["open-set gap"].tolist() == [report.scores["gap"]]
+    told = f"{report.scores['no_match']:.0%} to no candidate matching"
+    assert told in verdict.panel(retriever, report) and told in as_text(report)
+    other = make(tmp_path, replace(both, form="published"))
+    assert "generator" in Detector.open(other.model, other.gallery).note("match")
+    assert "no_match" not in other.inspect("a red boat spins").scores
+    alone = make(tmp_path, replace(both, generator=None))
+    assert Detector.open(alone.model, alone.gallery).protocol.steps == SMALL.steps
+
+
+# --- batch ------------------------------------------------------------------------------------------------------
+
+
+def test_queries_come_from_the_box_and_from_files(tmp_path):
+    (tmp_path / "a.txt").write_text("\ufeffone, two\n\n three \n", encoding="utf-8")
+    assert batch.read("zero\n", tmp_path / "a.txt") == ["zero", "one, two", "three"]
+    (tmp_path / "b.csv").write_text('id,Query\n1,"a dog, barking"\n2,\n3,a cat\n')
+    assert batch.read("", tmp_path / "b.csv") == ["a dog, barking", "a cat"]
+    (tmp_path / "c.CSV").write_text("a dog\na cat\n")
+    assert batch.read("", tmp_path / "c.CSV") == ["a dog", "a cat"]
+    (tmp_path / "d.txt").write_bytes(b"\xff\xfe\x00")
+    for text, file, told in (
+        ("", None, "nothing"),
+        ("a\n" * 1001, None, "too many"),
+        ("", tmp_path / "d.txt", "UTF-8"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            batch.read(text, file)
+
+
+def test_a_batch_is_a_table_and_a_harmless_csv(retriever):
+    queries = ["a red boat spins", "qwz xkr", "?", f"=cmd {NASTY}"]
+    shown = batch.check(retriever, queries, 0.05)
+    assert "<img" not in shown and shown.count("<tr>") == 5 and "of 4 flagged at alpha 5%" in shown
+    link = re.search(r'href="data:text/csv;charset=utf-8,([^"]*)"', shown)[1]
+    rows = list(csv.DictReader(unquote(link).splitlines()))
+    assert [row["query"] for row in rows[:3]] == queries[:3] and rows[3]["query"].startswith("'=cmd")
+    assert rows[2]["rule"] == NO_WORDS and float(rows[0]["familiar_p"]) > 0
+
+
+# --- map --------------------------------------------------------------------------------------------------------
+
+
+def test_a_tiny_gallery_is_laid_out_by_principal_components(tmp_path):
+    tiny = make(tmp_path, count=3)
+    layout = worldmap.fit(tiny)
+    assert layout.how == "principal components" and layout.clips.shape == (3, 2) and not len(layout.captions)
+    locate = worldmap.server(tiny)
+    while "is-drawing" in (shown := locate("a red boat")):  # fitted in the background
+        time.sleep(0.05)
+    assert shown.count("is-clip") == 3 and "is-query" not in shown
+    while (kept := worldmap.load(tiny)) is None:
+        time.sleep(0.05)
+    assert (kept.clips == layout.clips).all()
+
+
+def test_a_map_is_kept_for_its_model_and_clips_only(retriever):
+    captions, clips = np.random.default_rng(0).random((2, 40, 2)).astype(np.float32)
+    layout = worldmap.Layout(captions, clips, "UMAP")
+    file = worldmap.keep(retriever, layout)
+    back = worldmap.load(retriever)
+    assert back is not None and back.how == "UMAP" and (back.clips == clips).all()
+    shown = worldmap.page(retriever, layout, "a red boat spins")
+    assert shown.count("is-near") == 5 and shown.count('class="is-query"') == 1
+    assert "Most similar clips" in shown and "a map distorts" in shown
+    ruled = worldmap.page(retriever, layout, "?!")
+    assert "is-query" not in ruled and "Most similar" not in ruled
+    other = make(retriever.gallery.folder, count=50)
+    assert worldmap.load(other) is None, "other clips"
+    file.write_bytes(b"broken")
+    assert worldmap.load(retriever) is None
