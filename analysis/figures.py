@@ -6,12 +6,13 @@ is dark. `page` writes a figure as a file that needs no network.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import plotly.graph_objects as go
 import plotly.io
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 PAPER, WASH, INK, SOFT, LINE, MUTE, SIGNAL, DOWN = (
@@ -183,13 +184,13 @@ def noise_bands(
     return _figure(traces, x, y, height=280)
 
 
-def agreement(leaders: Int[Tensor, "step seed"], winner: int) -> go.Figure:
-    """The share of seeds whose leader at a step is the final winner."""
-    share = (leaders == winner).double().mean(dim=1)
+def agreement(agreeing: Bool[Tensor, "step seed"]) -> go.Figure:
+    """The share of seeds that are for the final winner at a step."""
+    share = agreeing.double().mean(dim=1)
     line = go.Scatter(
         x=list(range(1, len(share) + 1)), y=share.tolist(), mode="lines", fill="tozeroy", fillcolor=_faint(SIGNAL),
         line=dict(color=SIGNAL, width=2.5, shape="hv"),
-        hovertemplate="step %{x}: %{y:.0%} of the noises lead with the final winner<extra></extra>",
+        hovertemplate="step %{x}: %{y:.0%} of the noises are for the final winner<extra></extra>",
     )  # fmt: skip
     y = _axis("", range=[0, 1.04], tickformat=".0%", tickvals=[0, 0.5, 1])
     x = _axis("step", range=[0.5, len(share) + 0.5], tickvals=[1, *_round_steps(len(share))])
@@ -221,7 +222,9 @@ def words(
     x = _axis(
         "", tickvals=list(range(count)), ticktext=[escape(word) for word in spoken], range=[-0.6, count - 0.4]
     )
-    y = _axis("", tickformat=".0%", tickvals=[0, 0.5, 1], rangemode="tozero")
+    most = float(share.sum(dim=1).max())  # beyond 1 where several may match
+    ticks = [0, 0.5, 1] if most < 1.5 else list(range(0, int(most) + 2, 1 + int(most) // 6))
+    y = _axis("", tickformat=".0%", tickvals=ticks, rangemode="tozero")
     return _figure(traces, x, y, height=280, barmode="stack", bargap=0.12)
 
 
@@ -264,3 +267,66 @@ def page(figures: Sequence[go.Figure], title: str) -> str:
         f'<body style="max-width:960px;margin:40px auto;padding:0 20px;font-family:{SANS};color:{INK};'
         f'background:{PAPER}"><h1 style="font-size:24px">{escape(title)}</h1>{"".join(parts)}</body></html>'
     )
+
+
+def reliability(rows: Sequence[Mapping]) -> go.Figure:
+    """What is said against what is true, a line a method ("by"); on the diagonal they agree. Larger: more cases.
+
+    rows: of open_set.json; share, right and count a bin.
+    """
+    diagonal = go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=dict(color=LINE, width=2), hoverinfo="skip")
+    traces, methods = [diagonal], list(dict.fromkeys(row["by"] for row in rows))
+    for method, colour in zip(methods, LINES, strict=False):
+        own = [row for row in rows if row["by"] == method]
+        most = max(math.log1p(row["count"]) for row in own)
+        traces.append(
+            go.Scatter(
+                x=[row["share"] for row in own], y=[row["right"] for row in own], name=method, mode="lines+markers",
+                marker=dict(size=[4 + 8 * math.log1p(row["count"]) / most for row in own], color=colour),
+                line=dict(color=colour, width=1.5 if method != methods[0] else 3),
+                customdata=[row["count"] for row in own],
+                hovertemplate=f"{escape(method)}: %{{customdata}} said at %{{x:.0%}}, %{{y:.0%}} true<extra></extra>",
+            )
+        )  # fmt: skip
+    ends = dict(range=[-0.02, 1.02], tickformat=".0%", tickvals=[0, 0.5, 1])
+    figure = _figure(traces, _axis("probability that is said", **ends), _axis("true", **ends), height=420)
+    figure.update_layout(showlegend=True, legend=dict(x=0.02, y=1, bgcolor="rgba(0,0,0,0)"))
+    figure.data[0].showlegend = False
+    return figure
+
+
+def noise_levels(rows: Sequence[Mapping], value: str = "seed_variance") -> go.Figure:
+    """What the noise decides at every noise level, a line a generator. rows: "noise" of open_set.json."""
+    traces = []
+    for generator, colour in zip(dict.fromkeys(row["generator"] for row in rows), LINES, strict=False):
+        own = [row for row in rows if row["generator"] == generator]
+        traces.append(
+            go.Scatter(
+                x=[row["noise"] for row in own], y=[row[value] for row in own], name=generator, mode="lines+markers",
+                line=dict(color=colour, width=2.5),
+                hovertemplate=f"{escape(generator)}: %{{y:.1%}} at noise %{{x:.2f}}<extra></extra>",
+            )
+        )  # fmt: skip
+    x = _axis("noise left", range=[1.03, -0.03], tickvals=[1, 0.5, 0])
+    y = _axis(value.replace("_", " "), range=[-0.02, 1.04], tickformat=".0%", tickvals=[0, 0.5, 1])
+    figure = _figure(traces, x, y, height=280)
+    figure.update_layout(showlegend=True, legend=dict(x=0.02, y=1, bgcolor="rgba(0,0,0,0)"))
+    return figure
+
+
+def evenness(rows: Sequence[Mapping]) -> go.Figure:
+    """Entropy of the seeds' visits among m clips that fit, beside log m, which is even. rows: "several that fit"."""
+    names = [row["clips that fit"] for row in rows]
+    even = go.Scatter(
+        x=names, y=[row["log_m"] for row in rows], mode="lines+markers", name="log m: even",
+        line=dict(color=MUTE, width=2), hovertemplate="%{x} fit: log m is %{y:.2f}<extra></extra>",
+    )  # fmt: skip
+    found = go.Bar(
+        x=names, y=[row["entropy"] for row in rows], name="entropy of the visits", marker=dict(color=SIGNAL),
+        customdata=[row["queries"] for row in rows],
+        hovertemplate="%{x} fit: %{y:.2f} nats, %{customdata} queries<extra></extra>",
+    )  # fmt: skip
+    figure = _figure([found, even], _axis("clips that fit"), _axis("nats", rangemode="tozero"), height=280)
+    figure.update_layout(showlegend=True, legend=dict(x=0.02, y=1, bgcolor="rgba(0,0,0,0)"), bargap=0.4)
+    figure.update_xaxes(type="category")
+    return figure

@@ -59,7 +59,7 @@ def test_words_stack_to_the_whole():
 def test_bands_agreement_bars_and_states():
     values = share()
     assert len(figures.noise_bands(values, values, values, NAMES, top=2).data) == 6
-    agree = figures.agreement(torch.tensor([[0, 1], [1, 1]]), winner=1)
+    agree = figures.agreement(torch.tensor([[False, True], [True, True]]))
     assert list(agree.data[0].y) == [0.5, 1.0]
     bars = figures.share_bars(values[0], NAMES).data[0]
     assert list(bars.y) == values[0].tolist()
@@ -83,3 +83,20 @@ def test_the_colours_are_the_page_s():
         "down": figures.DOWN,
     }.items():
         assert f"--dr-{name}: {value};" in styles
+
+
+def test_pictures_of_the_open_set_generator_hold_the_rows():
+    said = [
+        {"by": by, "share": s, "right": s / 2, "count": 9}
+        for by in ("open-set", "softmax")
+        for s in (0.1, 0.9)
+    ]
+    figure = figures.reliability(said)
+    assert [trace.name for trace in figure.data[1:]] == ["open-set", "softmax"]
+    assert list(figure.data[1].x) == [0.1, 0.9] and list(figure.data[2].y) == [0.05, 0.45]
+    levels = [
+        {"generator": g, "noise": n, "seed_variance": 0.3} for g in ("open-set", "published") for n in (1, 0)
+    ]
+    assert [list(trace.x) for trace in figures.noise_levels(levels).data] == [[1, 0], [1, 0]]
+    fits = [{"clips that fit": "2", "queries": 5, "entropy": 0.6, "log_m": 0.69}]
+    assert list(figures.evenness(fits).data[0].y) == [0.6]
