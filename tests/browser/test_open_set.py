@@ -29,7 +29,7 @@ def test_the_search_says_how_probable_each_clip_is_and_that_there_is_none(visit,
     assert result.trajectory is not None and result.trajectory.form == "open-set"
     assert result.no_match is not None
     wanted = search.percent(result.no_match).replace("\u00a0", " ")
-    said = page.locator(".dr-verdict").first.inner_text().replace("\u00a0", " ")
+    said = page.locator(".dr-results .dr-verdict").first.inner_text().replace("\u00a0", " ")
     assert f"No match here: p = {wanted}" in said
     shown = page.locator(".dr-results .dr-card .dr-share .dr-number").all_inner_texts()
     probable = [search.percent(hit.probability) for hit in result.hits[:10] if hit.probability is not None]
