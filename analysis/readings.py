@@ -85,8 +85,9 @@ class Crowd:
     """What several noises make of one query.
 
     share [step seed column]: as `columns` reads them. mean, low, high [step column]: over seeds, with the 10 % and
-    90 % quantiles. leaders [step seed]: columns. winner: the column that leads the mean at the end. agree: how many
-    seeds end with it. together: the step, from 1, from which all leaders stay the same, None where they never do.
+    90 % quantiles. winner: the column that leads the mean at the end. leaders [step seed]: columns. agreeing, bool
+    [step seed]: whether a seed is for the winner: it leads there, or, where several may match, is more probable than
+    not. agree: how many seeds end so. together: the step, from 1, from which all are, None where they never all are.
     """
 
     share: Tensor
@@ -94,6 +95,7 @@ class Crowd:
     low: Tensor
     high: Tensor
     leaders: Tensor
+    agreeing: Tensor
     winner: int
     agree: int
     together: int | None
@@ -117,7 +119,8 @@ def crowd(trajectory: Trajectory) -> Crowd:
     low, high = share.quantile(torch.tensor([0.1, 0.9], dtype=share.dtype), dim=1)
     leaders = share.argmax(dim=-1)
     winner = int(mean[-1].argmax())
-    apart = (leaders != leaders[-1, 0]).any(dim=1).nonzero()
+    agreeing = leaders == winner if trajectory.form == PUBLISHED else share[..., winner] >= 0.5
+    apart = (~agreeing).any(dim=1).nonzero()
     together = int(apart[-1]) + 2 if len(apart) else 1
     return Crowd(
         share=share,
@@ -125,8 +128,9 @@ def crowd(trajectory: Trajectory) -> Crowd:
         low=low,
         high=high,
         leaders=leaders,
+        agreeing=agreeing,
         winner=winner,
-        agree=int((leaders[-1] == winner).sum()),
+        agree=int(agreeing[-1].sum()),
         together=together if together <= len(leaders) else None,
     )
 

@@ -11,7 +11,7 @@ from .clips import card, grid
 PAGE = 60  # clips that one page adds; posters load as they come into view
 
 OWN_VIDEOS = """\
-### Search your own videos
+## Search your own videos
 
 ```bash
 python -m diffusionret index FOLDER_OF_VIDEOS --gallery my-videos --model {model}

@@ -156,14 +156,13 @@ def page(result: SearchResult, k: int, size: int) -> str:
     foot = f"Answered in {result.timings.get('total', 0.0):.0f} ms"
     if form is not None:
         steps, rivals = _count(settings.steps, "step"), _count(settings.candidates, "candidate")
-        foot += f" with {steps} of denoising from noise {settings.seed}"
+        last = settings.seed + settings.seeds - 1
+        noise = f"noise {last}" if settings.seeds == 1 else f"the noises {settings.seed} to {last}"
+        foot += f" with {steps} of denoising from {noise}. "
     if form == OPEN_SET:
-        to = f" to {settings.seed + settings.seeds - 1}" if settings.seeds > 1 else ""
-        foot += (
-            f"{to}. p(match) is how probable it is that a clip matches: of {rivals}, several may, or none."
-        )
+        foot += f"p(match) is how probable it is that a clip matches: of {rivals}, several may, or none."
     elif form is not None:
-        foot += f". The generator’s share is what a clip gets of the distribution over {rivals}."
+        foot += f"The generator’s share is what a clip gets of the distribution over {rivals}."
     return (
         f'<section class="dr-results" data-link="{escape(link(result, k), quote=True)}">'
         f"{judged.line(result.ood)}"

@@ -165,7 +165,10 @@ def _noise(crowd: Crowd, count: int) -> str:
             return f"The noise hardly matters: all {seeds} noises tried end alike."
         span = f"{percent(least)} to {percent(most)}"
         return f"The noise decides how clearly: all {seeds} tried end with {what}, at {span}."
-    return f"The noise matters: of {seeds} tried, {crowd.agree} {'ends' if crowd.agree == 1 else 'end'} with {what}."
+    s = "s" if crowd.agree == 1 else ""
+    if crowd.mean.shape[1] > count > crowd.winner:  # several may match
+        return f"The noise matters: of {seeds} tried, {crowd.agree} say{s} that it matches."
+    return f"The noise matters: of {seeds} tried, {crowd.agree} end{s} with {what}."
 
 
 # --- arrays ---------------------------------------------------------------------------------------------

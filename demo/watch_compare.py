@@ -19,9 +19,14 @@ def compare(scene: Scene, asked: dict) -> dict:
     """Two distributions over one list of columns, step by step, and the difference in a sentence."""
     other = asked["other"]
     query = " ".join(str(other["query"]).split()) or scene.result.query
-    if query != scene.result.query:
-        return _queries(scene, query)
-    return _settings(scene, other)
+    if query == scene.result.query:
+        return _settings(scene, other)
+    found = _queries(scene, query)
+    if _changes(scene, other):
+        found["warning"] = (
+            "Two queries are compared with the settings of the player; the other ones play no part."
+        )
+    return found
 
 
 def _queries(scene: Scene, query: str) -> dict:
@@ -44,15 +49,11 @@ def _queries(scene: Scene, query: str) -> dict:
 def _settings(scene: Scene, other: dict) -> dict:
     """The same query with other steps, schedule, eta, candidates or seed, or with the other generator."""
     retriever, settings = scene.retriever, scene.result.settings
-    form = other.get("form") or scene.form
+    changed = _changes(scene, other)
+    form = changed.get("generator", scene.form)
     trained = retriever.model.generator_config(form).schedule
-    count = min(_number(other, "candidates", settings.candidates), len(retriever.gallery))
-    eta = float(other.get("eta") or 0)
-    schedule = other.get("schedule") or trained
-    changes = {
-        "steps": _number(other, "steps", settings.steps),
-        "seed": _number(other, "seed", settings.seed),
-    }
+    count = changed.get("candidates", settings.candidates)
+    schedule = changed.get("schedule", trained)
     mine = scene.trajectory.candidates[0].tolist()
     theirs = mine
     query = [scene.result.query]
@@ -63,18 +64,11 @@ def _settings(scene: Scene, other: dict) -> dict:
     sides = [
         scene.denoise(query, seeds=scene.seeds),
         scene.denoise(
-            query, candidates=torch.tensor([theirs]), schedule=schedule, eta=eta, form=form,
-            seeds=seeds(form), **changes,
+            query, candidates=torch.tensor([theirs]), schedule=schedule, eta=changed.get("eta", 0.0), form=form,
+            steps=changed.get("steps", settings.steps), seed=changed.get("noise", settings.seed), seeds=seeds(form),
         ),
     ]  # fmt: skip
-    said = [
-        f"{name} {value}" for name, value, same in (
-            ("generator", form, scene.form), ("steps", changes["steps"], settings.steps),
-            ("noise", changes["seed"], settings.seed), ("candidates", count, settings.candidates),
-            ("schedule", schedule, trained), ("eta", eta, 0.0),
-        ) if value != same
-    ]  # fmt: skip
-    label = ", ".join(said) or "the same settings"
+    label = ", ".join(f"{name} {value}" for name, value in changed.items()) or "the same settings"
     longer = mine if len(mine) >= len(theirs) else theirs
     result = _result(scene, longer, sides, f"With {label}: ", ["as played", label])
     if schedule != trained:
@@ -84,6 +78,23 @@ def _settings(scene: Scene, other: dict) -> dict:
             else f"This generator knows all noise levels, but was measured with the {trained} schedule, not this one."
         )
     return result
+
+
+def _changes(scene: Scene, other: dict) -> dict:
+    """What is asked otherwise than it is played, by name."""
+    settings = scene.result.settings
+    form = other.get("form") or scene.form
+    trained = scene.retriever.model.generator_config(form).schedule
+    count = min(_number(other, "candidates", settings.candidates), len(scene.retriever.gallery))
+    asked = (
+        ("generator", form, scene.form),
+        ("steps", _number(other, "steps", settings.steps), settings.steps),
+        ("noise", _number(other, "seed", settings.seed), settings.seed),
+        ("candidates", count, settings.candidates),
+        ("schedule", other.get("schedule") or trained, trained),
+        ("eta", float(other.get("eta") or 0), 0.0),
+    )
+    return {name: value for name, value, same in asked if value != same}
 
 
 def _result(

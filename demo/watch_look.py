@@ -99,12 +99,16 @@ def noise(scene: Scene, asked: dict) -> dict:
     crowd = readings.crowd(scene.denoise([scene.result.query], seeds=seeds))
     winner = called(scene.drawn, crowd.winner)
     least, most = crowd.spread
-    parts = [f"{crowd.agree} of {seeds} {'noise ends' if seeds == 1 else 'noises end'} with {winner}."]
+    one = seeds == 1
+    if scene.form == readings.OPEN_SET and crowd.winner < len(scene.drawn):  # where several may match
+        parts = [f"{crowd.agree} of {seeds} {'noise says' if one else 'noises say'} that {winner} matches."]
+    else:
+        parts = [f"{crowd.agree} of {seeds} {'noise ends' if one else 'noises end'} with {winner}."]
     if seeds > 1:
         span = {percent(least): f"is {percent(least)} in each"}.get(percent(most))
         parts.append(f"Its {_what(scene)} {span or f'lies between {percent(least)} and {percent(most)}'}.")
         if crowd.together:
-            parts.append(f"From step {crowd.together} on, all have the same leader.")
+            parts.append(f"From step {crowd.together} on, all say so.")
         parts.append(
             f"The seed explains {percent(readings.seed_variance(crowd))} of the variance of the result."
         )
@@ -116,7 +120,7 @@ def noise(scene: Scene, asked: dict) -> dict:
         "crowd": pack_small(crowd.share),
         "settled": [{"index": i, "caption": names[i], "share": float(last[i])} for i in settled],
         "bands": drawing(figures.noise_bands(crowd.low, crowd.mean, crowd.high, names)),
-        "agreement": drawing(figures.agreement(crowd.leaders, crowd.winner)),
+        "agreement": drawing(figures.agreement(crowd.agreeing)),
     }
 
 
@@ -151,7 +155,9 @@ def forward(scene: Scene, asked: dict) -> dict:
     states = scene.trajectory.x[:, 0, 0] if scene.trajectory.has_seeds else scene.trajectory.x[:, 0]
     query = scene.result.query.casefold()
     known = [i for i, hit in enumerate(scene.drawn) if hit.caption.casefold() == query]
-    answer = known[0] if known else int(scene.x0_raw[-1].argmax())
+    winner = readings.crowd(scene.trajectory).winner
+    guess = winner if winner < len(scene.drawn) else int(scene.x0_raw[-1].argmax())
+    answer = known[0] if known else guess
     clean = torch.zeros(states.shape[1]) if scene.form == readings.PUBLISHED else -torch.ones(states.shape[1])
     clean[answer] = 1.0
     level = torch.cat([scene.trajectory.alpha_bar, torch.ones(1, dtype=torch.float64)])
@@ -162,7 +168,7 @@ def forward(scene: Scene, asked: dict) -> dict:
         here = "The clip that this caption was written for is among the candidates, so x₀ is known here too."
     else:
         here = (
-            f"Here the answer is assumed to be {called(scene.drawn, answer)}, which the generator ended with; "
+            f"Here the answer is assumed to be {called(scene.drawn, answer)}, the generator’s best guess; "
             f"a typed query has no known one."
         )
     return {
@@ -180,7 +186,7 @@ def familiar(scene: Scene, asked: dict) -> dict:
     honest = (
         "The generator models p(candidates | query): given this query, which candidate. How usual the query itself "
         "is, p(query), it does not say; that comes from a density over the training captions. The two stand side by "
-        "side and are never multiplied: one is a place among captions, the other a share among candidates."
+        "side and are never multiplied: one is a place among captions, the other is about these candidates alone."
     )
     if answer is None or answer.p_value is None or not answer.n:
         note = (
@@ -193,9 +199,9 @@ def familiar(scene: Scene, asked: dict) -> dict:
         "honest": honest,
         "percentile": as_unusual / answer.n,
         "share": share,
-        "what": "share of the leader among the candidates"
+        "what": "is the share of the leader among the candidates"
         if scene.form == readings.PUBLISHED
-        else "p of the leader",
+        else "is the leader’s probability to match",
     }
 
 

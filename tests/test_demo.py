@@ -249,7 +249,7 @@ def test_the_open_set_generator_says_how_probable_a_match_is_and_none():
     sure = replace(found(hit(1, 1)), trajectory=SimpleNamespace(form="open-set"), no_match=0.034)
     page = search.page(replace(sure, settings=Settings(10, 32, 50, 3, 16)), 10, 250)
     assert "Best match among 250 clips" in page and "No match here: p\u00a0=\u00a03.4\u00a0%." in page
-    assert "p(match)" in page and "generator’s share" not in page and "from noise 3 to 18" in page
+    assert "p(match)" in page and "generator’s share" not in page and "from the noises 3 to 18" in page
     verdict = search.verdict(replace(sure, no_match=0.91), 10, 250)
     assert verdict.startswith("<strong>No match here: p\u00a0=\u00a091\u00a0%.</strong>")
     assert "a boat comes nearest" in verdict and "Best match" not in verdict

@@ -83,6 +83,8 @@ def test_two_queries_meet_on_the_best_of_both(look, retriever, form):
     assert len(set(names)) == 8 and set(tops) <= set(names[:2])
     count = len(found["candidates"])
     assert count == (9 if form == "open-set" else 8) and "differ" in found["sentence"]
+    assert "warning" not in found
+    assert "settings of the player" in look("compare", other={"query": "two dogs", "steps": "4"})["warning"]
     positions = [retriever.gallery.position(name) for name in names]
     for query, side in zip(("a red boat", "two dogs"), found["sides"], strict=True):
         walk = retriever.denoise(

@@ -33,9 +33,10 @@
     const stand = part("div", "dr-chart-stand");
     box.append(part("h3", "", title), part("p", "dr-note", text), stand);
     host.append(box);
+    const { data, layout } = JSON.parse(found[key].replace(/#[0-9a-f]{6}/g, ours));
+    stand.style.minHeight = `${layout.height}px`; // what follows does not jump once it is drawn
     const Plotly = await plotly(found.plotly);
     if (!stand.isConnected) return;
-    const { data, layout } = JSON.parse(found[key].replace(/#[0-9a-f]{6}/g, ours));
     const named = data.filter((trace) => items[trace.meta]);
     if (named.length) box.append(legend(named, items));
     await Plotly.newPlot(stand, data, { ...layout, autosize: true }, { displayModeBar: false, responsive: true });
@@ -124,7 +125,7 @@
     const { data } = player;
     const kinds = [
       ["state", "State xₜ", "Signed, about zero. Noise at first; at the end it is the last prediction itself.", true],
-      ["prediction", "Prediction x̂₀", "What the network takes the clean answer to be, before the clamp to [−1, 1].", true],
+      ["prediction", "Prediction x̂₀", data.open ? "What the network expects of each clean bit, between −1 and +1." : "What the network takes the clean answer to be, before the clamp to [−1, 1].", true],
     ];
     if (data.open) {
       kinds.push(["match", "Probability of a match", "(x̂₀ + 1) / 2 for each candidate on its own; the last bar is “no match”.", false]);
@@ -144,12 +145,14 @@
     });
   }
 
+  const shareOf = (player) => (player.data.open ? "Probability" : "Share");
+
   async function whole(host, player) {
     const found = await told(host, player, { panel: "whole" });
     if (!found) return;
-    chart(host, found, "heat", "Share of every candidate at every step", "Click a step to go there.", player);
+    chart(host, found, "heat", `${shareOf(player)} of every candidate at every step`, "Click a step to go there.", player);
     chart(host, found, "ranks", "Ranks by prediction", "The eight candidates that end in front; on the left, their rank by similarity.", player, player.data.items);
-    chart(host, found, "uncertainty", "Uncertainty", "The leader’s share (solid) and the entropy of the distribution as a part of the most possible (dotted).", player);
+    chart(host, found, "uncertainty", "Uncertainty", `The leader’s ${shareOf(player).toLowerCase()} (solid) and the entropy as a part of the most possible (dotted).`, player);
   }
 
   function noise(host, player) {
@@ -160,7 +163,7 @@
       place.replaceChildren();
       const found = await told(place, player, { panel: "noise", seeds });
       if (!found) return;
-      const { crowd, leaders } = decodeCrowd(found.crowd, found.seeds, data.columns, data.open);
+      const { crowd, leaders } = decodeCrowd(found.crowd, found.seeds, data.columns, data.open, data.winner);
       const many = part("div", "dr-crowd");
       many.append(...crowd.map((_, s) => {
         const one = player.choose ? button("dr-one", "", () => player.choose({ seed: data.seed + s })) : part("div", "dr-one");
@@ -189,8 +192,8 @@
         });
       });
       if (found.seeds > 1) {
-        chart(place, found, "bands", "Bands over the noises", "Mean share, and the range that holds 80 % of the noises.", player, data.items);
-        chart(place, found, "agreement", "Agreement", "How many noises lead with the clip that wins in the end.", player);
+        chart(place, found, "bands", "Bands over the noises", `Mean ${shareOf(player).toLowerCase()}, and the range that holds 80 % of the noises.`, player, data.items);
+        chart(place, found, "agreement", "Agreement", "How many noises are for what wins in the end.", player);
       }
     };
     const now = clamp(Number(opened.get("seeds")) || data.seeds, 1, 64);

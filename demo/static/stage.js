@@ -3,7 +3,7 @@
   const { part, button, choice, clamp, percent, largest } = window.DiffusionRet;
 
   const READOUTS = {
-    sharp: ["sharp", "softmax(100 x̂₀), the prediction read at the temperature of training"],
+    sharp: ["sharp", "softmax(100 x̂₀), at the temperature of training"],
     published: ["as published", "softmax(x̂₀) of the clamped prediction: nearly flat over so many candidates"],
     match: ["this noise", "(x̂₀ + 1) / 2, in this one sample, which ends with yes or no"],
   };
@@ -82,7 +82,7 @@
       this.images = data.items.map((item, i) => this.poster(item, i));
       this.top = part("p", "dr-top"); // what the upper line stands for
       this.preview = part("div", "dr-preview");
-      this.preview.append(part("img"), part("p", "dr-preview-caption"), part("p", "dr-note"));
+      this.preview.append(Object.assign(part("img"), { alt: "" }), part("p", "dr-preview-caption"), part("p", "dr-note"));
       this.preview.hidden = true;
       const field = part("div", "dr-field");
       const lower = this.head("State of the denoising", "signed", "What is drawn below", signedOf(data));

@@ -37,7 +37,7 @@
     const half = Math.round(data.steps / 2);
     const now = data.open ? data.match : data.sharp;
     const ahead = data.items[largest(now[half])];
-    const agree = data.leaders.filter((frames) => frames.at(-1) === data.winner).length;
+    const agree = data.agreeing.filter((frames) => frames.at(-1)).length;
     const network = data.open
       ? [
           "The network sees each candidate beside the query, all candidates at once, and the noisy bits xₜ. It answers with the mean of each clean bit: +1 where the clip matches.",

@@ -50,12 +50,15 @@
     };
   }
 
-  // Shares of every seed at every frame, as [seed][frame], and who leads there.
-  function decodeCrowd(text, seeds, columns, open) {
+  // Shares of every seed at every frame, as [seed][frame], who leads there, and whether the seed is for the winner:
+  // it leads, or, where several may match, is more probable than not.
+  function decodeCrowd(text, seeds, columns, open, winner) {
     const all = rows(small(text), columns);
     const nothing = new Float32Array(columns).fill(open ? 0 : 1 / columns);
     const crowd = Array.from({ length: seeds }, (_, s) => [nothing, ...all.filter((_, i) => i % seeds === s)]);
-    return { crowd, leaders: crowd.map((frames) => frames.map((row, i) => (i ? largest(row) : -1))) };
+    const leaders = crowd.map((frames) => frames.map((row, i) => (i ? largest(row) : -1)));
+    const agreeing = crowd.map((frames, s) => frames.map((row, i) => i > 0 && (open ? row[winner] >= 0.5 : leaders[s][i] === winner)));
+    return { crowd, leaders, agreeing };
   }
 
   // A column is a candidate; with the open-set generator one more stands for "no match".
@@ -68,7 +71,7 @@
     return {
       ...payload,
       ...states,
-      ...decodeCrowd(payload.crowd, payload.seeds, columns, open),
+      ...decodeCrowd(payload.crowd, payload.seeds, columns, open, payload.winner),
       K,
       open,
       columns,

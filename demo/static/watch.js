@@ -251,15 +251,15 @@
       for (const listener of this.listeners) listener(this);
     }
 
-    // One dot a noise, filled once it leads with the clip that wins in the end.
+    // One dot a noise, filled once it is for what wins in the end.
     dots(step) {
-      const { seeds, seed, leaders, winner } = this.data;
+      const { seeds, seed, agreeing } = this.data;
       const node = part("span", "dr-agree");
-      const same = leaders.filter((frames) => frames[step] === winner).length;
+      const same = agreeing.filter((frames) => frames[step]).length;
       node.setAttribute("role", "img");
-      node.setAttribute("aria-label", `${same} of ${seeds} noises lead with the final winner`);
-      node.title = `Noises ${seed} to ${seed + seeds - 1}: ${same} of ${seeds} lead with the final winner at this step`;
-      node.append(...leaders.map((frames) => part("i", frames[step] === winner ? "is-on" : "")), part("span", "", `${same} of ${seeds} agree`));
+      node.setAttribute("aria-label", `${same} of ${seeds} noises are for the final winner`);
+      node.title = `Noises ${seed} to ${seed + seeds - 1}: ${same} of ${seeds} are for the final winner at this step`;
+      node.append(...agreeing.map((frames) => part("i", frames[step] ? "is-on" : "")), part("span", "", `${same} of ${seeds} agree`));
       return node;
     }
 
