@@ -167,6 +167,21 @@ def test_every_option_arrives(monkeypatch):
     app.main(["--gallery", "g", "--model", "m", "--device", "cpu", "--port", "7999", "--share"])
     assert opened[1] == ("g", "m", "cpu")
     assert (launched["server_port"], launched["share"]) == (7999, True)
+    assert launched["max_file_size"] == app.MOST_BYTES
+    app.main(["--read-only"])
+    assert launched["max_file_size"] == 0
+    app.main([])
+    assert launched["max_file_size"] == app.MOST_BYTES
+    monkeypatch.setenv("SPACE_ID", "someone/diffusionret")  # visitors of a Space leave no files either
+    app.main([])
+    assert launched["max_file_size"] == 0
+
+
+def test_a_read_only_page_asks_for_no_file():
+    for read_only in (False, True):
+        page = app.build(FakeRetriever(), read_only)
+        uploads = [block for block in page.blocks.values() if isinstance(block, gr.UploadButton | gr.File)]
+        assert bool(uploads) != read_only
 
 
 def test_a_missing_gallery_is_one_sentence(tmp_path, capsys):

@@ -1,5 +1,5 @@
-"""Pictures for the README, made anew from the bundled model: `python tests/browser/pictures.py` writes watch-*.png,
-verdict-*.png, map-*.png, batch-*.png and the animation denoising.webp to assets/pictures."""
+"""Pictures for the README, made anew from the bundled model: `python tests/browser/pictures.py` writes search-*.png,
+watch-*.png, verdict-*.png, map-*.png, batch-*.png and the animation denoising.webp to assets/pictures."""
 
 from __future__ import annotations
 
@@ -39,8 +39,18 @@ def views(opener, query: str) -> Iterator[tuple]:
             page.context.close()
 
 
+def found(opener) -> None:
+    """What a newcomer sees first: a finished search."""
+    for page, name in views(opener, ""):
+        page.wait_for_function(
+            "[...document.querySelectorAll('.dr-card img')].slice(0, 5).every((i) => i.complete)"
+        )
+        page.wait_for_timeout(500)
+        page.screenshot(path=PICTURES / f"search-{name}.png")
+
+
 def stills(opener) -> None:
-    """The first view while the distribution appears."""
+    """The first view of the player while the distribution appears."""
     for page, name in views(opener, f"?tab=watch&step={STEP}"):
         page.wait_for_function(POSTERS)
         page.wait_for_timeout(500)
@@ -103,6 +113,7 @@ def animation(opener) -> None:
 
 if __name__ == "__main__":
     with opened(Retriever.bundled("cpu")) as opener:
+        found(opener)
         stills(opener)
         unusual(opener)
         animation(opener)

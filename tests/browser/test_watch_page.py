@@ -120,6 +120,13 @@ def test_a_link_restores_query_noise_step_readout_and_panel(visit):  # noqa: F81
     assert again.evaluate(SHARES) == page.evaluate(SHARES)
 
 
+def test_a_link_restores_the_candidate_that_is_explained(visit):  # noqa: F811
+    page = visit("?tab=watch&panel=inside&explain=3")
+    page.wait_for_selector(".dr-words td")
+    assert page.get_by_label("Candidate to explain").input_value() == "2"
+    page.wait_for_function("location.search.includes('explain=3')")
+
+
 def test_two_queries_side_by_side(visit):  # noqa: F811
     page = visit("?tab=watch&step=1000&panel=compare")
     page.locator(".dr-form input[name=query]").fill("a big orange frog by the sea at night")
