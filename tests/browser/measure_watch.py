@@ -66,7 +66,7 @@ def opened(retriever: Retriever, **options) -> Iterator:
             ).new_page()
             there.set_default_timeout(120_000)
             there.goto(url + query, wait_until="domcontentloaded")
-            there.wait_for_selector(".dr-theatre", state="attached")
+            there.wait_for_selector(".dr-theatre" if "tab=watch" in query else ".dr-card")
             return there
 
         yield opener
