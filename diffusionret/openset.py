@@ -70,8 +70,8 @@ class PairEncoder(nn.Module):
     Every word attends to the frames (softmax of its cosines with them over `temperature`); the product of the
     word with what it finds, both in learned axes, goes through a small network, and what comes out is pooled
     over the words by mean and maximum: one word that does not fit is enough to tell. The end token does the
-    same once more. Beside them go the similarity, how far it is below the best candidate's, and the end
-    token's cosine with what it finds.
+    same once more. Beside them go the similarity, the end token's cosine with what it finds, and how far the
+    similarity is below the best candidate's, on three scales: a tenth is far or near, as the features are trained.
     """
 
     def __init__(self, dim: int, width: int, temperature: float) -> None:
@@ -81,14 +81,14 @@ class PairEncoder(nn.Module):
         self.frame = nn.Linear(dim, width)
         self.check = nn.Linear(width, width)
         self.merge = nn.Linear(3 * width, width)
-        self.numbers = nn.Linear(3, width)
+        self.numbers = nn.Linear(5, width)
 
     def forward(self, pairs: Pairs) -> Float[Tensor, "query candidate width"]:
         text, video = pairs.text, pairs.video
         words = normalize(torch.cat([text.cls[:, None], text.tokens], dim=1), dim=-1)  # the end token first
         frames = normalize(video.frames, dim=-1)
-        # A product of two directions is as small as a square: the root of dim brings it back to about 1.
-        seen = words, frames, self.word(words) * words.shape[-1] ** 0.5, self.frame(frames)
+        # Both axes of a direction are of size 1 / sqrt(dim): the product is brought back to about 1.
+        seen = words, frames, self.word(words) * words.shape[-1], self.frame(frames)
         queries, count = len(pairs.text_of), max(pairs.text_of.shape[1], pairs.video_of.shape[1])
         most = queries if torch.is_grad_enabled() else MEMORY // (4 * count * seen[2][0].numel())
         parts = zip(pairs.text_of.split(max(most, 1)), pairs.video_of.split(max(most, 1)), strict=True)
@@ -113,7 +113,9 @@ class PairEncoder(nn.Module):
         similarity = pair_similarity(cosine[:, :, 1:], pairs)
         own = (attention[:, :, 0] * cosine[:, :, 0]).sum(-1)
         below = similarity - similarity.amax(dim=1, keepdim=True)
-        return merged + self.numbers(10 * torch.stack([similarity, below, own], dim=-1))
+        close = [(scale * below).exp() for scale in (20, 60)]
+        numbers = torch.stack([10 * similarity, 10 * own, 10 * below, *close], dim=-1)
+        return merged + self.numbers(numbers)
 
 
 def pair_similarity(
