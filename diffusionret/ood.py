@@ -17,6 +17,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -85,13 +86,26 @@ def length_surprise(texts: Sequence[str], lengths: Counter[int]) -> Float[Tensor
     return -torch.tensor(counts, dtype=torch.float64).div(total).log()
 
 
-def bigram_surprise(texts: Sequence[str], bigrams: Counter[tuple[str, str]]) -> Float[Tensor, " query"]:
+class Bigrams(Counter[tuple[str, str]]):
+    """Pairs of words in a row, with how often each occurs. Made once: what is counted of all of them is kept."""
+
+    @cached_property
+    def before(self) -> Counter[str]:
+        """How often a word is followed by another."""
+        counts = Counter[str]()
+        for (first, _), count in self.items():
+            counts[first] += count
+        return counts
+
+    @cached_property
+    def kinds(self) -> int:
+        """How many words follow another, unknown ones counted as one."""
+        return len({second for _, second in self}) + 1
+
+
+def bigram_surprise(texts: Sequence[str], bigrams: Bigrams) -> Float[Tensor, " query"]:
     """Mean over its words of -log p(word | word before), from training captions, add-one smoothing."""
-    before = Counter[str]()
-    for (first, _), count in bigrams.items():
-        before[first] += count
-    kinds = len({second for _, second in bigrams}) + 1
-    scores = []
+    before, kinds, scores = bigrams.before, bigrams.kinds, []
     for pairs in map(_pairs, texts):
         logs = [math.log((before[first] + kinds) / (bigrams[first, second] + 1)) for first, second in pairs]
         scores.append(sum(logs) / len(logs))
@@ -194,13 +208,13 @@ class Reference:
     narrow: Tensor
     vocabulary: Counter[str] = field(init=False)
     lengths: Counter[int] = field(init=False)
-    bigrams: Counter[tuple[str, str]] = field(init=False)
+    bigrams: Bigrams = field(init=False)
 
     def __post_init__(self) -> None:
         words = [words_of(text) for text in self.texts]
         object.__setattr__(self, "vocabulary", Counter(word for sentence in words for word in sentence))
         object.__setattr__(self, "lengths", Counter(map(len, words)))
-        object.__setattr__(self, "bigrams", Counter(pair for text in self.texts for pair in _pairs(text)))
+        object.__setattr__(self, "bigrams", Bigrams(pair for text in self.texts for pair in _pairs(text)))
 
     @classmethod
     def make(cls, texts: Sequence[str], end_tokens: Float[Tensor, "caption dim"]) -> Reference:

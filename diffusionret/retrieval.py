@@ -97,8 +97,8 @@ class Retriever:
         candidates: how many of the most similar videos the generator weighs, clamped to the gallery. steps:
         of denoising, at most those of the generator's training. seed, seeds: the noise; the same for every
         query, with several seeds (seed, seed + 1, ...) boost and probability are means over them; None: as many as
-        the generator's config says (1 published, 16 open-set). form: of the
-        generator, "published" or "open-set"; None for the one that the model answers with.
+        the generator's config says (1 published, 16 open-set). form: of the generator, "published" or "open-set"; None
+        for the one that the model answers with.
         Raises ValueError with one sentence for an empty text or gallery and for settings out of range.
         """
         return self.search_many([text], k, candidates, steps, seed, seeds, form)[0]
@@ -315,17 +315,33 @@ class Retriever:
         settings = Settings(1, *protocol)
         return self._generate(text, order[:, : protocol.candidates], settings, form=form)
 
+    def _calibrated_part(
+        self, trajectory: Trajectory | None, settings: Settings, form: str | None
+    ) -> Trajectory | None:
+        """What `_calibrated_walk` would give, where a search's own trajectories hold it; else None."""
+        if trajectory is None or not self.detector.needs_generator:
+            return None
+        candidates, steps, seed, seeds = self.detector.protocol
+        same = (settings.candidates, settings.steps, settings.seed) == (candidates, steps, seed)
+        if not same or not settings.seeds >= seeds > 1 or form not in (None, self.model.forms[0]):
+            return None
+        x, x0, x0_raw = (states[:, :seeds] for states in (trajectory.x, trajectory.x0, trajectory.x0_raw))
+        return replace(trajectory, x=x, x0=x0, x0_raw=x0_raw)
+
     def _judge(
         self,
         texts: Sequence[str],
         text: TextFeatures,
         order: Int[Tensor, "text kept"],
         similarity: Float[Tensor, "text kept"],
+        walk: Trajectory | None,
     ) -> list[Report | None]:
-        """What a search says of its queries: the two answers, no more; None where nothing is calibrated."""
+        """What a search says of its queries: the two answers, no more; None where nothing is calibrated. walk: of the
+        calibrated protocol where there is one already."""
         if not self.detector.calibrated:
             return [None] * len(texts)
-        walk = self._calibrated_walk(text, order) if self.detector.needs_generator else None
+        if walk is None and self.detector.needs_generator:
+            walk = self._calibrated_walk(text, order)
         reports = self._reports(texts, text, similarity, walk)
         rules = [rule_of(query) for query in texts]
         return [
@@ -390,7 +406,9 @@ class Retriever:
             for q in range(len(texts))
         ]
         clock.lap("rank")
-        reports = self._judge(texts, text, order, similarity)
+        reports = self._judge(
+            texts, text, order, similarity, self._calibrated_part(trajectory, settings, form)
+        )
         timings = clock.done("ood", len(texts))
         return [
             SearchResult(
@@ -399,7 +417,7 @@ class Retriever:
                 trajectory=None if trajectory is None else _one_query(trajectory, q),
                 ood=reports[q],
                 no_match=None if no_match is None else float(no_match[q]),
-                truncated=self.model.cut(text),
+                truncated=_cut(self.model, text, reports[q]),
                 timings=dict(timings),
                 settings=settings,
             )
@@ -581,6 +599,11 @@ def _whole(name: str, value: int, least: int, most: int | None = None) -> int:
         allowed = f"at least {least}" if most is None else f"from {least} to {most}"
         raise ValueError(f"{name} is {int(value)}: it must be {allowed}.")
     return int(value)
+
+
+def _cut(model: DiffusionRet, text: str, report: Report | None) -> str:
+    """The end of a text that the model does not read, from the report where it says so already."""
+    return model.cut(text) if report is None or report.rule else report.truncated
 
 
 def _noise(seed: int, size: int) -> Float[Tensor, " candidate"]:

@@ -15,7 +15,7 @@ from tiny import CONFIG, features, tiny_model
 
 from analysis import bench
 from analysis.bench_figures import growth_plot
-from diffusionret.config import OpenSetConfig
+from diffusionret.config import GeneratorConfig, OpenSetConfig
 
 
 @pytest.mark.parametrize("direction", ["t2v", "v2t"])
@@ -55,11 +55,9 @@ def test_random_features_have_the_models_sizes() -> None:
 
 @pytest.fixture
 def asked() -> bench.Asked:
-    small = OpenSetConfig(steps=10, width=16, state_width=16, heads=2)
-    model, (text, video) = (
-        tiny_model(config=replace(CONFIG, openset=small, form="open-set")),
-        features(12, 12),
-    )
+    small = OpenSetConfig(steps=3, width=16, state_width=16, heads=2)
+    config = replace(CONFIG, generator=GeneratorConfig(steps=3), openset=small, form="open-set")
+    model, (text, video) = tiny_model(config=config), features(12, 12)
     with torch.no_grad():
         similarity = model.similarity(text, video)
     return bench.Asked(model, text, video, similarity, similarity.topk(8).indices, torch.randn(12, 8))
@@ -70,7 +68,7 @@ def test_fewer_steps_and_half_precision_are_judged_for_every_generator(asked: be
         steps, halves = bench.steps_needed(quick=True), bench.half_precision(quick=True)
     for form in ("open-set", "published"):
         last = [row for row in steps if row["generator"] == form][-1]
-        assert last["steps"] == 10 and last["first_is_the_same"] == last["first_ten_are_the_same"] == 100
+        assert last["steps"] == 3 and last["first_is_the_same"] == last["first_ten_are_the_same"] == 100
         half, brain = (row for row in halves if row["generator"] == form)
         assert 0 < half["score_moves"] < brain["score_moves"]
         assert half["provably_the_same"] <= half["first_is_the_same"]
@@ -78,8 +76,8 @@ def test_fewer_steps_and_half_precision_are_judged_for_every_generator(asked: be
 
 def test_an_evaluation_has_parts_for_every_generator(asked: bench.Asked) -> None:
     for form in asked.model.forms:
-        with patch.object(bench, "STEPS", 10):
-            row = bench.evaluate(asked.model, form, 40)
+        with patch.object(bench, "STEPS", 3):
+            row = bench.evaluate(asked.model, form, 33)
         assert list(row) == ["similarity", "generation", "ranks", "total"]
         assert row["total"] == pytest.approx(sum(list(row.values())[:-1])) and min(row.values()) > 0
 

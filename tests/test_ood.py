@@ -57,7 +57,7 @@ def test_baselines_of_the_text_by_hand():
     assert ood.length_surprise(["a boat", "a"], lengths).tolist() == pytest.approx(
         [-np.log(4 / 7), -np.log(1 / 7)]
     )
-    seen = Counter({("<", "a"): 2, ("a", "boat"): 2, ("boat", ">"): 2})
+    seen = ood.Bigrams({("<", "a"): 2, ("a", "boat"): 2, ("boat", ">"): 2})
     usual, odd = ood.bigram_surprise(["a boat", "boat a"], seen).tolist()
     assert usual == pytest.approx(-np.log(3 / 6)) and odd > usual
 

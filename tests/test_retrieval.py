@@ -14,7 +14,9 @@ from tiny import CONFIG, features, tiny_model
 from torch.nn.functional import normalize
 
 from diffusionret import Gallery, Retriever, VideoFeatures, retrieval, sampler
+from diffusionret.detector import Detector
 from diffusionret.factorised import make_plan
+from diffusionret.model import Trajectory
 from diffusionret.similarity import wti_in_blocks
 
 TEXTS = ["a red boat", "two dogs run to the left", "rain", "the cat follows a blue ball at night", "snow"]
@@ -184,6 +186,28 @@ def test_a_gallery_is_prepared_for_searches_at_their_usual_settings(model, galle
         with patch.object(sampler, "_prepared", lambda *_: None):
             same = retriever.search("a red boat", candidates=8, steps=steps)
         assert torch.allclose(found.trajectory.x, same.trajectory.x, atol=1e-5)
+
+
+def test_what_a_search_generates_serves_its_answers_too(model, gallery):
+    retriever = Retriever(model, gallery)
+    candidates, steps, seed, seeds = retriever.detector.protocol
+    with torch.no_grad():
+        text = model.encode_text(["a red boat"])
+    expected = retriever._calibrated_walk(text, retriever._match(text)[0])
+
+    def part(**changes) -> Trajectory | None:
+        usual = dict(candidates=candidates, steps=steps, seed=seed, seeds=seeds + 1) | changes
+        result = retriever.search("a red boat", **usual)
+        return retriever._calibrated_part(result.trajectory, result.settings, None)
+
+    assert part() is None, "no answer needs it"
+    with patch.object(Detector, "needs_generator", True):
+        found = part()
+        assert torch.equal(found.candidates, expected.candidates)
+        for states in ("x", "x0", "x0_raw"):
+            assert torch.allclose(getattr(found, states), getattr(expected, states), atol=1e-5)
+        others = (dict(seeds=2), dict(steps=4), dict(seed=1), dict(candidates=8))
+        assert [part(**other) for other in others] == [None] * 4
 
 
 def test_blocks_change_nothing(monkeypatch, model, gallery, retriever):
