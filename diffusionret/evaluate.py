@@ -7,7 +7,7 @@ import csv
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from . import datasets
+from .benchmarks import BENCHMARKS
 from .checkpoint import load_model
-from .config import FORMS
+from .config import FORMS, ModelConfig
 from .datasets.storybook import captions, clips, world
 from .encoders import TextFeatures, VideoFeatures
 from .features import CACHE, encode_captions, encode_split
@@ -298,6 +299,16 @@ def evaluate_storybook(model: DiffusionRet, split: str, cache: Path, look: str =
     return report
 
 
+def as_published(config: ModelConfig, data: str) -> ModelConfig:
+    """With the words and frames that the paper reads of a benchmark, where the weights do not say what they read: those
+    of the published format, and zero-shot CLIP."""
+    if config.dataset or config.frame_rule != "published":
+        return config
+    preset, room = BENCHMARKS[f"{data}-1"], config.clip.context_length
+    frames = min(preset.frames, room) if config.temporal_layers else preset.frames
+    return replace(config, words=min(preset.words, room), frames=frames)
+
+
 def evaluate_benchmark(
     model: DiffusionRet,
     name: str,
@@ -378,6 +389,7 @@ def run(args: argparse.Namespace) -> None:
                 f"Evaluating on {args.data} needs --annotations and --videos, the folders of its files."
             )
         model = load_model(args.model, args.device)
+        model.config = as_published(model.config, args.data)
         report = evaluate_benchmark(
             model, args.data, args.split, args.annotations, args.videos, args.cache or CACHE, args.csv
         )

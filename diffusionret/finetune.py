@@ -1,4 +1,6 @@
-"""Training on a benchmark in the paper's two stages, on one process or many. Stops and resumes at any step.
+"""Training on a benchmark: the paper's two stages and one for the open-set generator, on one process or many.
+
+Stops and resumes at any step.
 
 Every process encodes its part of a batch, the features of all parts are gathered with their gradients, and each
 process computes the loss of the whole batch: the mean of the processes' gradients is then that of one process with
@@ -28,18 +30,26 @@ from torch.utils.data import DataLoader
 from . import datasets
 from .benchmarks import BENCHMARKS, FinetuneConfig
 from .checkpoint import load_model
-from .config import GeneratorConfig
+from .config import GeneratorConfig, OpenSetConfig
 from .encoders import TextFeatures, VideoFeatures
 from .evaluate import generate
 from .features import encode_captions
 from .frames import CACHE, FrameCache, Steps, TrainingPairs, find_files, held_out
 from .metrics import retrieval_metrics
-from .model import DiffusionRet
+from .model import DIRECTIONS, DiffusionRet
+from .openset import candidate_sets, denoising_loss
 
 if TYPE_CHECKING:  # slow to import, and every other command does without
     from accelerate import Accelerator
 
 Parts = tuple[Tensor, ...]  # cls, tokens, text mask, frames, frame mask
+
+# Of the open-set generator's queries: the share whose matches are taken out, so that none fits; how many draws of
+# the noise one look at the candidates serves; the weights of its probability that selection tries, the last of
+# which ranks by probability and lets similarity decide ties.
+ABSENT = 0.3
+DRAWS = 4
+ALPHAS = (0.03, 0.1, 0.3, 1.0, 3.0, 100.0)
 
 
 def lr_scale(step: int, steps: int, warmup: float) -> float:
@@ -116,9 +126,10 @@ class Finetune:
         self.chunk, self.workers = chunk, workers
         self.model = model.to(accelerator.device)
         self.model.requires_grad_(config.stage == 1)
-        if config.stage == 2:
-            assert model.generator is not None
-            model.generator.requires_grad_(True)
+        if config.stage > 1:
+            generator = model.generator if config.stage == 2 else model.openset
+            assert generator is not None
+            generator.requires_grad_(True)
         stage_one = config.stage == 1
         self.batches = Steps(
             train, cache if stage_one else None, config.batch, config.seed,
@@ -133,7 +144,7 @@ class Finetune:
         self.step, self.best, self.waited, self.seconds = 0, -1.0, 0, 0.0
         if (folder / "last.pt").is_file():
             self._resume()
-        self.video = self._encode_videos(train) if config.stage == 2 else None
+        self.video = self._encode_videos(train) if config.stage > 1 else None
 
     def _groups(self) -> list[dict]:
         """CLIP's towers learn slowly, the new parts fast; biases, norms and single numbers do not decay."""
@@ -188,18 +199,56 @@ class Finetune:
 
     def denoise(self, step: int) -> Tensor:
         """Stage 2, on cached features. A step takes milliseconds, so every process runs the whole batch."""
-        assert self.video is not None
-        pairs, device = self.batches[step].pairs, self.accelerator.device
-        owner = torch.from_numpy(self.train.owner[pairs]).to(device)
-        text = encode_captions(self.model, [self.train.captions[i] for i in pairs])
-        video = VideoFeatures(self.video.frames[owner], self.video.mask[owner])
-        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
+        text, video, owner, generator = self._cached(step)
+        video = VideoFeatures(video.frames[owner], video.mask[owner])
         with self.accelerator.autocast():
             loss = self.model.generation_loss(
                 text, video, owner, negatives=self.config.negatives, generator=generator
             )
         self.accelerator.backward(loss)
         return loss.detach()
+
+    def match(self, step: int) -> Tensor:
+        """Stage 3, as stage 2: the bits of the most similar candidates, asked as a search asks.
+
+        A gallery is a random part of the batch's videos (or texts), each once. A caption is true of its own video,
+        all captions of a video are; of ABSENT of the queries nothing true is in the gallery.
+        """
+        text, video, owner, generator = self._cached(step)
+        device, network = self.accelerator.device, self.model.openset
+        assert network is not None
+        ids, owner = owner.unique(return_inverse=True)
+        video = VideoFeatures(video.frames[ids], video.mask[ids])
+        fits = owner[:, None] == torch.arange(len(ids), device=device)
+        with torch.no_grad():
+            similarity = self.model.similarity(text, video)
+        total = similarity.new_zeros(())
+        for direction, scores, true in zip(
+            DIRECTIONS, (similarity, similarity.T), (fits, fits.T), strict=True
+        ):
+            share = 0.2 + 0.8 * torch.rand(len(scores), 1, generator=generator)
+            there = (torch.rand(scores.shape, generator=generator) < share).to(device) | true
+            absent = (torch.rand(len(scores), 1, generator=generator) < ABSENT).to(device)
+            count = min(self.config.negatives + 1, scores.shape[1])
+            candidates = candidate_sets(scores, there & ~(absent & true), count)
+            strata = torch.arange(DRAWS)[:, None]  # every noise level gets its share of the draws
+            u = (strata + torch.rand(DRAWS, len(scores), generator=generator)) / DRAWS
+            noise = torch.randn(DRAWS, *candidates.shape, generator=generator)
+            with self.accelerator.autocast():
+                context = network.context(self.model.pairs(text, video, candidates, direction), direction)
+                total = total + denoising_loss(
+                    network, context, true.gather(1, candidates), u.to(device), noise.to(device)
+                )
+        self.accelerator.backward(total)
+        return total.detach()
+
+    def _cached(self, step: int) -> tuple[TextFeatures, VideoFeatures, Tensor, torch.Generator]:
+        """Of stages 2 and 3: features of a step's texts, of all videos, whose each text is, and the randomness."""
+        assert self.video is not None
+        pairs = self.batches[step].pairs
+        owner = torch.from_numpy(self.train.owner[pairs]).to(self.accelerator.device)
+        text = encode_captions(self.model, [self.train.captions[i] for i in pairs])
+        return text, self.video, owner, torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
 
     # --- training ---------------------------------------------------------------------------------------
 
@@ -216,7 +265,7 @@ class Finetune:
             for group in self.optimizer.param_groups:
                 group["lr"] = group["most"] * scale
             self.optimizer.zero_grad()
-            loss = self.discriminate(self.step) if config.stage == 1 else self.denoise(self.step)
+            loss = (self.discriminate, self.denoise, self.match)[config.stage - 1](self.step)
             average_gradients(self.model)
             accelerator.clip_grad_norm_(
                 [p for group in self.optimizer.param_groups for p in group["params"]], config.clip_norm
@@ -243,7 +292,7 @@ class Finetune:
 
     def _load(self) -> Iterator | None:
         """The batches from this step on, read ahead by other processes; None reads them here."""
-        if not self.workers or self.config.stage == 2:
+        if not self.workers or self.config.stage > 1:
             return None
         return iter(DataLoader(
             self.batches, batch_size=None, sampler=range(self.step, self.steps), num_workers=self.workers,
@@ -272,19 +321,49 @@ class Finetune:
         return told[0]
 
     def _figures(self, model: DiffusionRet) -> dict:
-        """R@1 of both directions (after generation in stage 2); the score is the mean of R@1, R@5 and R@10."""
+        """R@1 of both directions, in stages 2 and 3 after generation; the score is the mean of R@1, R@5 and R@10, or
+        in stage 3 how probable the truth about a candidate is, by geometric mean."""
         first = np.unique(self.selection.owner, return_index=True)[1]  # a caption a video
         text = encode_captions(model, [self.selection.captions[i] for i in first])
         video = self._encode_videos(self.selection, model)
         similarity = model.similarity(text, video)
-        record, total = {}, []
+        record = self._choose_alpha(model, text, video, similarity) if self.config.stage == 3 else {}
+        total = []
         for direction, scores in (("t2v", similarity), ("v2t", similarity.T.contiguous())):
-            if self.config.stage == 2:
-                scores = model.rerank(scores, generate(model, text, video, scores, direction))
+            if self.config.stage > 1:
+                form = "published" if self.config.stage == 2 else "open-set"
+                walk = generate(model, text, video, scores, direction, form=form)
+                scores = model.rerank(scores, walk, model.generator_config(form).alpha)
             m = retrieval_metrics(scores)
             record[f"R1_{direction}"] = m.R1
             total += [m.R1, m.R5, m.R10]
         return {"score": float(np.mean(total))} | record
+
+    def _choose_alpha(
+        self, model: DiffusionRet, text: TextFeatures, video: VideoFeatures, similarity: Tensor
+    ) -> dict:
+        """How good the open-set generator's probabilities are where a third of the queries has no match, and the
+        weight beside the similarity that puts the most of the others right; the model's config then keeps it."""
+        config = model.generator_config("open-set")
+        count = min(config.candidates, len(similarity))
+        own = torch.eye(len(similarity), dtype=torch.bool, device=similarity.device)
+        absent = torch.arange(len(own), device=own.device) % 3 == 2
+        likelihood, right = [], []
+        for direction, scores in zip(DIRECTIONS, (similarity, similarity.T.contiguous()), strict=True):
+            candidates = candidate_sets(scores, ~(absent[:, None] & own), count)
+            noise = torch.randn(8, *candidates.shape, generator=torch.Generator().manual_seed(0))
+            walk = model.generate(
+                text, video, candidates, direction, min(8, config.steps), noise=noise.to(scores.device),
+                respace_from=config.steps, form="open-set",
+            )  # fmt: skip
+            true, said = own.gather(1, candidates), walk.probability
+            likelihood.append(torch.where(true, said, 1 - said).clamp(min=1e-3).log().mean())
+            near = scores.gather(1, candidates)
+            firsts = [(near + alpha * said).argmax(1, keepdim=True) for alpha in ALPHAS]
+            right.append(torch.stack([true.gather(1, i)[~absent].float().mean() for i in firsts]))
+        alpha = ALPHAS[int(torch.stack(right).mean(0).argmax())]
+        model.config = replace(model.config, openset=replace(config, alpha=alpha))  # type: ignore[type-var]
+        return {"score": torch.stack(likelihood).mean().exp().item(), "alpha": alpha}
 
     @torch.no_grad()
     def _encode_videos(self, pairs: TrainingPairs, model: DiffusionRet | None = None) -> VideoFeatures:
@@ -361,11 +440,10 @@ def start_model(config: FinetuneConfig, runs: Path, init: str | None = None) -> 
     about = dict(words=config.words, frames=config.frames, name=config.name, dataset=config.data)
     if model.temporal is not None and model.temporal.positions.num_embeddings < config.frames:
         raise ValueError(f"{name} knows fewer positions than {config.frames} frames: start from CLIP.")
-    wanted = None
-    if config.stage == 2:
-        wanted = GeneratorConfig(
-            schedule=config.schedule, steps=config.steps, candidates=config.negatives + 1
-        )
+    settings = dict(schedule=config.schedule, steps=config.steps, candidates=config.negatives + 1)
+    wanted = GeneratorConfig(**settings) if config.stage == 2 else None
+    if config.stage == 3:
+        about |= dict(openset=OpenSetConfig(**settings), form="open-set")
     return model.trainable(wanted, frame_rule="published", **about)
 
 

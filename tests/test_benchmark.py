@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from clips import write_clip
-from tiny import features, tiny_model
+from tiny import CONFIG, features, tiny_model
 
 from diffusionret import datasets, evaluate
 from diffusionret import features as cached
 from diffusionret.cli import main
+from diffusionret.config import OpenSetConfig
 from diffusionret.datasets.captioned import VideoFolder
 from diffusionret.metrics import best_captions, ranks
 
@@ -59,6 +61,7 @@ def test_a_report_from_files(files: Path, tmp_path: Path, capsys: pytest.Capture
     assert main(command) == 0
     shown = capsys.readouterr().out
     assert "text to video, qb norm, after" in shown and "2 videos are missing" in shown
+    assert report["generator"] == "published" and report["trained_on"] == "" and "trained on" not in shown
     assert main(["evaluate", "--data", "msvd"]) == 2
     assert "needs --annotations and --videos" in capsys.readouterr().err
 
@@ -87,3 +90,50 @@ def test_several_captions_a_video_follow_the_published_protocol() -> None:
     expected = ranks(best_captions(scores, owner))
     assert to_text["before"]["MnR"] == pytest.approx(expected.mean())
     assert [r["rank_before"] for r in records] == expected.tolist()
+
+
+def test_both_generators_are_measured(files: Path) -> None:
+    small = OpenSetConfig(steps=4, seeds=2, width=16, layers=1, state_width=16, state_layers=1, heads=2)
+    config = replace(CONFIG, openset=small, form="open-set", dataset="msrvtt")
+    text, video = features(7, 4)
+    model = tiny_model(config=config)
+    found = {
+        f: evaluate.compare(model, text, video, "t2v", [0, 0, 1, 2, 2, 2, 3], form=f)[0] for f in model.forms
+    }
+    assert found["published"]["before"] == found["open-set"]["before"]
+    assert found["published"]["generator_only"] != found["open-set"]["generator_only"]
+    report = evaluate.heading(model, "didemo", "test", 7) | dict.fromkeys(("t2v", "v2t"), found["open-set"])
+    shown = evaluate.as_table(report | {"published": {"t2v": found["published"]}})
+    assert "it was trained on msrvtt" in shown and "text to video, published, after" in shown
+    assert shown.count("text to video, before") == 1 and "published, before" not in shown
+
+
+def test_weights_that_do_not_say_what_they_read_read_what_the_paper_does() -> None:
+    short = replace(CONFIG, frame_rule="published")
+    unknown = replace(short, clip=replace(CONFIG.clip, context_length=77))
+    paragraphs = evaluate.as_published(unknown, "didemo")
+    assert (paragraphs.words, paragraphs.frames) == (64, 64)
+    assert evaluate.as_published(unknown, "msvd").frames == 12
+    assert evaluate.as_published(short, "didemo").words == 24  # no more than its towers know
+    for known in (CONFIG, replace(unknown, dataset="msvd")):
+        assert evaluate.as_published(known, "didemo") is known
+
+
+def test_a_published_checkpoint_as_it_is(
+    parity: Path, realdata: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = sorted((realdata / "clips").iterdir())[:4]
+    table = tmp_path / "test.csv"
+    table.write_text("video,caption\n" + "".join(f"{clip.name},clip {i}\n" for i, clip in enumerate(clips)))
+    command = ["evaluate", "--data", "csv", "--annotations", str(table), "--videos", str(realdata / "clips")]
+    command += [
+        "--model",
+        str(parity / "small" / "checkpoint.bin"),
+        "--cache",
+        str(tmp_path / "cache"),
+        "--json",
+    ]
+    assert main([*command, "--device", "cpu"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["videos"] == 4 and report["missing"] == [] and report["model"] == "published checkpoint"
+    assert {"before", "after", "generator_only"} <= set(report["t2v"]) & set(report["v2t"])

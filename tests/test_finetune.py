@@ -19,7 +19,8 @@ from tiny import CONFIG, tiny_model
 from diffusionret import DiffusionRet, datasets
 from diffusionret.benchmarks import BENCHMARKS, FinetuneConfig
 from diffusionret.cli import main
-from diffusionret.finetune import Finetune, average_gradients
+from diffusionret.config import OpenSetConfig
+from diffusionret.finetune import ALPHAS, Finetune, average_gradients
 from diffusionret.frames import FrameCache, Steps, TrainingPairs, held_out
 
 accelerate = pytest.importorskip("accelerate")
@@ -29,6 +30,8 @@ JOB = FinetuneConfig(
     lr=1e-3, clip_lr=1e-4, evaluate_every=0.5, patience=9,
 )  # fmt: skip
 STEPS = 4
+SMALL = OpenSetConfig(steps=10, candidates=6, width=16, layers=1, state_width=16, state_layers=1, heads=2)
+BOTH = replace(CONFIG, openset=SMALL, form="open-set")
 
 
 def world(folder: Path) -> tuple[TrainingPairs, TrainingPairs, FrameCache]:
@@ -46,7 +49,7 @@ def world(folder: Path) -> tuple[TrainingPairs, TrainingPairs, FrameCache]:
 def job(folder: Path, runs: Path, config: FinetuneConfig = JOB, **settings) -> Finetune:
     train, selection, cache = world(folder)
     accelerator = accelerate.Accelerator(cpu=True)
-    model = tiny_model()
+    model = tiny_model(config=BOTH if config.stage == 3 else CONFIG)
     return Finetune(config, model, train, selection, cache, runs, accelerator, STEPS, **settings)
 
 
@@ -95,7 +98,7 @@ def test_two_processes_give_the_gradients_of_one(tmp_path: Path) -> None:
             assert torch.allclose(value, found[name], atol=1e-6), name
 
 
-@pytest.mark.parametrize("stage", [1, 2])
+@pytest.mark.parametrize("stage", [1, 2, 3])
 def test_killed_and_resumed_is_as_never_killed(tmp_path: Path, stage: int) -> None:
     (tmp_path / "c").mkdir()
     config = replace(JOB, stage=stage, negatives=5)
@@ -108,16 +111,19 @@ def test_killed_and_resumed_is_as_never_killed(tmp_path: Path, stage: int) -> No
     again = job(tmp_path / "c", tmp_path / "b", config)
     assert again.step == 2
     list(again.records())
-    start, frozen = tiny_model().state_dict(), 0
+    start, frozen = tiny_model(config=BOTH if stage == 3 else CONFIG).state_dict(), 0
+    learns = ("", "", "generator.", "openset.")[stage]
     for name, value in whole.model.state_dict().items():
         assert torch.allclose(value, again.model.state_dict()[name], atol=1e-6), name
         frozen += torch.equal(value, start[name])
-        assert (
-            stage == 1 or torch.equal(value, start[name]) != name.startswith("generator.") or value.ndim < 2
-        )
-    assert frozen > 20 if stage == 2 else frozen < len(start)
+        assert stage == 1 or torch.equal(value, start[name]) != name.startswith(learns) or value.ndim < 2
+    assert frozen > 20 if stage > 1 else frozen < len(start)
     for name, value in whole.average.state_dict().items():
         assert torch.allclose(value, again.average.state_dict()[name], atol=1e-6), name
+    if stage == 3:
+        kept = DiffusionRet.from_pretrained(tmp_path / "a" / "best")
+        assert kept.forms == ("open-set", "published") and kept.generator_config().alpha in ALPHAS
+        assert all(0 < r["best"] <= 1 and r["alpha"] in ALPHAS for r in records if "best" in r)
     with pytest.raises(ValueError, match="another seed"):
         job(tmp_path / "c", tmp_path / "b", replace(config, seed=1))
 
@@ -180,20 +186,22 @@ def start_folder(place: Path, words: int = 77) -> Path:
     return place
 
 
-def two_stages(
+def all_stages(
     data: str, annotations: Path, videos: Path, folder: Path, evaluated: str, capsys: pytest.CaptureFixture
 ) -> dict:
-    """Train both stages of a preset for a few steps, evaluate twice; the report."""
+    """Train all stages of a preset for a few steps, evaluate twice; the report."""
     common = ["--annotations", str(annotations), "--videos", str(videos), "--runs", str(folder / "runs")]
     common += ["--frame-cache", str(folder / "frames"), "--device", "cpu", "--workers", "0", "--batch", "6"]
     start = ["--init", str(start_folder(folder / "start"))]
     assert main(["train", "--preset", f"{data}-1", *common, *start, "--steps", "3", "--chunk", "4"]) == 0
     assert main(["train", "--preset", f"{data}-1", *common, *start, "--steps", "3"]) == 0  # nothing is left
     assert main(["train", "--preset", f"{data}-2", *common, "--steps", "2"]) == 0
+    assert main(["train", "--preset", f"{data}-open", *common, "--steps", "2"]) == 0
     assert list((folder / "runs" / f"{data}-2" / "logs").glob("events*"))
-    best = folder / "runs" / f"{data}-2" / "best"
+    best = folder / "runs" / f"{data}-open" / "best"
     model = DiffusionRet.from_pretrained(best)
-    assert model.config.frame_rule == "published" and model.config.generator and model.config.dataset == data
+    assert model.config.frame_rule == "published" and model.config.dataset == data
+    assert model.forms == ("open-set", "published")
     reports = []
     for name in (best, best):
         capsys.readouterr()
@@ -277,12 +285,13 @@ def test_a_dry_run_of_each_preset(data: str, tmp_path: Path, capsys: pytest.Capt
     for i, name in enumerate(ids[1:]):  # the first has no file
         extension = "" if "." in name[-5:] and data == "didemo" else ".mp4"
         write_clip(tmp_path / "videos" / f"{name}{extension}", count=10 + 3 * i)
-    report = two_stages(data, annotations, tmp_path / "videos", tmp_path, "test", capsys)
+    report = all_stages(data, annotations, tmp_path / "videos", tmp_path, "test", capsys)
     assert report["videos"] == 4 and report["missing"] == []
+    assert {"before", "after", "generator_only"} <= set(report["published"]["t2v"])
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs the folder of real clips")
-def test_both_stages_on_real_videos(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_all_stages_on_real_videos(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     clips = sorted((REAL / "clips").iterdir())
     sentences = json.loads((REAL / "annotations/msrvtt/MSRVTT_data.valtest_derived.json").read_text())[
         "sentences"
@@ -292,14 +301,14 @@ def test_both_stages_on_real_videos(tmp_path: Path, capsys: pytest.CaptureFixtur
     ]
     for split, part in (("train", rows), ("test", rows)):
         (tmp_path / f"{split}.csv").write_text("\n".join(["video,caption", *part]) + "\n")
-    report = two_stages("csv", tmp_path, REAL / "clips", tmp_path, "test", capsys)
+    report = all_stages("csv", tmp_path, REAL / "clips", tmp_path, "test", capsys)
     assert report["videos"] == 10 and report["queries"] == 20 and report["missing"] == []
 
 
 def test_presets_say_what_they_do() -> None:
     for name, preset in BENCHMARKS.items():
         assert preset.name == name and name in preset.command and preset.hours >= 0 and preset.reaches
-        assert preset.data in datasets.READERS and (preset.init in BENCHMARKS) == (preset.stage == 2)
+        assert preset.data in datasets.READERS and (preset.init in BENCHMARKS) == (preset.stage > 1)
     assert {p.data for p in BENCHMARKS.values()} == set(datasets.READERS)
 
 
