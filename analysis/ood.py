@@ -357,7 +357,9 @@ def measure(retriever: Retriever, annotations: Path | None, size: int, draws: in
     for answer, names in allowed.items():
         kinds = [chosen_on[kind] for kind in NOTICED[answer]]
         weights[answer], tried[answer] = choose(names, quiet, kinds)
-    flagged = flags(retriever, written, usual, scored, weights)
+    # Other captions than those that the weights were chosen on.
+    null = sets.ordinary("null", scenes, halves(len(scenes))[0], 2)
+    flagged = flags(retriever, written, _numpy(retriever.scores(null.texts, forms=forms)), scored, weights)
     _say("false alarms")
     alarms, p = false_alarms(retriever, scenes, weights, draws, n=200, m=200)
     best = {group: max((r for r in rows if r["detector"] in (*names, group)), key=lambda r: r["endpoint"])["detector"]
