@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from diffusionret.config import PRESETS
+from diffusionret.config import FORMS, PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "analysis" / "results"
@@ -47,6 +47,7 @@ TARGETS = (
     ("tied winners, text to video, below", 1.0, lambda r: 100 * r["t2v"]["noise"]["tied"]),
 )
 
+WAYS = (("t2v", "text to video"), ("v2t", "video to text"))
 NOISE = {
     "qk_std": "std of q.k over candidates",
     "seed_variance": "share of the variance of x0 that the initial noise causes",
@@ -60,11 +61,18 @@ NOISE = {
 
 
 def results_table(report: dict) -> str:
-    """Both directions and natural captions, before, after and generator alone."""
+    """Both directions and natural captions, before, after and generator alone; then the generator that is not asked."""
     lines = ["| | R@1 | R@5 | R@10 | MdR | MnR |", "|---|---|---|---|---|---|"]
-    for key, title in (("t2v", "text to video"), ("v2t", "video to text"), ("natural", "natural captions")):
-        for name in ("before", "after", "generator_only"):
-            if row := report[key].get(name):
+    parts = [("t2v", "text to video"), ("v2t", "video to text"), ("natural", "natural captions")]
+    sections = [(report[key], title, ("before", "after", "generator_only")) for key, title in parts]
+    for form in FORMS:
+        other = report.get(form, {})
+        sections += [
+            (other[k], f"{t}, {form} generator", ("after", "generator_only")) for k, t in parts if k in other
+        ]
+    for section, title, names in sections:
+        for name in names:
+            if row := section.get(name):
                 low, high = row["R1_interval"]
                 lines.append(
                     f"| {title}, {name.replace('_', ' ')} | {row['R1']:.1f} [{low:.1f}, {high:.1f}] | {row['R5']:.1f} "
@@ -110,11 +118,48 @@ def targets(report: dict) -> str:
 
 
 def noise(report: dict) -> str:
-    lines = ["| | text to video | video to text |", "|---|---|---|"]
+    """Of the generator that answers and, where there is one, of the other."""
+    sides = {"": report} | {f"{form}, ": report[form] for form in FORMS if form in report}
+    columns = {
+        f"{side}{way}": part.get(d, {}).get("noise", {}) for side, part in sides.items() for d, way in WAYS
+    }
+    lines = ["| | " + " | ".join(columns) + " |", "|---" * (1 + len(columns)) + "|"]
     for key, title in NOISE.items():
-        one, two = (report[d].get("noise", {}).get(key) for d in ("t2v", "v2t"))
-        if one is not None and two is not None:
-            lines.append(f"| {title} | {one:.4g} | {two:.4g} |")
+        if any(key in column for column in columns.values()):
+            cells = (f"{column[key]:.4g}" if key in column else "" for column in columns.values())
+            lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def open_set(found: dict) -> str:
+    """Calibration, ranking and "no match" of the open-set generator, from open_set.json."""
+    lines = [f"`{found['command']}`, {found['minutes']} minutes. {found['shows']}\n"]
+    lines += ["| probability | by | look | expected calibration error | log loss |", "|---|---|---|---|---|"]
+    for row in found["calibration"]:
+        low, high = row["interval"]
+        lines.append(
+            f"| {row['probability of']} | {row['by']} | {row['look']} | {row['calibration_error']:.4f} "
+            f"[{low:.4f}, {high:.4f}] | {row['log_loss']:.4f} |"
+        )
+    lines += [
+        "\n| ranked by | captions | look | R@1 | ceiling | gain over similarity |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in found["retrieval"]:
+        low, high = row["gain_interval"]
+        lines.append(
+            f"| {row['ranked by']} | {row['captions']}, {row['direction']} | {row['look']} | {row['R1']:.1f} "
+            f"| {row['ceiling']:.1f} | {row['gain_over_similarity']:+.1f} [{low:+.1f}, {high:+.1f}] |"
+        )
+    lines += ["\n| no match told by | look | AUROC |", "|---|---|---|"]
+    for row in found["no_match"]:
+        low, high = row["interval"]
+        lines.append(f"| {row['score']} | {row['look']} | {row['auroc']:.3f} [{low:.3f}, {high:.3f}] |")
+    lines += ["\n| training seed | " + " | ".join(list(found["training_seeds"][0])[1:]) + " |"]
+    lines += ["|---" * len(found["training_seeds"][0]) + "|"]
+    for row in found["training_seeds"]:
+        cells = (v if isinstance(v, str) else f"{v:.4g}" for v in row.values())
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -176,6 +221,10 @@ def main() -> None:
             "\n## On the second look (another hand, another way of writing), never seen in training\n"
             "`python -m diffusionret evaluate --data sketchbook --split test`\n\n" + results_table(other)
         )
+    proof = RESULTS / "open_set.json"
+    if proof.is_file():
+        found = json.loads(proof.read_text(encoding="utf-8"))
+        parts.append("\n## The open-set generator\n" + open_set(found))
     parts.append(f"\n## Training\nOn {record['machine']}.\n\n" + training(record["stages"]))
     CARD.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
     readme = README.read_text(encoding="utf-8")
