@@ -193,7 +193,7 @@ def test_a_missing_gallery_is_one_sentence(tmp_path, capsys):
 
 def test_it_starts_as_a_file_from_anywhere(tmp_path):
     command = [sys.executable, str(ROOT / "demo" / "app.py"), "--help"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert "--gallery" in done.stdout
 
