@@ -70,8 +70,8 @@ class OpenSetConfig(GeneratorConfig):
     seeds: int = 16
     width: int = 128
     layers: int = 2
-    state_width: int = 48
-    state_layers: int = 2
+    state_width: int = 64
+    state_layers: int = 1
     heads: int = 4
 
 
