@@ -59,9 +59,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         try:
             # Every candidate is asked for, because the player draws them all; the cards show the first k.
             form = form if form in forms else next(iter(forms), None)
-            result = retriever.search(
-                text, max(k, candidates), candidates, steps, seed, watch.seeds(form), form
-            )
+            result = retriever.search(text, max(k, candidates), candidates, steps, seed, form=form)
         except ValueError as error:
             return search.problem(str(error)), gr.skip(), gr.skip()
         return search.cut(result.truncated), search.page(result, k, len(clips)), watch.show(retriever, result)
@@ -127,8 +125,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         steps: of denoising. seed: of the noise.
         """
         try:
-            seeds = watch.seeds(next(iter(forms), None))  # as the page asks
-            return retriever.search(query, k, candidates, steps, seed, seeds).to_dict()
+            return retriever.search(query, k, candidates, steps, seed).to_dict()
         except ValueError as error:
             raise gr.Error(str(error)) from error
 

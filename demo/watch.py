@@ -27,11 +27,6 @@ MOST_CANDIDATES = 128
 HARDLY = 0.02
 
 
-def seeds(form: str | None) -> int:
-    """How many noises an answer takes: one sample of the open-set generator says yes or no, their mean how often."""
-    return SEEDS if form == readings.OPEN_SET else 1
-
-
 def show(retriever: Retriever, result: SearchResult) -> str:
     """The player's value for a result, whose hits must hold all candidates: search with k >= candidates."""
     if result.trajectory is None:

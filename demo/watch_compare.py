@@ -11,7 +11,7 @@ from diffusionret.model import Trajectory
 
 from .clips import name_of, url
 from .search import percent
-from .watch import NO_MATCH, pack, seeds
+from .watch import NO_MATCH, pack
 from .watch_scene import Scene
 
 
@@ -51,7 +51,8 @@ def _settings(scene: Scene, other: dict) -> dict:
     retriever, settings = scene.retriever, scene.result.settings
     changed = _changes(scene, other)
     form = changed.get("generator", scene.form)
-    trained = retriever.model.generator_config(form).schedule
+    config = retriever.model.generator_config(form)
+    trained = config.schedule
     count = changed.get("candidates", settings.candidates)
     schedule = changed.get("schedule", trained)
     mine = scene.trajectory.candidates[0].tolist()
@@ -65,7 +66,8 @@ def _settings(scene: Scene, other: dict) -> dict:
         scene.denoise(query, seeds=scene.seeds),
         scene.denoise(
             query, candidates=torch.tensor([theirs]), schedule=schedule, eta=changed.get("eta", 0.0), form=form,
-            steps=changed.get("steps", settings.steps), seed=changed.get("noise", settings.seed), seeds=seeds(form),
+            steps=changed.get("steps", settings.steps), seed=changed.get("noise", settings.seed),
+            seeds=config.seeds,
         ),
     ]  # fmt: skip
     label = ", ".join(f"{name} {value}" for name, value in changed.items()) or "the same settings"

@@ -23,7 +23,7 @@ from diffusionret.diffusion import add_noise
 from . import watch_compare, watch_export, watch_inside
 from .clips import url
 from .search import percent
-from .watch import called, pack, pack_small, seeds
+from .watch import called, pack, pack_small
 from .watch_scene import Scene
 
 # Plotly's own script, as its package brings it: served from here, fetched from nowhere.
@@ -38,7 +38,7 @@ def server(retriever: Retriever) -> Callable[[str], str]:
 
     @lru_cache(maxsize=16)  # moving between panels asks for the same search again
     def scene(query: str, count: int, steps: int, seed: int, form: str) -> Scene:
-        return Scene(retriever, retriever.search(query, count, count, steps, seed, seeds(form), form), form)
+        return Scene(retriever, retriever.search(query, count, count, steps, seed, form=form), form)
 
     def look(request: str) -> str:
         try:

@@ -12,7 +12,7 @@ from diffusionret import Hit, Retriever, SearchResult
 from diffusionret.model import Trajectory
 
 from .clips import name_of
-from .watch import NO_MATCH, candidates, seeds
+from .watch import NO_MATCH, candidates
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Scene:
     @property
     def seeds(self) -> int:
         """How many noises an answer takes."""
-        return seeds(self.form)
+        return self.retriever.model.generator_config(self.form).seeds
 
     @property
     def x0_raw(self) -> torch.Tensor:

@@ -77,7 +77,7 @@ def opened(retriever: Retriever, **options) -> Iterator:
 def measure(retriever: Retriever, opener, candidates: int, form: str) -> dict:
     """One row of the table: bytes, milliseconds to the first frame, frames a second."""
     queries = search.EXAMPLES["storybook"]
-    found = retriever.search(queries[0], candidates, candidates, STEPS, 0, watch.seeds(form), form)
+    found = retriever.search(queries[0], candidates, candidates, STEPS, 0, form=form)
     sent = watch.show(retriever, found)
     page = opener(f"?tab=watch&candidates={candidates}&steps={STEPS}&generator={form}")
     painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")

@@ -38,7 +38,7 @@ def address(retriever):
 def test_the_player_starts_with_the_open_set_generator_and_switches(visit, retriever):  # noqa: F811
     page = visit("?q=a+red+boat&tab=watch&candidates=8&step=1000")
     page.wait_for_selector(".dr-theatre")
-    trajectory = retriever.search("a red boat", candidates=8, steps=10, seeds=watch.SEEDS).trajectory
+    trajectory = retriever.search("a red boat", candidates=8, steps=10).trajectory
     assert page.evaluate(f"{PLAYER}.data.form") == trajectory.form == "open-set"
     shares = page.evaluate(SHARES)  # eight candidates and, behind them, no match
     assert len(shares) == 9 and page.evaluate(f"{PLAYER}.data.items.at(-1).caption") == "no match"

@@ -10,7 +10,7 @@ import pytest
 from test_app import CHROMIUM, PLAYER, SHARES, browser, step, visit  # noqa: F401 (fixtures)
 
 from analysis import readings
-from demo import search, watch
+from demo import search
 from diffusionret import Retriever
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
@@ -50,7 +50,7 @@ def test_the_last_distribution_is_the_library_s(visit):  # noqa: F811
         page = visit(f"?q={quote_plus(query)}&tab=watch&step=1000{named}")
         page.wait_for_selector(".dr-theatre")
         form = form or retriever.model.forms[0]
-        trajectory = retriever.search(query, seeds=watch.seeds(form), form=form).trajectory
+        trajectory = retriever.search(query, form=form).trajectory
         sent = page.evaluate(f"Array.from({PLAYER}.data.prediction.at(-1))")
         assert sent == pytest.approx(readings.seeds_of(trajectory)[-1, 0].tolist(), abs=1e-6)
         assert page.evaluate(SHARES) == pytest.approx(readings.crowd(trajectory).mean[-1].tolist(), abs=1e-6)
