@@ -18,7 +18,9 @@ SIDE, LEFT, TOP, BELOW = 300, 52, 10, 46  # pixels: of the square of a picture, 
 
 
 def _diagonal() -> go.Scatter:
-    return go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=dict(color=LINE, dash="dot"), hoverinfo="skip")
+    return go.Scatter(
+        x=[0, 1], y=[0, 1], mode="lines", line=dict(color=SOFT, dash="dot", width=1), hoverinfo="skip"
+    )
 
 
 def roc_plot(curves: dict, kind: str) -> go.Figure:

@@ -173,6 +173,21 @@ def test_stale_calibrations_are_refused(retriever):
     assert "another model" in Detector.open(other, retriever.gallery).note("familiar")
 
 
+def test_weights_serve_the_model_that_they_were_chosen_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(calibrate, "MODELS", tmp_path)
+    (tmp_path / "tiny").mkdir()
+    retrained = tiny_model()
+    with torch.no_grad():
+        next(retrained.generator.parameters()).add_(1)
+    for name, outlives in (("energy", True), ("gap", False)):  # "gap" is the generator's
+        weights = {"familiar": {"knn": 2.0}, "match": {name: 1.0}}
+        content = {"made_for": calibrate.weights_made_for(tiny_model(), weights), "weights": weights}
+        (tmp_path / "tiny" / calibrate.WEIGHTS).write_text(json.dumps(content))
+        assert calibrate.chosen_weights(tiny_model()) == weights
+        assert (calibrate.chosen_weights(retrained) == weights) == outlives
+        assert calibrate.chosen_weights(tiny_model(seed=1)) == detector.PLAIN
+
+
 def test_what_a_file_holds_is_what_was_calibrated(retriever):
     """Also for arrays in column-major order, as a Cholesky factor is."""
     texts = ["a red boat spins", "a blue zebra", "boat"]
