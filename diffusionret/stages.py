@@ -316,7 +316,7 @@ class OpenSet(Generation):
     drawn, varies. A pool serves many steps, and one look at a set of candidates several draws of the noise.
     """
 
-    POOL = 1024  # clips
+    POOL, TURNS = 1024, 2  # clips, and how often each of them is asked for before others come
     ABSENT = 0.3  # share of queries whose matches are taken out
     SIZES = (16, 24, 32, 32, 32, 48)  # numbers of candidates, one a step
     DRAWS = 4  # of the noise for every set
@@ -328,9 +328,9 @@ class OpenSet(Generation):
 
     def loss(self, step: int) -> Tensor:
         size = min(self.POOL, len(self.data))
-        number, part = divmod(step, max(1, size // self.config.batch))
-        pool = self.pool(number, size)
-        shuffled = torch.randperm(size, generator=_generator(f"order {self.config.seed} {number}"))
+        turn, part = divmod(step, max(1, size // self.config.batch))  # a turn asks all of a pool once
+        pool = self.pool(turn // self.TURNS, size)
+        shuffled = torch.randperm(size, generator=_generator(f"order {self.config.seed} {turn}"))
         queries = shuffled[part * self.config.batch :][: self.config.batch].to(self.device)
         count = min(self.rng(step).choice(self.SIZES), size)
         generator = _generator(f"sets {self.config.seed} {step}")
