@@ -51,7 +51,7 @@ def floats(text: str, columns: int, kind: str = "<f4") -> np.ndarray:
 
 def test_the_whole_trajectory_draws_what_the_library_generated(look, retriever, form):
     found = look("whole")
-    x0_raw = retriever.search("a red boat", 8, 8, 10, 2, form=form).trajectory.x0_raw[:, 0]
+    x0_raw = readings.seeds_of(retriever.search("a red boat", 8, 8, 10, 2, form=form).trajectory)[:, 0]
     share = readings.columns(x0_raw, form)
     drawn = np.array(json.loads(found["heat"])["data"][0]["z"])
     assert drawn.shape[0] == (9 if form == "open-set" else 8)
@@ -165,7 +165,7 @@ def test_the_forward_process_goes_from_the_answer_to_the_noise(look, retriever, 
     clean[x[-1].argmax()] = 1
     assert x.shape == (11, 8) and np.allclose(x[-1], clean)
     a = float(trajectory.alpha_bar[3])
-    noise = trajectory.x[0, 0].numpy()
+    noise = trajectory.x[0].reshape(-1, 8)[0].numpy()
     assert np.allclose(x[3], a**0.5 * clean + (1 - a) ** 0.5 * noise, atol=1e-5)
 
 
