@@ -61,7 +61,7 @@ class OpenSetConfig(GeneratorConfig):
 
     Its training knows all noise levels, so `schedule` and `steps` only say where the levels of sampling lie.
     width, layers: of what is computed once a query; state_width, state_layers: of what every step runs.
-    alpha: as validation chose it, 100 where the probability alone ranks best and similarity only decides ties.
+    alpha: as validation chose it, 10 where the probability alone ranks best and similarity only decides ties.
     """
 
     form: str = "open-set"

@@ -320,7 +320,7 @@ class OpenSet(Generation):
     ABSENT = 0.3  # share of queries whose matches are taken out
     SIZES = (16, 24, 32, 32, 32, 48)  # numbers of candidates, one a step
     DRAWS = 4  # of the noise for every set
-    ALPHAS = (0.03, 0.1, 0.3, 1.0, 3.0, 100.0)  # the last ranks by probability, similarity decides ties
+    ALPHAS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # the last ranks by probability, similarity decides ties
 
     def trained(self) -> list[nn.Module]:
         assert self.model.openset is not None

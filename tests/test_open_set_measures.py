@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from tiny import CONFIG, features, tiny_model
 
+from analysis import measure, model_card, open_set, open_set_measures
 from analysis.open_set_measures import (
     Fitted,
     auroc,
@@ -21,7 +25,12 @@ from analysis.open_set_measures import (
     softmax_or_none,
     visits,
 )
+from demo import evidence
+from diffusionret.config import OpenSetConfig
+from diffusionret.datasets.storybook import captions, world
 from diffusionret.metrics import reliability
+
+SMALL = OpenSetConfig(steps=4, seeds=2, width=16, layers=1, state_width=16, state_layers=1, heads=2)
 
 
 def test_reliability_by_hand():
@@ -79,3 +88,28 @@ def test_seeds_that_visit_evenly_have_the_entropy_log_m():
 def test_the_first_is_the_most_probable():
     said, true = torch.tensor([[0.2, 0.9], [0.6, 0.1]]), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     assert [part.tolist() for part in first(said, true)] == [pytest.approx([0.9, 0.6]), [0.0, 1.0]]
+
+
+def test_all_questions_are_answered_on_both_looks(monkeypatch):
+    monkeypatch.setattr(open_set_measures, "RESAMPLES", 3)
+    monkeypatch.setattr(open_set, "SEEDS", 3)
+    model = tiny_model(config=replace(CONFIG, openset=SMALL, form="open-set"))
+    scenes, rng = world.split("test")[:30], random.Random(0)
+    written = [captions.write(scene, rng, 0.8) for scene in scenes]
+    text, video = features(30, 30)
+    fits = torch.from_numpy(captions.fit_matrix(written, list(scenes)))
+    with torch.no_grad():
+        test = measure.Test(model, text, video, model.similarity(text, video), scenes, fits, written)
+    fitted = open_set.fit_baselines(test)
+    looks = [open_set.measured(open_set.World(test, test), fitted, look) for look in open_set.LOOKS]
+    found = {name: looks[0][name] + looks[1].get(name, []) for name in looks[0]}
+    assert {row["generator"] for row in found["noise"]} == {"open-set", "published"}
+    assert {row["by"] for row in found["rows"]} == set(open_set.DRAWN) and evidence.plot(found["rows"])
+    seeds = [{"training seed": "0"} | open_set.summary(found)] * 2
+    shows = open_set.sentence(found, seeds)
+    assert "Over 2 training seeds" in shows
+    card = model_card.open_set(
+        found | {"command": "c", "minutes": 1, "shows": shows, "training_seeds": seeds}
+    )
+    assert card.count("second look") == card.count("| test |") == 14 + 12 + 5
+    assert [row["steps"] for row in open_set.steps_needed(test)] == [1, 2, 4]
