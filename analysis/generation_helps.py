@@ -21,14 +21,15 @@ FACTS = {name: name for name in ("place", "time", "weather", "colour", "size", "
 
 
 def groups(test: measure.Test, scores: np.ndarray, before: np.ndarray) -> dict[str, np.ndarray]:
-    """Kinds of queries, each a mask [query]: by margin of the first over the second, by rank of the true clip, by
-    what happens in it, and by what the caption says."""
+    """Kinds of queries, each a mask [query]: in quarters by margin of the first over the second, by rank of the true
+    clip, by what happens in it, and by what the caption says."""
     top = np.sort(scores, axis=1)[:, ::-1]
     margin = top[:, 0] - top[:, 1]
     quarter = np.searchsorted(np.quantile(margin, [0.25, 0.5, 0.75]), margin)
     duo = np.array([scene.other is not None for scene in test.scenes])
     moving = np.array([scene.motion in ("left", "right", "up", "down") for scene in test.scenes])
-    kinds = {f"margin, quarter {i + 1} of 4": quarter == i for i in range(4)}
+    names = ("closest calls", "second quarter by margin", "third quarter by margin", "clearest calls")
+    kinds = {name: quarter == i for i, name in enumerate(names)}
     kinds |= {
         "rank 1 before": before == 1,
         "rank 2 to 5 before": (before > 1) & (before <= 5),
