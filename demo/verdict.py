@@ -55,6 +55,8 @@ def line(report: Report | None) -> str:
         return ""
     advice = f" {escape(report.advice)}" if report.advice else ""
     answers = "" if report.rule else "".join(_chip(name, getattr(report, name)) for name in NAMES)
+    if report.unknown_words:
+        answers += f'<span class="dr-answer">never seen in training: {_listed(report.unknown_words)}</span>'
     why = (
         f'<button type="button" class="dr-plain dr-why" aria-expanded="false" '
         f'data-query="{escape(report.query, quote=True)}">Why?</button>'
@@ -65,6 +67,11 @@ def line(report: Report | None) -> str:
         f'<p class="dr-answers">{answers}{"" if report.rule else why}</p></div></section>'
         '<div class="dr-inspection" hidden></div>'
     )
+
+
+def _listed(words: Sequence[str], most: int = 4) -> str:
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(f"<b>{escape(word)}</b>" for word in words[:most]) + more
 
 
 def _cell(cell: str) -> str:
@@ -172,7 +179,7 @@ def dots(scores: np.ndarray, score: float, ordinary: bool = True) -> str:
     at = 10 + (score - low) / reach * (WIDE - 20)
     anchor = "end" if at > WIDE - 60 else "start" if at < 60 else "middle"
     each = len(scores) / count
-    legend = "a dot is one query" if each <= 1 else f"a dot is {each:.0f} queries"
+    legend = "a dot is one query" if each < 1.5 else f"a dot is {each:.0f} queries"
     return (
         f'<svg class="dr-dots" viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="Calibration scores; {legend}">'
         f'<line x1="4" x2="{WIDE - 4}" y1="{floor}" y2="{floor}" class="is-axis"/>{circles}'

@@ -244,7 +244,7 @@ class Reference:
         text = zlib.compress("\n".join(self.texts).encode(), 9)
         arrays = {"texts": np.frombuffer(text, dtype=np.uint8)}
         for name in ("bank", "axes", "whiten", "narrow"):
-            arrays[name] = getattr(self, name).half().numpy()
+            arrays[name] = getattr(self, name).half().contiguous().numpy()  # as a file would give it back
         for name in ("centre", "centres", "log_share"):
             arrays[name] = getattr(self, name).float().numpy()
         return arrays

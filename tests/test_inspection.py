@@ -16,7 +16,7 @@ from demo import batch, verdict
 from demo import map as worldmap
 from diffusionret import Gallery, Retriever, calibrate
 from diffusionret.config import OpenSetConfig
-from diffusionret.detector import NO_WORDS, Detector
+from diffusionret.detector import NO_WORDS, OPENSET_STEPS, Detector
 from diffusionret.inspection import as_text
 
 NASTY = "<img src=x onerror=alert(1)> \" ' &"
@@ -50,6 +50,7 @@ def test_the_verdict_fills_one_cell_and_escapes_the_query(retriever):
     line = verdict.line(report)
     assert line.count("is-on") == 1 and f'data-cell="{report.cell}"' in line and report.sentence[:20] in line
     assert "<img" not in line and "Why?" in line
+    assert "never seen in training: <b>img</b>, <b>src</b>, <b>x</b>, <b>onerror</b> and 2 more" in line
     assert verdict.line(None) == ""
     ruled = verdict.line(retriever.inspect("?!"))
     assert NO_WORDS in ruled and "Why?" not in ruled
@@ -107,6 +108,8 @@ def test_the_generator_that_answers_gives_the_scores(tmp_path):
     assert "no_match" not in other.inspect("a red boat spins").scores
     alone = make(tmp_path, replace(both, generator=None))
     assert Detector.open(alone.model, alone.gallery).protocol.steps == SMALL.steps
+    finer = make(tmp_path, replace(both, openset=replace(SMALL, steps=50)))
+    assert Detector.open(finer.model, finer.gallery).protocol.steps == OPENSET_STEPS
 
 
 # --- batch ------------------------------------------------------------------------------------------------------

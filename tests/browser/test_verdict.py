@@ -100,7 +100,7 @@ def test_an_ordinary_query_and_all_that_its_answer_rests_on(visit, retriever, or
 def test_what_the_model_never_learned_is_unfamiliar_and_still_answered(visit, query):  # noqa: F811
     page = visit(f"?q={quote_plus(query)}")
     assert page.locator(".dr-ood").get_attribute("data-cell") in ("unusual", "outside")
-    assert told(page).startswith("unfamiliar p")
+    assert told(page).startswith("unfamiliar p") and "never seen in training" in told(page)
     assert page.locator(".dr-results .dr-card").count() == 10
     why(page)
     assert "Never seen in training: " in page.locator(".dr-inspection").inner_text()
