@@ -128,7 +128,9 @@ def test_a_batch_of_200_sorts_and_downloads(visit, retriever, tmp_path):  # noqa
     page = visit("?tab=evidence")
     queries = [f"{GIBBERISH} {i}" for i in range(20)] + retriever.gallery.captions[:180]
     (tmp_path / "queries.csv").write_text("\n".join(["query", *(f'"{query}"' for query in queries)]))
-    page.locator("#batch-file input").set_input_files(tmp_path / "queries.csv")
+    with page.expect_file_chooser() as chooser:
+        page.locator("#batch-file").click()
+    chooser.value.set_files(tmp_path / "queries.csv")
     page.wait_for_selector(".dr-batch table")
     first = page.locator(".dr-batch tbody td:first-child")
     assert first.count() == len(queries) == 200
