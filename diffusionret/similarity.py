@@ -38,9 +38,26 @@ def wti(
     """
     tokens = normalize(text.tokens, dim=-1) * text.mask[..., None]
     frames = normalize(video.frames, dim=-1) * video.mask[..., None]
-    cosine = torch.einsum("atd,bfd->abtf", tokens, frames)
-    t2v = torch.einsum("abt,at->ab", cosine.amax(dim=3), text_weights)
-    v2t = torch.einsum("abf,bf->ab", cosine.amax(dim=2), video_weights)
+    # Tokens first, and max for amax: the backward pass takes less than half the time.
+    cosine = tokens.transpose(0, 1).flatten(0, 1) @ frames.flatten(0, 1).T
+    cosine = cosine.view(tokens.shape[1], len(tokens), len(frames), -1)
+    t2v = (cosine.max(dim=3).values * text_weights.T[:, :, None]).sum(dim=0)
+    v2t = (cosine.max(dim=0).values * video_weights).sum(dim=2)
+    return (t2v + v2t) / 2
+
+
+def wti_pairs(
+    text: TextFeatures,
+    video: VideoFeatures,
+    text_weights: Float[Tensor, "pair token"],
+    video_weights: Float[Tensor, "pair frame"],
+) -> Float[Tensor, " pair"]:
+    """`wti` of text i with video i alone."""
+    tokens = normalize(text.tokens, dim=-1) * text.mask[..., None]
+    frames = normalize(video.frames, dim=-1) * video.mask[..., None]
+    cosine = tokens @ frames.transpose(1, 2)
+    t2v = (cosine.max(dim=2).values * text_weights).sum(dim=1)
+    v2t = (cosine.max(dim=1).values * video_weights).sum(dim=1)
     return (t2v + v2t) / 2
 
 

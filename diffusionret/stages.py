@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, binary_cross_entropy, cross_entropy, mse_loss, pad
+from torch.nn.functional import avg_pool2d, binary_cross_entropy, cross_entropy, mse_loss, normalize, pad
 
 from .config import TrainConfig
 from .datasets.storybook import captions, clips, lessons, world
@@ -32,7 +32,9 @@ from .losses import choice_loss, contrastive_loss
 from .metrics import reliability, retrieval_metrics
 from .model import DIRECTIONS, DiffusionRet
 from .openset import candidate_sets, denoising_loss, make_pairs
-from .similarity import cls_similarity
+from .similarity import cls_similarity, mean_frame, wti_pairs
+
+READ_IN = 4  # parts of a batch of texts
 
 
 def shift(frames: Tensor, rng: random.Random, most: int = 3) -> Tensor:
@@ -95,11 +97,20 @@ class Stage(ABC):
         return clips.split_frames("validation", self.cache, config.frames, config.clip.image_size)
 
     def read(self, texts: list[str]) -> TextFeatures:
+        """Features of texts, in parts of like length: positions that nobody uses need not run."""
         ids, mask = self.model.tokenize(texts)
-        longest = int(mask.sum(1).max())  # positions that nobody uses need not run
-        return self.model.encode_token_ids(
-            ids[:, :longest].to(self.device), mask[:, :longest].to(self.device)
-        )
+        lengths = mask.sum(1)
+        order = lengths.argsort()
+        parts = []
+        for chosen in order.chunk(READ_IN):
+            longest = int(lengths[chosen].max())
+            text = self.model.encode_token_ids(
+                ids[chosen, :longest].to(self.device), mask[chosen, :longest].to(self.device)
+            )
+            more = int(lengths.max()) - longest
+            parts.append((text.cls, pad(text.tokens, (0, 0, 0, more)), pad(text.mask, (0, more))))
+        back = order.argsort().to(self.device)
+        return TextFeatures(*(torch.cat(part)[back] for part in zip(*parts, strict=True)))
 
 
 class FrameHeads(nn.Module):
@@ -206,22 +217,39 @@ class Discrimination(Stage):
         batch = self.batch(step)
         count = len(batch.indices)
         text = self.read(batch.texts + batch.wrong + lessons.phrases(self.rng(step)))
+        others = TextFeatures(*(torch.cat([part[:count], part[2 * count :]]) for part in text))
+        wrong = TextFeatures(*(part[count : 2 * count] for part in text))
         video = self._watch(batch.indices)
         fits = torch.from_numpy(batch.fits).to(self.device)
         truth = {k: torch.from_numpy(v).to(self.device) for k, v in lessons.truth(batch.scenes).items()}
         total = torch.zeros((), device=self.device)
-        for weight, similarity in ((1.0, model.similarity), (config.cls_weight, cls_similarity)):
-            logits = model.logit_scale * similarity(text, video)
-            right, wrong = logits[:count], logits[count : 2 * count]
-            versus = torch.stack([right.diagonal(), wrong.diagonal()], dim=1)
+        readings = (
+            (1.0, model.similarity, self._pairs),
+            (
+                config.cls_weight,
+                cls_similarity,
+                lambda a, b: (normalize(a.cls, dim=-1) * mean_frame(b)).sum(1),
+            ),
+        )
+        for weight, similarity, of_pairs in readings:
+            logits = model.logit_scale * similarity(others, video)
+            right = logits[:count]
+            versus = torch.stack([right.diagonal(), model.logit_scale * of_pairs(wrong, video)], dim=1)
             told_apart = cross_entropy(versus, torch.zeros(count, dtype=torch.long, device=self.device))
-            said = logits[2 * count :].T.split([share.shape[1] for share in truth.values()], dim=1)
+            said = logits[count:].T.split([share.shape[1] for share in truth.values()], dim=1)
             choices = [choice_loss(x, share) for x, share in zip(said, truth.values(), strict=True)]
             spread = torch.stack(choices).sum()
             total = total + weight * (
                 contrastive_loss(right, fits) + told_apart + config.phrase_weight * spread
             )
         return total
+
+    def _pairs(self, text: TextFeatures, video: VideoFeatures) -> Float[Tensor, " pair"]:
+        """The similarity of text i and video i."""
+        model = self.model
+        assert model.text_weights is not None and model.video_weights is not None
+        text_weights = model.text_weights.weigh(text.tokens, text.mask)
+        return wti_pairs(text, video, text_weights, model.video_weights.weigh(video.frames, video.mask))
 
     def _watch(self, indices: np.ndarray) -> VideoFeatures:
         embeddings = self.embeddings[torch.from_numpy(indices).to(self.device)]
