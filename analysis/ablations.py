@@ -133,7 +133,8 @@ def then_generate(heads: Heads, data: Frozen, seed: int, negatives: int, **setti
 
 @torch.no_grad()
 def right(heads: Heads, test: Frozen, given: Tensor) -> dict[tuple[str, str], np.ndarray]:
-    """Whether each query finds its clip first, bool [query], by kind of question and of ranking.
+    """Whether each query finds its clip first, bool [query], by kind of question and of ranking: by similarity, by the
+    generator alone, or by the similarity plus what generation adds.
 
     In the gallery the candidates are those of the model's own similarity. given [query candidate]: the same
     candidates for every model, so that a generator is judged whatever its similarity has learnt.
@@ -152,10 +153,10 @@ def right(heads: Heads, test: Frozen, given: Tensor) -> dict[tuple[str, str], np
     among = similarity.gather(1, given)
     return {
         ("gallery", "similarity"): ranks(similarity) == 1,
-        ("gallery", "after generation"): ranks(moved) == 1,
+        ("gallery", "sum"): ranks(moved) == 1,
         ("given candidates", "similarity"): first(among),
-        ("given candidates", "generator alone"): first(path.x0_raw[-1]),
-        ("given candidates", "after generation"): first(among + model.boost(path)),
+        ("given candidates", "generator"): first(path.x0_raw[-1]),
+        ("given candidates", "sum"): first(among + model.boost(path)),
     }
 
 
@@ -209,11 +210,9 @@ def main() -> None:
     rows = [row(key, np.stack(hits), found) for key, hits in found.items()]
     by = {(r["training"], r["question"], r["ranking"]): r for r in rows}
     contrast, hybrid = (
-        by["discriminative", "gallery", "similarity"], by["hybrid", "gallery", "after generation"]
+        by["discriminative", "gallery", "similarity"], by["hybrid", "gallery", "sum"]
     )  # fmt: skip
-    alone = [
-        by[name, "given candidates", "generator alone"]["R1"] for name in ("generative", "joint", "hybrid")
-    ]
+    alone = [by[name, "given candidates", "generator"]["R1"] for name in ("generative", "joint", "hybrid")]
     low, high = hybrid["over_interval"]
     shows = (
         f"In the gallery of {len(given):,} clips discriminative training reaches {contrast['R1']:.1f} R@1 and hybrid "

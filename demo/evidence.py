@@ -103,7 +103,7 @@ def _reliability(rows: list[dict]) -> str:
     side, edge = 260, 34
     most = max(row.get("count", 1) for row in rows)
     kinds = list(dict.fromkeys(", ".join(v for v in row.values() if isinstance(v, str)) for row in rows))
-    colours = ("var(--dr-signal)", "var(--dr-soft)", "var(--dr-ink)", "var(--dr-line)")
+    colours = ("var(--dr-signal)", "var(--dr-soft)", "var(--dr-ink)", "var(--dr-line)", "#b8622b", "#0a7352")
     parts = [
         f'<line x1="{edge}" y1="{side}" x2="{edge + side}" y2="0" stroke="var(--dr-line)"/>',
         f'<path d="M{edge} 0V{side}H{edge + side}" fill="none" stroke="var(--dr-line)"/>',
@@ -115,12 +115,14 @@ def _reliability(rows: list[dict]) -> str:
         told = "; ".join(f"{k} {_text(v)}" for k, v in row.items())
         parts.append(
             f'<circle cx="{edge + side * row["share"]:.1f}" cy="{side * (1 - row["right"]):.1f}" '
-            f'r="{3 + 7 * (row.get("count", 1) / most) ** 0.5:.1f}" fill="{colours[kind % 4]}" fill-opacity="0.75">'
-            f"<title>{escape(told)}</title></circle>"
+            f'r="{3 + 7 * (row.get("count", 1) / most) ** 0.5:.1f}" fill="{colours[kind % len(colours)]}" '
+            f'fill-opacity="0.75"><title>{escape(told)}</title></circle>'
         )
     for i, kind in enumerate(kinds):
         y = 20 + 20 * i
-        parts.append(f'<circle cx="{edge + side + 34}" cy="{y - 4}" r="5" fill="{colours[i % 4]}"/>')
+        parts.append(
+            f'<circle cx="{edge + side + 34}" cy="{y - 4}" r="5" fill="{colours[i % len(colours)]}"/>'
+        )
         parts.append(f'<text x="{edge + side + 46}" y="{y}">{escape(kind)}</text>')
     return _drawing(parts, WIDE, side + 30, "Claimed against true shares; on the diagonal they agree")
 
