@@ -286,7 +286,7 @@ class World(NamedTuple):
 def measured(world: World, fitted: dict[str, Fitted], look: str) -> dict[str, list]:
     """Everything on one look of the world."""
     test = world.natural
-    alpha, scale = test.model.generator_config("open-set").alpha, float(test.model.logit_scale)
+    alpha, scale = test.model.generator_config("open-set").alpha, float(test.model.logit_scale.detach())
     runs = {
         form: tuple(ask(test, form=form, absent=a, seeds=s) for a in (False, True))
         for form, s in (("open-set", SEEDS), ("published", 1))
