@@ -128,6 +128,6 @@ class Calibration:
         )
         if changed:
             raise StaleCalibration(
-                f"The calibration in {file.parent} was made for another {' and '.join(changed)}: run `{remedy}`."
+                f"The calibration in {file.parent.name} was made for another {' and '.join(changed)}: run `{remedy}`."
             )
         return calibration

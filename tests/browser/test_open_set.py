@@ -9,15 +9,11 @@ from test_app import CHROMIUM, browser, visit  # noqa: F401 (fixtures)
 from test_watch_page import address  # noqa: F401 (a fixture)
 
 from demo import search
-from diffusionret import DiffusionRet, Retriever
+from diffusionret import Retriever
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-    pytest.mark.skipif(
-        DiffusionRet.from_pretrained("storybook").forms[:1] != ("open-set",),
-        reason="The bundled model answers with the published generator.",
-    ),
 ]
 
 
