@@ -120,7 +120,7 @@ def trained() -> tuple[DiffusionRet, TextFeatures, VideoFeatures]:
         return published, model.encode_text(gallery.captions[:40]), gallery.features(torch.arange(40))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     direction=st.sampled_from(["t2v", "v2t"]),
     dtype=DTYPES,
