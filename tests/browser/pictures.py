@@ -43,7 +43,8 @@ def found(opener) -> None:
     """What a newcomer sees first: a finished search."""
     for page, name in views(opener, ""):
         page.wait_for_function(
-            "[...document.querySelectorAll('.dr-card img')].slice(0, 5).every((i) => i.complete)"
+            "[...document.querySelectorAll('.dr-card img')].every("
+            "(i) => i.complete || i.getBoundingClientRect().top > innerHeight)"  # those further down load later
         )
         page.wait_for_timeout(500)
         page.screenshot(path=PICTURES / f"search-{name}.png")
