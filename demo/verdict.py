@@ -334,7 +334,7 @@ def _stability(report: Report) -> str:
     return (
         '<div class="dr-figure"><h4>Stability of the re-ranking</h4><p class="dr-note is-ink">'
         f"{stability.agreement:.0%} of {stability.seeds} noises end with the same winner, whose x₀ is "
-        f"{stability.gap:.3f} ahead; the leader last changed at {stability.settled:.0%} of the steps.{empty} "
+        f"{max(stability.gap, 0):.3f} ahead; the leader last changed at {stability.settled:.0%} of the steps.{empty} "
         "Stable is not the same as right.</p></div>"
     )
 
