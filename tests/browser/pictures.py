@@ -12,6 +12,7 @@ from measure_watch import opened
 from PIL import Image
 from test_app import PLAYER
 
+from demo.search import EXAMPLES
 from diffusionret import Retriever
 
 PICTURES = Path(__file__).resolve().parents[2] / "assets" / "pictures"
@@ -22,8 +23,8 @@ EDGE = 22  # pixels of the page around the player
 HOLD = 16  # frames, for the end to be read
 UNUSUAL = "a green cat plays chess on the beach"
 BATCH = (
-    "a red boat at sea at night", "a yellow balloon rises in the rain", "a purple frog jumps over a white robot",
-    "two politicians debate taxes", "qwzx fjrp vlkt", "ein rotes Auto", "a big orange dog in the snow", "?!",
+    *EXAMPLES["storybook"][:4], "a red boat at sea at night", "two politicians debate taxes", "qwzx fjrp vlkt",
+    "ein rotes Auto", "?!",
 )  # fmt: skip
 
 
