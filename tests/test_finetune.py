@@ -24,7 +24,6 @@ from diffusionret.finetune import ALPHAS, Finetune, average_gradients
 from diffusionret.frames import FrameCache, Steps, TrainingPairs, held_out
 
 accelerate = pytest.importorskip("accelerate")
-REAL = Path("/work/shared/realdata")
 JOB = FinetuneConfig(
     name="tiny-1", data="csv", stage=1, init="", command="", hours=0, reaches="", words=16, frames=4, batch=8,
     lr=1e-3, clip_lr=1e-4, evaluate_every=0.5, patience=9,
@@ -290,18 +289,17 @@ def test_a_dry_run_of_each_preset(data: str, tmp_path: Path, capsys: pytest.Capt
     assert {"before", "after", "generator_only"} <= set(report["published"]["t2v"])
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="needs the folder of real clips")
-def test_all_stages_on_real_videos(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    clips = sorted((REAL / "clips").iterdir())
-    sentences = json.loads((REAL / "annotations/msrvtt/MSRVTT_data.valtest_derived.json").read_text())[
+def test_all_stages_on_real_videos(realdata: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    clips = sorted((realdata / "clips").iterdir())
+    sentences = json.loads((realdata / "annotations/msrvtt/MSRVTT_data.valtest_derived.json").read_text())[
         "sentences"
     ]
     rows = [
         f'{clip.name},"{sentences[20 * i + k]["caption"]}"' for i, clip in enumerate(clips) for k in range(2)
     ]
-    for split, part in (("train", rows), ("test", rows)):
-        (tmp_path / f"{split}.csv").write_text("\n".join(["video,caption", *part]) + "\n")
-    report = all_stages("csv", tmp_path, REAL / "clips", tmp_path, "test", capsys)
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.csv").write_text("\n".join(["video,caption", *rows]) + "\n")
+    report = all_stages("csv", tmp_path, realdata / "clips", tmp_path, "test", capsys)
     assert report["videos"] == 10 and report["queries"] == 20 and report["missing"] == []
 
 
