@@ -36,8 +36,6 @@ published checkpoint. All figures are in percent unless said otherwise, brackets
 all of them, good and bad, are printed by the commands beside them.
 """
 
-SCHEDULE = "Stage 1 took its first 400 steps on a decay meant for 1,200 steps, and the others on that of 700."
-
 TARGETS = (
     ("text to video, full captions, R@1", 90.0, lambda r: r["t2v"]["before"]["R1"]),
     ("text to video, full captions, R@10", 99.5, lambda r: r["t2v"]["before"]["R10"]),
@@ -227,7 +225,7 @@ def main() -> None:
     if proof.is_file():
         found = json.loads(proof.read_text(encoding="utf-8"))
         parts.append("\n## The open-set generator\n" + open_set(found))
-    parts.append(f"\n## Training\nOn {record['machine']}. {SCHEDULE}\n\n" + training(record["stages"]))
+    parts.append(f"\n## Training\nOn {record['machine']}.\n\n" + training(record["stages"]))
     CARD.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
     readme = README.read_text(encoding="utf-8")
     head, rest = readme.split(START)

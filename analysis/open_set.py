@@ -19,7 +19,7 @@ from torch import Tensor
 
 from diffusionret import DiffusionRet
 from diffusionret.checkpoint import load_model
-from diffusionret.evaluate import FEW, common_noise, generator_scores
+from diffusionret.evaluate import common_noise, generator_scores
 from diffusionret.gallery import fingerprint
 from diffusionret.metrics import bootstrap_interval, paired_bootstrap, ranks, reliability
 from diffusionret.model import DIRECTIONS, READOUT, Trajectory
@@ -82,17 +82,16 @@ def ask(
         text, video = test.text, type(video)(*(part[:queries] for part in video))
     chosen = torch.where(fits, scores - 1e3, scores) if absent else scores
     candidates = chosen.topk(min(CANDIDATES, scores.shape[1]), dim=1).indices
-    levels = test.model.generator_config(form).steps
+    config = test.model.generator_config(form)
     noise = torch.stack([common_noise(candidates.shape[1], s, len(scores)) for s in range(seeds)])
-    steps = steps or (levels if form == "published" else min(FEW, levels))
     walk = test.model.generate(
         text,
         video,
         candidates,
         direction,
-        steps,
+        steps or config.usual_steps,
         noise=noise.to(scores.device),
-        respace_from=levels,
+        respace_from=config.steps,
         form=form,
     )
     return Asked(scores, walk, scores.gather(1, candidates), fits.gather(1, candidates).double())

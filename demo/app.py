@@ -18,6 +18,7 @@ if __package__ in (None, ""):  # executed as a file: the package is found from t
 import gradio as gr
 
 from diffusionret import Retriever
+from diffusionret.config import GeneratorConfig
 
 from . import batch, evidence, gallery, search, theme, verdict, watch, watch_look
 from . import map as worldmap
@@ -40,7 +41,7 @@ element.addEventListener("click", (event) => {
 """
 PLAYER = "window.DiffusionRet.mountPlayer(element, props, watch, trigger, server);"
 TABS = ("search", "watch", "gallery", "evidence")
-CANDIDATES, STEPS, K, MOST_K = 32, 50, 10, 50
+CANDIDATES, K, MOST_K = 32, 10, 50
 MOST_BYTES = 2_000_000  # of a file of queries
 
 
@@ -51,7 +52,8 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
     """
     clips, model = retriever.gallery, retriever.model
     forms = model.forms if retriever.generates else ()
-    trained = model.generator_config().steps if forms else STEPS
+    denoising = model.generator_config() if forms else GeneratorConfig()
+    trained, usual = denoising.steps, denoising.usual_steps
     queries = search.examples(model.config.dataset)
 
     def answer(text: str, k: int, candidates: int, steps: int, seed: int, form: str | None = None) -> tuple:
@@ -70,7 +72,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         text = asked.get("q") or queries[0]
         k = min(_number(asked.get("k"), K, 1, MOST_K), max(len(clips), 1))
         candidates = _number(asked.get("candidates"), min(CANDIDATES, len(clips)), 1, watch.MOST_CANDIDATES)
-        steps = _number(asked.get("steps"), min(STEPS, trained), 1, trained)
+        steps = _number(asked.get("steps"), usual, 1, trained)
         seed = _number(asked.get("seed"), 0, 0, 2**31 - 1)
         tab = asked.get("tab") if asked.get("tab") in TABS else TABS[0]
         form = asked.get("generator") if asked.get("generator") in forms else next(iter(forms), None)
@@ -117,7 +119,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         return "", search.similar_page(called, hits), gr.skip()
 
     def endpoint(
-        query: str, k: int = K, candidates: int = CANDIDATES, steps: int = STEPS, seed: int = 0
+        query: str, k: int = K, candidates: int = CANDIDATES, steps: int = usual, seed: int = 0
     ) -> dict:
         """The best videos for a sentence: {"hits": [...], "ood": ..., "timings": ...}.
 
@@ -144,7 +146,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
                     js_on_load=SELECT + verdict.SCRIPT, apply_default_css=False, elem_id="found",
                     server_functions=[verdict.server(retriever)],
                 )  # fmt: skip
-                settings = _settings(retriever, trained)
+                settings = _settings(retriever, trained, usual)
             with gr.Tab("Watch", id="watch"):
                 player = gr.HTML(
                     html_template=watch.TEMPLATE, js_on_load=PLAYER, apply_default_css=False, elem_id="player",
@@ -191,7 +193,7 @@ def _header(retriever: Retriever) -> str:
     )
 
 
-def _settings(retriever: Retriever, trained: int) -> list:
+def _settings(retriever: Retriever, trained: int, usual: int) -> list:
     most = max(len(retriever.gallery), 2)  # a slider needs two places; the library clamps to the gallery
     with gr.Accordion("Settings of the search", open=False, elem_id="settings"), gr.Row():
         k = gr.Slider(
@@ -202,7 +204,7 @@ def _settings(retriever: Retriever, trained: int) -> list:
             info="How many of the most similar clips the generator weighs against each other.",
         )  # fmt: skip
         steps = gr.Slider(
-            1, max(trained, 2), min(STEPS, trained), step=1, label="Steps",
+            1, max(trained, 2), usual, step=1, label="Steps",
             info="Steps of denoising from pure noise to the distribution.",
         )  # fmt: skip
         seed = gr.Number(

@@ -52,7 +52,7 @@ def _search_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--candidates", type=int, default=32, help="videos the generator weighs (default: 32)"
     )
-    parser.add_argument("--steps", type=int, default=50, help="steps of denoising (default: 50)")
+    parser.add_argument("--steps", type=int, help="steps of denoising (default: as the generator needs)")
     parser.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
     parser.add_argument("--seeds", type=int, help="average over so many seeds (default: the generator's own)")
     parser.add_argument("--json", action="store_true", help="JSON on standard output, and nothing else there")

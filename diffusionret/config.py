@@ -43,7 +43,8 @@ class GeneratorConfig:
     schedule: "cosine" or "linear"; steps: number of diffusion steps in training, respaced at inference.
     candidates: how many candidates a training query had (the published code: 1 positive + 127 negatives).
     attention_temperature: divides the logits of the attention over frames.
-    alpha: weight of what generation adds to the similarity. seeds: how many noises an answer takes.
+    alpha: weight of what generation adds to the similarity. seeds, sampling_steps: how many noises an answer takes,
+    and in how many steps each is denoised.
     """
 
     form: str = "published"
@@ -53,13 +54,20 @@ class GeneratorConfig:
     attention_temperature: float = 1.0
     alpha: float = 1.0
     seeds: int = 1
+    sampling_steps: int = 50
+
+    @property
+    def usual_steps(self) -> int:
+        """`sampling_steps`, or as many as there are."""
+        return min(self.sampling_steps, self.steps)
 
 
 @dataclass(frozen=True)
 class OpenSetConfig(GeneratorConfig):
     """The open-set denoiser (analog bits, all -1 = no candidate matches), sizes included.
 
-    Its training knows all noise levels, so `schedule` and `steps` only say where the levels of sampling lie.
+    Its training knows all noise levels, so `schedule` and `steps` only say where the levels of sampling lie; more than
+    some `sampling_steps` change nothing (analysis/open_set.py).
     width, layers: of what is computed once a query; state_width, state_layers: of what every step runs.
     alpha: as validation chose it, 10 where the probability alone ranks best and similarity only decides ties.
     """
@@ -68,6 +76,7 @@ class OpenSetConfig(GeneratorConfig):
     candidates: int = 32
     attention_temperature: float = 0.1
     seeds: int = 16
+    sampling_steps: int = 20
     width: int = 128
     layers: int = 2
     state_width: int = 64

@@ -25,7 +25,6 @@ from .model import DiffusionRet
 from .ood import GENERATOR_SCORES, Reference, Scores, combine, words_of
 
 ALPHA = 0.05  # false alarms that are accepted among ordinary queries, for each of the two answers
-OPENSET_STEPS = 20
 FAMILIAR, MATCH = "familiar.safetensors", "match.safetensors"
 # The scores of a detector for which no other was chosen on validation data.
 PLAIN = {"familiar": {"knn": 1.0}, "match": {"similarity": 1.0}}
@@ -309,13 +308,9 @@ def in_batch(reports: Sequence[Report], alpha: float) -> list[Report]:
 
 
 def make_protocol(model: DiffusionRet, gallery: Gallery) -> Protocol:
-    """The protocol's defaults, clamped to the gallery and to the generator's training; few steps of the open-set
-    generator, of which one costs more."""
+    """The protocol's defaults, clamped to the gallery, and as many steps as the generator takes for an answer."""
     usual = Protocol()
-    steps = usual.steps
-    if model.forms:
-        wanted = OPENSET_STEPS if model.forms[0] == "open-set" else usual.steps
-        steps = min(wanted, model.generator_config().steps)
+    steps = model.generator_config().usual_steps if model.forms else usual.steps
     return Protocol(min(usual.candidates, max(len(gallery), 1)), steps)
 
 

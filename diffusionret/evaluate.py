@@ -33,7 +33,6 @@ from .metrics import (
 from .model import DIRECTIONS, DiffusionRet, Trajectory
 
 BANK = 5000  # captions of QB-Norm's bank, at most
-FEW = 10  # steps of the open-set generator: more change nothing (analysis/open_set.py)
 OMIT = 0.35  # natural captions leave out each circumstance with this probability
 
 
@@ -63,11 +62,10 @@ def generate(
 ) -> Trajectory:
     """The trajectory of every query over its `candidates` best by `scores` [query gallery].
 
-    form: of the generator, None for the one that answers. It takes as many seeds as its config says, and steps as
-    in training, the open-set one FEW.
+    form: of the generator, None for the one that answers. It takes as many seeds and steps as its config says.
     """
     config = model.generator_config(form)
-    steps = steps or (min(FEW, config.steps) if config.form == "open-set" else config.steps)
+    steps = steps or config.usual_steps
     chosen = scores.topk(min(candidates, scores.shape[1]), dim=1).indices
     noises = [common_noise(chosen.shape[1], seed + s, len(chosen)) for s in range(config.seeds)]
     noise = torch.stack(noises) if config.seeds > 1 else noises[0]

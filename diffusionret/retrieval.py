@@ -31,8 +31,6 @@ KEPT = 1_000
 BLOCK = 256
 # Queries that search_many encodes and denoises together.
 BATCH = 32
-# Of denoising, unless a search says otherwise.
-STEPS = 50
 
 
 class Retriever:
@@ -87,7 +85,7 @@ class Retriever:
         text: str,
         k: int = 10,
         candidates: int = 32,
-        steps: int = STEPS,
+        steps: int | None = None,
         seed: int = 0,
         seeds: int | None = None,
         form: str | None = None,
@@ -96,9 +94,9 @@ class Retriever:
 
         candidates: how many of the most similar videos the generator weighs, clamped to the gallery. steps:
         of denoising, at most those of the generator's training. seed, seeds: the noise; the same for every
-        query, with several seeds (seed, seed + 1, ...) boost and probability are means over them; None: as many as
-        the generator's config says (1 published, 16 open-set). form: of the generator, "published" or "open-set"; None
-        for the one that the model answers with.
+        query, with several seeds (seed, seed + 1, ...) boost and probability are means over them. None: as many as
+        the generator's config says (published 50 steps of 1 seed, open-set 20 of 16). form: of the generator,
+        "published" or "open-set"; None for the one that the model answers with.
         Raises ValueError with one sentence for an empty text or gallery and for settings out of range.
         """
         return self.search_many([text], k, candidates, steps, seed, seeds, form)[0]
@@ -108,7 +106,7 @@ class Retriever:
         texts: Sequence[str],
         k: int = 10,
         candidates: int = 32,
-        steps: int = STEPS,
+        steps: int | None = None,
         seed: int = 0,
         seeds: int | None = None,
         form: str | None = None,
@@ -128,7 +126,7 @@ class Retriever:
         self,
         texts: Sequence[str],
         candidates: Int[Tensor, "text candidate"],
-        steps: int = STEPS,
+        steps: int | None = None,
         seed: int = 0,
         seeds: int = 1,
         schedule: str | None = None,
@@ -355,13 +353,19 @@ class Retriever:
         if self._video is not None and "published" in self.model.forms:
             assert self.model.generator is not None
             config = self.model.generator_config("published")
-            plan = self.model.schedule(min(STEPS, config.steps), config.schedule, config.steps)
+            plan = self.model.schedule(config.usual_steps, config.schedule, config.steps)
             prepare_frames(self.model.generator["t2v"], self._video.frames, plan)
 
     # --- the parts of a search --------------------------------------------------------------------------
 
     def _settings(
-        self, k: int, candidates: int, steps: int, seed: int, seeds: int | None, form: str | None = None
+        self,
+        k: int,
+        candidates: int,
+        steps: int | None,
+        seed: int,
+        seeds: int | None,
+        form: str | None = None,
     ) -> Settings:
         size = len(self.gallery)
         if not size:
@@ -370,6 +374,8 @@ class Retriever:
         config = self.model.generator_config(form) if self.generates or form else None
         if seeds is None:
             seeds = config.seeds if config else 1
+        if steps is None:
+            steps = config.usual_steps if config else 1
         return Settings(
             k=min(_whole("k", k, 1), size),
             candidates=min(_whole("candidates", candidates, 1), size),

@@ -11,7 +11,7 @@ import random
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,7 @@ from .openset import candidate_sets, denoising_loss, make_pairs
 from .similarity import cls_similarity, mean_frame, wti_pairs
 
 READ_IN = 4  # parts of a batch of texts
+ABSENT = -1e4  # the logit of what is not there
 
 
 def shift(frames: Tensor, rng: random.Random, most: int = 3) -> Tensor:
@@ -114,19 +115,21 @@ class Stage(ABC):
 
 
 class FrameHeads(nn.Module):
-    """Linear readings of a frame's embedding: its traits; of every subject the colour and the stance."""
+    """Linear readings of a frame's embedding: its traits; of every subject colour and stance; which of two acts."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.traits = nn.ModuleDict({name: nn.Linear(dim, len(lessons.GROUPS[name])) for name in TRAITS})
         self.colour = nn.Linear(dim, len(world.SUBJECTS) * len(world.COLOURS))
         self.stance = nn.Linear(dim, len(world.SUBJECTS) * len(NUMBERS))
+        self.acts = nn.Linear(dim, len(world.SUBJECTS))
 
     def losses(self, embedding: Float[Tensor, "frame dim"], labels: FrameLabels) -> dict[str, Tensor]:
-        """By trait the divergence from the true shares; colour and stance of the subjects that are there."""
+        """By trait the divergence from the true shares; colour and stance of the subjects that are there; which of
+        the two that are there acts."""
         device, things = embedding.device, len(world.SUBJECTS)
         traits, *rest = labels
-        present, colour, stance = (torch.from_numpy(part).to(device) for part in rest)
+        present, colour, stance, acts = (torch.from_numpy(part).to(device) for part in rest)
         parts = {
             name: choice_loss(head(embedding), torch.from_numpy(traits[name]).to(device))
             for name, head in self.traits.items()
@@ -137,6 +140,7 @@ class FrameHeads(nn.Module):
         parts["stance of"] = mse_loss(
             self.stance(embedding).unflatten(1, (things, -1))[present], stance[present]
         )
+        parts["acts"] = choice_loss(self.acts(embedding).masked_fill(~present, ABSENT), acts.float())
         return parts
 
 
@@ -148,7 +152,8 @@ class Sight(Stage):
     batch as varied as can be.
     """
 
-    WEIGHTS: Mapping[str, float] = {"subject": 3.0}  # the hardest of the traits by far
+    # What is hardest to see by far.
+    WEIGHTS: Mapping[str, float] = {"subject": 3.0, "acts": 3.0, "stance of": 2.0}
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -195,8 +200,9 @@ class Discrimination(Stage):
 
     A batch has three kinds of texts. The captions of its clips, contrasted with each other as in the paper, but
     without those pairs that happen to be true. Beside each caption a wrong one that differs in one fact: the
-    clip must prefer the right one. And phrases of one fact each, over which the clips must spread as they truly
-    do. The end token, all that the published generator sees of a text, learns the same with less weight.
+    clip must prefer the right one. And phrases of one fact each, who acts in a relation and who is acted upon among
+    them, over which the clips must spread as they truly do. The end token, all that the published generator sees of
+    a text, learns the same with less weight.
     """
 
     def trained(self) -> list[nn.Module]:
@@ -216,12 +222,16 @@ class Discrimination(Stage):
         config, model = self.config, self.model
         batch = self.batch(step)
         count = len(batch.indices)
-        text = self.read(batch.texts + batch.wrong + lessons.phrases(self.rng(step)))
+        rng = self.rng(step)
+        relation = rng.choice(world.RELATIONS)
+        asked = lessons.phrases(rng) + lessons.role_phrases(relation, rng)
+        text = self.read(batch.texts + batch.wrong + asked)
         others = TextFeatures(*(torch.cat([part[:count], part[2 * count :]]) for part in text))
         wrong = TextFeatures(*(part[count : 2 * count] for part in text))
         video = self._watch(batch.indices)
         fits = torch.from_numpy(batch.fits).to(self.device)
-        truth = {k: torch.from_numpy(v).to(self.device) for k, v in lessons.truth(batch.scenes).items()}
+        held = (*lessons.truth(batch.scenes).values(), *lessons.role_truth(relation, batch.scenes))
+        truth = [torch.from_numpy(share).to(self.device) for share in held]
         total = torch.zeros((), device=self.device)
         readings = (
             (1.0, model.similarity, self._pairs),
@@ -236,17 +246,19 @@ class Discrimination(Stage):
             right = logits[:count]
             versus = torch.stack([right.diagonal(), model.logit_scale * of_pairs(wrong, video)], dim=1)
             told_apart = cross_entropy(versus, torch.zeros(count, dtype=torch.long, device=self.device))
-            said = logits[count:].T.split([share.shape[1] for share in truth.values()], dim=1)
-            choices = [choice_loss(x, share) for x, share in zip(said, truth.values(), strict=True)]
+            said = logits[count:].T.split([share.shape[1] for share in truth], dim=1)
+            choices = [choice_loss(x, share) for x, share in zip(said, truth, strict=True)]
             spread = torch.stack(choices).sum()
             total = total + weight * (
                 contrastive_loss(right, fits) + told_apart + config.phrase_weight * spread
             )
         return total
 
-    def _pairs(self, text: TextFeatures, video: VideoFeatures) -> Float[Tensor, " pair"]:
-        """The similarity of text i and video i."""
-        model = self.model
+    def _pairs(
+        self, text: TextFeatures, video: VideoFeatures, model: DiffusionRet | None = None
+    ) -> Float[Tensor, " pair"]:
+        """The similarity of text i and video i, by the model in training or by another."""
+        model = self.model if model is None else model
         assert model.text_weights is not None and model.video_weights is not None
         text_weights = model.text_weights.weigh(text.tokens, text.mask)
         return wti_pairs(text, video, text_weights, model.video_weights.weigh(video.frames, video.mask))
@@ -257,14 +269,30 @@ class Discrimination(Stage):
 
     @torch.no_grad()
     def validate(self, model: DiffusionRet, heads: nn.Module) -> dict[str, float]:
-        """R@1 of full captions, by end token and by tokens, and of natural captions, which leave things out."""
+        """R@1 of full captions, by end token and by tokens, and of natural captions, which leave things out; percent of
+        the clips that fit their caption better than the same with the roles or the direction turned round."""
         text, natural, video = self.validation_features(model)
         record = dict(
             cls_R1=retrieval_metrics(cls_similarity(text, video)).R1,
             full_R1=retrieval_metrics(model.similarity(text, video)).R1,
             natural_R1=retrieval_metrics(model.similarity(natural, video)).R1,
+            roles=self._told_apart(model, video, world.swapped),
+            direction=self._told_apart(model, video, world.opposite),
         )
-        return {"score": record["natural_R1"]} | record
+        return {"score": record["natural_R1"] + record["roles"] + record["direction"]} | record
+
+    def _told_apart(
+        self, model: DiffusionRet, video: VideoFeatures, twin_of: Callable[[world.Scene], world.Scene | None]
+    ) -> float:
+        """Percent of validation clips that fit their caption better than one of what they are not."""
+        pairs = [(i, s, t) for i, s in enumerate(world.split("validation")) if (t := twin_of(s)) is not None]
+        shown = torch.tensor([i for i, _, _ in pairs], device=self.device)
+        clips_shown = VideoFeatures(*(part[shown] for part in video))
+        rng, fit = random.Random("validation twins"), []
+        for scenes in ([s for _, s, _ in pairs], [t for _, _, t in pairs]):
+            text = model.encode_text([captions.write(scene, rng).text for scene in scenes])
+            fit.append(self._pairs(text, clips_shown, model))
+        return 100 * (fit[0] > fit[1]).float().mean().item()
 
     def validation_features(self, model: DiffusionRet) -> tuple[TextFeatures, TextFeatures, VideoFeatures]:
         """Of full captions, of natural ones, and of the clips."""
@@ -339,15 +367,18 @@ class OpenSet(Generation):
     """Stage 3: the open-set generator of both directions on frozen features.
 
     Its samples can only mean what they say if training asks as a search does: the candidates are the most similar
-    of a large pool of clips, relatives among them; captions leave things out, so that several may fit; of ABSENT
-    of the queries nothing that fits is in the pool; how much of the pool is there, and how many candidates are
-    drawn, varies. A pool serves many steps, and one look at a set of candidates several draws of the noise.
+    of a large pool of clips, one a family, since relatives would make the near misses more frequent than a gallery
+    has them and every answer too modest; captions leave things out, so that several may fit; of ABSENT of the queries
+    nothing that fits is in the pool; how much of the pool is there, and how many candidates are drawn, varies. A pool
+    serves many steps, and one look at a set of candidates several draws of the noise.
     """
 
     POOL, TURNS = 1024, 2  # clips, and how often each of them is asked for before others come
     ABSENT = 0.3  # share of queries whose matches are taken out
     SIZES = (16, 24, 32, 32, 32, 48)  # numbers of candidates, one a step
     DRAWS = 4  # of the noise for every set
+    ASKED = DIRECTIONS
+    objective = staticmethod(denoising_loss)
     ALPHAS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # the last ranks by probability, similarity decides ties
 
     def trained(self) -> list[nn.Module]:
@@ -355,14 +386,14 @@ class OpenSet(Generation):
         return [self.model.openset]
 
     def loss(self, step: int) -> Tensor:
-        size = min(self.POOL, len(self.data))
+        size = min(self.POOL, len(self.data.families))
         turn, part = divmod(step, max(1, size // self.config.batch))  # a turn asks all of a pool once
         pool = self.pool(turn // self.TURNS, size)
         shuffled = torch.randperm(size, generator=_generator(f"order {self.config.seed} {turn}"))
         queries = shuffled[part * self.config.batch :][: self.config.batch].to(self.device)
         count = min(self.rng(step).choice(self.SIZES), size)
         generator = _generator(f"sets {self.config.seed} {step}")
-        losses = [self._loss(pool, direction, queries, count, generator) for direction in DIRECTIONS]
+        losses = [self._loss(pool, direction, queries, count, generator) for direction in self.ASKED]
         return torch.stack(losses).mean()
 
     def _loss(
@@ -386,7 +417,7 @@ class OpenSet(Generation):
         u = (strata + torch.rand(self.DRAWS, len(queries), generator=generator)) / self.DRAWS
         noise = torch.randn(self.DRAWS, *candidates.shape, generator=generator)
         match = fits.gather(1, candidates)
-        return denoising_loss(self.model.openset, context, match, u.to(self.device), noise.to(self.device))
+        return self.objective(self.model.openset, context, match, u.to(self.device), noise.to(self.device))
 
     def _there(self, queries: Tensor, size: int, generator: torch.Generator) -> Tensor:
         """Which part of the pool a query may find, bool [query gallery]: galleries are of any size."""
@@ -397,13 +428,18 @@ class OpenSet(Generation):
         """Pool number `number`, the same whenever it is asked for."""
         if self._kept is None or self._kept[0] != number:
             rng = random.Random(f"pool {self.config.seed} {number}")
-            chosen = rng.sample(range(len(self.data)), size)
+            chosen = self.members(rng, size)
             scenes = [self.data.scenes[i] for i in chosen]
             written = [captions.write(scene, rng, rng.uniform(0, self.config.omit)) for scene in scenes]
             ids = torch.tensor(chosen, device=self.device)
             video = VideoFeatures(*(part[ids] for part in self.video))
             self._kept = number, self._pool(self.model, written, scenes, video)
         return self._kept[1]
+
+    def members(self, rng: random.Random, size: int) -> list[int]:
+        """The clips of a pool."""
+        families = rng.sample(range(len(self.data.families)), size)
+        return [clips.FAMILY * family + rng.randrange(clips.FAMILY) for family in families]
 
     _kept: tuple[int, Pool] | None = None
 

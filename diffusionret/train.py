@@ -201,7 +201,6 @@ def run(args: argparse.Namespace) -> None:
     config = replace(config, **changes)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
     model = start_model(config, args.runs, config.seed).to(device)
-    model.towers.visual.to(memory_format=torch.channels_last)  # three times as fast on a CPU
     own = "" if config.seed == PRESETS[args.preset].seed else f"-seed{config.seed}"
     trainer = Trainer(
         config, model, args.runs / f"{config.name}{own}", args.cache, args.families, args.compile

@@ -70,6 +70,26 @@ def test_chunks_change_neither_loss_nor_gradients(tmp_path: Path) -> None:
         assert torch.allclose(value, pieces[name], atol=1e-6), name
 
 
+def under_torchrun(folder: Path, *command: str) -> subprocess.CompletedProcess:
+    """A program or module in two processes."""
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])]),
+        "OMP_NUM_THREADS": "1",
+    }
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+        *command,
+    ]
+    done = subprocess.run(launch, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
 def test_two_processes_give_the_gradients_of_one(tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
     loss, whole = gradients(job(tmp_path / "c", tmp_path / "a"))
@@ -81,15 +101,7 @@ def test_two_processes_give_the_gradients_of_one(tmp_path: Path) -> None:
         "torch.save([loss, found], folder / f'{job.accelerator.process_index}.pt')\n"
     )
     (tmp_path / "two.py").write_text(program)
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])]),
-        "OMP_NUM_THREADS": "1",
-    }
-    command = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "two.py", str(tmp_path), "3"]
-    done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    under_torchrun(tmp_path, "two.py", str(tmp_path), "3")
     for process in range(2):
         again, found = torch.load(tmp_path / f"{process}.pt")
         assert again == pytest.approx(loss, abs=1e-6) and found.keys() == whole.keys()
@@ -301,6 +313,48 @@ def test_all_stages_on_real_videos(realdata: Path, tmp_path: Path, capsys: pytes
         (tmp_path / f"{split}.csv").write_text("\n".join(["video,caption", *rows]) + "\n")
     report = all_stages("csv", tmp_path, realdata / "clips", tmp_path, "test", capsys)
     assert report["videos"] == 10 and report["queries"] == 20 and report["missing"] == []
+
+
+def test_the_command_in_two_processes_trains_as_in_one(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "videos").mkdir()
+    for i in range(12):
+        write_clip(tmp_path / "videos" / f"{i}.mp4", count=10 + 3 * i)
+    rows = [f"{i}.mp4,sentence {k} of clip {i}" for i in range(12) for k in range(2)]
+    (tmp_path / "train.csv").write_text("\n".join(["video,caption", *rows]) + "\n")
+    start = start_folder(tmp_path / "start")
+    command = [
+        "train",
+        "--preset",
+        "csv-1",
+        "--annotations",
+        str(tmp_path),
+        "--videos",
+        str(tmp_path / "videos"),
+    ]
+    command += [
+        "--frame-cache",
+        str(tmp_path / "frames"),
+        "--device",
+        "cpu",
+        "--workers",
+        "0",
+        "--batch",
+        "8",
+    ]
+    command += ["--init", str(start), "--steps", "4", "--runs"]
+    assert main([*command, str(tmp_path / "one")]) == 0
+    capsys.readouterr()
+    said = under_torchrun(tmp_path, "-m", "diffusionret", *command, str(tmp_path / "two"))
+    assert len(said.stdout.splitlines()) == 2  # the first process speaks for both
+    one, two = (
+        [json.loads(line) for line in (tmp_path / runs / "csv-1" / "records.jsonl").read_text().splitlines()]
+        for runs in ("one", "two")
+    )
+    assert [r["step"] for r in one] == [r["step"] for r in two] == [4, 4]
+    assert one[0]["loss"] == pytest.approx(two[0]["loss"], abs=1e-5)  # the mean over the steps of training
+    clock = ("minutes", "seconds_a_step", "minutes_left")
+    for name in one[1].keys() - set(clock):
+        assert one[1][name] == pytest.approx(two[1][name], abs=1e-4), name
 
 
 def test_presets_say_what_they_do() -> None:

@@ -16,7 +16,7 @@ from demo import batch, verdict
 from demo import map as worldmap
 from diffusionret import Gallery, Retriever, calibrate
 from diffusionret.config import OpenSetConfig
-from diffusionret.detector import NO_WORDS, OPENSET_STEPS, Detector
+from diffusionret.detector import NO_WORDS, Detector
 from diffusionret.inspection import as_text
 
 NASTY = "<img src=x onerror=alert(1)> \" ' &"
@@ -109,7 +109,9 @@ def test_the_generator_that_answers_gives_the_scores(tmp_path):
     alone = make(tmp_path, replace(both, generator=None))
     assert Detector.open(alone.model, alone.gallery).protocol.steps == SMALL.steps
     finer = make(tmp_path, replace(both, openset=replace(SMALL, steps=50)))
-    assert Detector.open(finer.model, finer.gallery).protocol.steps == OPENSET_STEPS
+    assert (
+        Detector.open(finer.model, finer.gallery).protocol.steps == finer.model.config.openset.sampling_steps
+    )
 
 
 # --- batch ------------------------------------------------------------------------------------------------------

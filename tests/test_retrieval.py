@@ -152,6 +152,15 @@ def test_steps_respace_the_schedule_of_the_checkpoint(model, retriever):
     assert torch.equal(trajectory.alpha_bar.flip(0), expected.alpha_bar)
 
 
+def test_a_search_takes_the_steps_that_its_generator_needs(model, gallery):
+    config = model.config.generator
+    assert Retriever(model, gallery).search("a red boat").settings.steps == config.steps == 10
+    few = tiny_model(config=replace(CONFIG, generator=replace(config, sampling_steps=4)))
+    found = Retriever(few, gallery).search("a red boat")
+    assert found.settings.steps == len(found.trajectory.timesteps) == 4
+    assert Retriever(few, gallery).search("a red boat", steps=10).settings.steps == 10
+
+
 def test_k_and_candidates_are_clamped_to_the_gallery(retriever):
     result = retriever.search("a red boat", k=1000, candidates=1000, steps=10)
     assert len(result.hits) == result.settings.k == result.settings.candidates == 40

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import captions, world
-from .world import Scene
+from .world import Actor, Scene
 
 _DEEDS = tuple(
     (relation, direction)
@@ -67,6 +67,36 @@ def truth(scenes: Sequence[Scene]) -> dict[str, np.ndarray]:
             for value in values:
                 shares[name][i, GROUPS[name].index(value)] += 1 / len(values)
     return shares
+
+
+def role_phrases(relation: str, rng: random.Random) -> list[str]:
+    """Every subject as the one that acts in a relation, then every subject as the one that is acted upon."""
+    phrases = []
+    for part in ("actor", "other"):
+        for subject in world.SUBJECTS:
+            noun = captions.with_article(captions.say("subject", subject, rng)[0])
+            actor, other = (noun, "something") if part == "actor" else ("something", noun)
+            finite, gerund, participle = captions.say("relation", relation, rng)
+            ways = (
+                [actor, finite, other], [actor, "is", gerund, other], [actor, gerund, other],
+                [other, "is", participle, "by", actor], [other, participle, "by", actor],
+            )  # fmt: skip
+            phrases.append(" ".join(rng.choice(ways)))
+    return phrases
+
+
+def role_truth(relation: str, scenes: Sequence[Scene]) -> tuple[np.ndarray, np.ndarray]:
+    """Which of `role_phrases` hold: float32 [scene subject], of the one that acts and of the other; all 0 in a row
+    where the relation is another."""
+
+    def held(actors: Sequence[Actor | None]) -> np.ndarray:
+        rows = np.zeros((len(scenes), len(world.SUBJECTS)), np.float32)
+        for i, (scene, actor) in enumerate(zip(scenes, actors, strict=True)):
+            if actor is not None and scene.relation == relation:
+                rows[i, world.SUBJECTS.index(actor.subject)] = 1
+        return rows
+
+    return held([scene.actor for scene in scenes]), held([scene.other for scene in scenes])
 
 
 def wrong(told: dict[str, str], rng: random.Random) -> dict[str, str]:

@@ -21,6 +21,7 @@ def mix(a: Colour, b: Colour, share: float) -> Colour:
 
 INK = rgb("23263f")
 WHITE = rgb("ffffff")
+ALARM = rgb("ffe470")
 CREAM = rgb("fff8e7")
 PAPER = rgb("f7f0de")
 SNOW = rgb("f1f5fb")

@@ -1,0 +1,306 @@
+"""Why the open-set generator is built and trained as it is: one thing changed at a time.
+
+`python -m analysis.open_set_design`
+
+Every variant is trained from new weights on the frozen features of the bundled model, for fewer steps than the bundled
+generator and towards text queries only, and asked the same natural captions of validation, a share of them without
+what fits. Each has several training seeds; differences to the base are paired over queries and seeds, for training
+seeds alone move the figures as much as some of the changes do.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from diffusionret import DiffusionRet
+from diffusionret.checkpoint import load_model
+from diffusionret.config import PRESETS, OpenSetConfig
+from diffusionret.datasets.storybook import clips
+from diffusionret.diffusion import ddim, make_schedule
+from diffusionret.finetune import lr_scale
+from diffusionret.metrics import paired_bootstrap, reliability
+from diffusionret.openset import OpenSetDenoiser, candidate_sets, denoising_loss
+from diffusionret.stages import OpenSet
+from diffusionret.train import make_optimizer
+
+from . import measure
+from .open_set_measures import first
+
+PRESET = PRESETS["storybook-open"]
+TRAINING_SEEDS, STEPS, FAMILIES = 3, 150, 2000
+CANDIDATES, NOISES = 32, 8  # of a validation query
+SAMPLING = 10  # steps of denoising
+USUAL = OpenSetConfig()
+EDGE = 1 - 1e-5  # nearest that a prediction may come to a bit, where log odds are asked for
+
+Loss = Callable[[OpenSetDenoiser, Tensor, Tensor, Tensor, Tensor], Tensor]
+
+
+class SelfConditioned(OpenSetDenoiser):
+    """Sees its own last prediction of x_0 beside x_t (Chen et al. 2022, section 3.2)."""
+
+    def __init__(self, dim: int, config: OpenSetConfig) -> None:
+        super().__init__(dim, config)
+        self.before = nn.Linear(1, config.state_width, bias=False)
+        self.last: Tensor | None = None
+
+    def forward(self, context: Tensor, x: Tensor, alpha_bar: Tensor) -> Tensor:
+        if self.last is not None:
+            context = context + self.before(self.last[..., None])
+        return super().forward(context, x, alpha_bar)
+
+
+class NoisePredicting(OpenSetDenoiser):
+    """Predicts the noise instead of the bits; the log odds are those of the x_0 that it implies."""
+
+    def noise(self, context: Tensor, x: Tensor, alpha_bar: Tensor) -> Tensor:
+        angle = torch.stack([alpha_bar.sqrt(), (1 - alpha_bar).sqrt()], dim=1)
+        seen = self.noisy(torch.stack([x, x.tanh()], dim=-1))
+        return self.read(self.steps(context + seen + self.level(angle)[:, None])).squeeze(-1)
+
+    def forward(self, context: Tensor, x: Tensor, alpha_bar: Tensor) -> Tensor:
+        a, s = alpha_bar.sqrt()[:, None], (1 - alpha_bar).sqrt()[:, None]
+        x0 = (x - s * self.noise(context, x, alpha_bar)) / a.clamp(min=1e-3)
+        return 2 * x0.clamp(-EDGE, EDGE).atanh()
+
+
+class EndTokenOnly(OpenSetDenoiser):
+    """Sees of a sentence its end token alone, as the published generator does."""
+
+    def context(self, pairs, direction: str) -> Tensor:
+        text = pairs.text
+        blind = text._replace(tokens=text.cls[:, None].expand_as(text.tokens))
+        return super().context(pairs._replace(text=blind), direction)
+
+
+def noised(match: Tensor, u: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """x_t and alpha_bar of bits at places u of the cosine schedule, draws and queries in one axis."""
+    alpha_bar = (u * (torch.pi / 2)).cos().square()
+    level = alpha_bar[..., None]
+    x = level.sqrt() * (2 * match.to(noise.dtype) - 1) + (1 - level).sqrt() * noise
+    return x.flatten(0, 1), alpha_bar.flatten()
+
+
+def wide(context: Tensor, u: Tensor) -> Tensor:
+    """The context once for every draw of the noise."""
+    return context.expand(len(u), *context.shape).flatten(0, 1)
+
+
+def self_conditioned_loss(network, context, match, u, noise) -> Tensor:
+    """Half of the batches are given a first guess, as the paper has it."""
+    network.last = None
+    if noise.flatten()[0] > 0:  # a fair coin
+        with torch.no_grad():
+            network.last = (network(wide(context, u), *noised(match, u, noise)) / 2).tanh()
+    try:
+        return denoising_loss(network, context, match, u, noise)
+    finally:
+        network.last = None
+
+
+def noise_loss(network, context, match, u, noise) -> Tensor:
+    """Mean squared error of the noise, DDPM's objective."""
+    return mse_loss(network.noise(wide(context, u), *noised(match, u, noise)), noise.flatten(0, 1))
+
+
+def squared_loss(network, context, match, u, noise) -> Tensor:
+    """Mean squared error of x_0, the objective of the analog bits' paper."""
+    said = (network(wide(context, u), *noised(match, u, noise)) / 2).tanh()
+    return mse_loss(said, (2 * match.to(noise.dtype) - 1).expand_as(noise).flatten(0, 1))
+
+
+def noisier_loss(network, context, match, u, noise) -> Tensor:
+    """The usual objective at levels with more noise."""
+    return denoising_loss(network, context, match, u.sqrt(), noise)
+
+
+class Related(OpenSet):
+    """Pools that hold relatives, clips that differ in one fact, far more often than a gallery does."""
+
+    def members(self, rng: random.Random, size: int) -> list[int]:
+        return rng.sample(range(len(self.data)), size)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One change and its reason. training: what the stage of training is made of instead."""
+
+    name: str
+    why: str
+    config: OpenSetConfig = USUAL
+    network: type[OpenSetDenoiser] = OpenSetDenoiser
+    stage: type[OpenSet] = OpenSet
+    loss: Loss = denoising_loss
+    training: tuple[tuple[str, object], ...] = ()
+
+
+VARIANTS = (
+    Variant("base", "cross entropy of the bits, uniform in the cosine schedule, words beside frames"),
+    Variant("self-conditioning", "the last guess as an input of the next step", network=SelfConditioned,
+            loss=self_conditioned_loss),
+    Variant("squared error of x0", "the objective of the analog bits' paper", loss=squared_loss),
+    Variant("predicts the noise", "DDPM's objective", network=NoisePredicting, loss=noise_loss),
+    Variant("noisier levels", "most is decided where the noise is strong", loss=noisier_loss),
+    Variant("three layers a step", "do bits need to exchange more?", OpenSetConfig(state_layers=3)),
+    Variant("no layer a query", "must candidates see each other before the noise?", OpenSetConfig(layers=0)),
+    Variant("end token only", "all that the published generator sees of a sentence", network=EndTokenOnly),
+    Variant("always 32 candidates", "one K instead of several", training=(("SIZES", (CANDIDATES,)),)),
+    Variant("pools of 256", "easier candidates than those of a large gallery", training=(("POOL", 256),)),
+    Variant("relatives in the pools", "harder candidates than those of a gallery", stage=Related),
+    Variant("always a match", "closed-set training", training=(("ABSENT", 0.0),)),
+)  # fmt: skip
+
+
+class Figures(NamedTuple):
+    """What is said of the candidates of validation queries, and what is true: [query candidate], [query]."""
+
+    said: np.ndarray
+    true: np.ndarray
+    none: np.ndarray
+
+    @property
+    def loss(self) -> np.ndarray:
+        """Log loss (nats) of every query, the mean over its candidates."""
+        p = np.clip(self.said, 1e-3, 1 - 1e-3)
+        return -np.where(self.true > 0, np.log(p), np.log1p(-p)).mean(axis=1)
+
+    def summary(self) -> dict[str, float]:
+        top, hit = first(torch.from_numpy(self.said), torch.from_numpy(self.true))
+        empty = self.true.max(axis=1) == 0
+        return {
+            "log_loss": float(self.loss.mean()),
+            "candidate_error": reliability(self.said, self.true).error,
+            "first_error": reliability(top.numpy(), hit.numpy()).error,
+            "no_match_error": reliability(self.none, empty).error,
+            "first_fits": 100 * float(hit.numpy()[~empty].mean()),
+        }
+
+
+@torch.no_grad()
+def ask(stage: OpenSet, network: OpenSetDenoiser, steps: int = SAMPLING, eta: float = 0.0) -> Figures:
+    """Every second validation query, ABSENT of them without what fits."""
+    pool = stage.validation_pool
+    queries = torch.arange(0, len(pool.fits), 2)
+    scores, fits, text, video = pool.asked("t2v", queries)
+    absent = torch.arange(len(queries)) % 10 < 10 * OpenSet.ABSENT
+    candidates = candidate_sets(scores, ~(absent[:, None] & fits), CANDIDATES)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(NOISES, *candidates.shape, generator=generator)
+    context = network.context(stage.model.pairs(text, video, candidates, "t2v"), "t2v")
+    context = context.expand(NOISES, *context.shape).flatten(0, 1)
+    plan = make_schedule("cosine", 50).respaced(steps)
+    level = dict(zip(plan.timesteps.tolist(), plan.alpha_bar.tolist(), strict=True))
+    watched = isinstance(network, SelfConditioned)
+    if watched:
+        network.last = None
+
+    def denoise(x: Tensor, t: int) -> Tensor:
+        flat = x.flatten(0, 1)
+        said = (network(context, flat, flat.new_full((len(flat),), level[t])) / 2).tanh()
+        if watched:
+            network.last = said
+        return said.view_as(x)
+
+    *_, last = ddim(denoise, x, plan, eta, generator)
+    if watched:
+        network.last = None
+    share = (1 - last.x0) / 2
+    match = fits.gather(1, candidates).double()
+    return Figures(
+        (1 - share).mean(0).double().numpy(), match.numpy(), share.prod(-1).mean(0).double().numpy()
+    )
+
+
+def train(stage: OpenSet, network: OpenSetDenoiser, steps: int = STEPS) -> None:
+    """The usual training of the stage, shorter, without the average of weights that a decay to zero replaces."""
+    network.train()
+    optimizer = make_optimizer(network, stage.config)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = stage.config.lr * lr_scale(step, steps, stage.config.warmup)
+        loss = stage.loss(step)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), stage.config.clip_norm)
+        optimizer.step()
+    network.eval()
+
+
+def build(variant: Variant, model: DiffusionRet, seed: int, shared: OpenSet | None, cache: Path) -> OpenSet:
+    """A stage of training with new weights of the variant. shared: another one, whose clips and features it takes."""
+    model = copy.copy(model)  # the same features; modules that are set anew do not change the other's
+    model._modules = dict(model._modules)
+    torch.manual_seed(seed)
+    model.openset = variant.network(model.config.clip.embed_dim, variant.config)
+    made = type("Design", (variant.stage,), {"ASKED": ("t2v",), "objective": staticmethod(variant.loss)})
+    for name, value in variant.training:
+        setattr(made, name, value)
+    size, frames = model.config.clip.image_size, model.config.frames
+    data = shared.data if shared else clips.TrainingClips(cache, FAMILIES, frames, size, PRESET.stage)
+    stage = made(replace(PRESET, seed=seed), model, data, cache)
+    if shared is not None:  # what all variants see alike
+        stage.__dict__ |= {name: getattr(shared, name) for name in ("video", "validation_pool")}
+    return stage
+
+
+def row(variant: Variant, found: list[Figures], base: list[Figures]) -> dict:
+    """Means over the training seeds; the difference in log loss to the base, paired over queries and seeds."""
+    figures = [f.summary() for f in found]
+    ours, theirs = (np.concatenate([f.loss for f in group]) for group in (found, base))
+    gap = paired_bootstrap(theirs, ours, lambda v: float(np.mean(v)))
+    return {
+        "variant": variant.name, "why": variant.why,
+        **{name: float(np.mean([f[name] for f in figures])) for name in figures[0]},
+        "log_loss_of_seeds": [float(pick(f["log_loss"] for f in figures)) for pick in (min, max)],
+        "over_base": gap.estimate, "interval": [gap.low, gap.high],
+    }  # fmt: skip
+
+
+def main() -> None:
+    started = time.monotonic()
+    model = load_model("storybook")
+    model.requires_grad_(False)
+    shared: OpenSet | None = None
+    found: dict[str, list[Figures]] = {}
+    sampling: list[dict] = []
+    for variant in VARIANTS:
+        for seed in range(TRAINING_SEEDS):
+            stage = build(variant, model, seed, shared, clips.CACHE)
+            network = stage.model.openset
+            assert network is not None
+            shared = shared or stage
+            train(stage, network)
+            found.setdefault(variant.name, []).append(ask(stage, network))
+            if variant is VARIANTS[0] and seed == 0:
+                for steps in (1, 4, 10, 20, 50):
+                    for eta in (0.0, 1.0):
+                        if steps > 1 or not eta:
+                            figures = ask(stage, network, steps, eta).summary()
+                            sampling.append({"steps": steps, "eta": eta} | figures)
+        print(variant.name, row(variant, found[variant.name], found["base"])["over_base"], flush=True)
+    rows = [row(variant, found[variant.name], found["base"]) for variant in VARIANTS]
+    better = [r["variant"] for r in rows if r["interval"][1] < 0]
+    worse = [r["variant"] for r in rows if r["interval"][0] > 0]
+    shows = (
+        f"{TRAINING_SEEDS} training seeds of {STEPS} steps each. Log loss is clearly lower than the base's with: "
+        f"{', '.join(better) or 'nothing'}; clearly higher with: {', '.join(worse) or 'nothing'}. The seeds of the "
+        f"base alone lie between {rows[0]['log_loss_of_seeds'][0]:.4f} and {rows[0]['log_loss_of_seeds'][1]:.4f}."
+    )
+    measure.store(
+        "open_set_design", "Why the open-set generator is as it is", shows, started, rows, sampling=sampling
+    )
+
+
+if __name__ == "__main__":
+    main()
