@@ -194,7 +194,7 @@ def ask(stage: OpenSet, network: OpenSetDenoiser, steps: int = SAMPLING, eta: fl
     queries = torch.arange(0, len(pool.fits), 2)
     scores, fits, text, video = pool.asked("t2v", queries)
     absent = torch.arange(len(queries)) % 10 < 10 * OpenSet.ABSENT
-    candidates = candidate_sets(scores, ~(absent[:, None] & fits), CANDIDATES)
+    candidates = candidate_sets(scores, ~(absent[:, None] & fits), min(CANDIDATES, scores.shape[1]))
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(NOISES, *candidates.shape, generator=generator)
     context = network.context(stage.model.pairs(text, video, candidates, "t2v"), "t2v")
