@@ -76,7 +76,11 @@ def under_torchrun(folder: Path, *command: str) -> subprocess.CompletedProcess:
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])]),
         "OMP_NUM_THREADS": "1",
     }
-    launch = [sys.executable, *"-m torch.distributed.run --standalone --nproc_per_node 2".split(), *command]
+    launch = [
+        sys.executable,
+        *["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"],
+        *command,
+    ]
     done = subprocess.run(launch, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return done
