@@ -52,8 +52,11 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
     """
     clips, model = retriever.gallery, retriever.model
     forms = model.forms if retriever.generates else ()
-    denoising = model.generator_config() if forms else GeneratorConfig()
-    trained, usual = denoising.steps, denoising.usual_steps
+
+    def denoising(form: str | None = None) -> GeneratorConfig:
+        return model.generator_config(form) if forms else GeneratorConfig()
+
+    usual = denoising().usual_steps
     queries = search.examples(model.config.dataset)
 
     def answer(text: str, k: int, candidates: int, steps: int, seed: int, form: str | None = None) -> tuple:
@@ -72,10 +75,11 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         text = asked.get("q") or queries[0]
         k = min(_number(asked.get("k"), K, 1, MOST_K), max(len(clips), 1))
         candidates = _number(asked.get("candidates"), min(CANDIDATES, len(clips)), 1, watch.MOST_CANDIDATES)
-        steps = _number(asked.get("steps"), usual, 1, trained)
         seed = _number(asked.get("seed"), 0, 0, 2**31 - 1)
         tab = asked.get("tab") if asked.get("tab") in TABS else TABS[0]
         form = asked.get("generator") if asked.get("generator") in forms else next(iter(forms), None)
+        config = denoising(form)
+        steps = _number(asked.get("steps"), config.usual_steps, 1, config.steps)
         chosen = (k, min(candidates, max(len(clips), 1)), steps, seed, form)
         return gr.Tabs(selected=tab), text, *chosen, *answer(text, *chosen)
 
@@ -95,9 +99,17 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         form: str | None = None,
     ) -> tuple:
         """The player asked for another noise, other steps or candidates, or the other generator."""
-        asked = {"candidates": candidates, "steps": steps, "seed": seed, "form": form} | (event._data or {})
+        wanted = event._data or {}
+        if wanted.get("form", form) != form:  # each takes the steps that it needs, unless told otherwise
+            steps = denoising(wanted["form"]).usual_steps
+        asked = {"candidates": candidates, "steps": steps, "seed": seed, "form": form} | wanted
         chosen = [asked[name] for name in ("candidates", "steps", "seed", "form")]
         return *chosen, *answer(text, k, *chosen)
+
+    def turned(text: str, k: int, candidates: int, steps: int, seed: int, form: str | None = None) -> tuple:
+        """The other generator, with as many steps as it needs."""
+        steps = denoising(form).usual_steps
+        return steps, *answer(text, k, candidates, steps, seed, form)
 
     def selected(
         event: gr.EventData,
@@ -146,7 +158,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
                     js_on_load=SELECT + verdict.SCRIPT, apply_default_css=False, elem_id="found",
                     server_functions=[verdict.server(retriever)],
                 )  # fmt: skip
-                settings = _settings(retriever, trained, usual)
+                settings = _settings(retriever, denoising())
             with gr.Tab("Watch", id="watch"):
                 player = gr.HTML(
                     html_template=watch.TEMPLATE, js_on_load=PLAYER, apply_default_css=False, elem_id="player",
@@ -171,13 +183,14 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         player.select(replayed, [query, *settings], [*settings[1:], *shown], **quiet)
         found.select(selected, [query, *settings], shown, **quiet)
         gr.on(
-            [setting.input for setting in settings],
+            [setting.input for setting in settings[:-1]],
             answer,
             [query, *settings],
             shown,
             trigger_mode="always_last",  # a slider being dragged: its last place counts
             **quiet,
         )
+        settings[-1].input(turned, [query, *settings], [settings[2], *shown], **quiet)
         gr.api(endpoint, api_name="search")
     return page
 
@@ -193,7 +206,7 @@ def _header(retriever: Retriever) -> str:
     )
 
 
-def _settings(retriever: Retriever, trained: int, usual: int) -> list:
+def _settings(retriever: Retriever, denoising: GeneratorConfig) -> list:
     most = max(len(retriever.gallery), 2)  # a slider needs two places; the library clamps to the gallery
     with gr.Accordion("Settings of the search", open=False, elem_id="settings"), gr.Row():
         k = gr.Slider(
@@ -204,7 +217,7 @@ def _settings(retriever: Retriever, trained: int, usual: int) -> list:
             info="How many of the most similar clips the generator weighs against each other.",
         )  # fmt: skip
         steps = gr.Slider(
-            1, max(trained, 2), usual, step=1, label="Steps",
+            1, max(denoising.steps, 2), denoising.usual_steps, step=1, label="Steps",
             info="Steps of denoising from pure noise to the distribution.",
         )  # fmt: skip
         seed = gr.Number(

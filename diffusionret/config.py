@@ -66,8 +66,8 @@ class GeneratorConfig:
 class OpenSetConfig(GeneratorConfig):
     """The open-set denoiser (analog bits, all -1 = no candidate matches), sizes included.
 
-    Its training knows all noise levels, so `schedule` and `steps` only say where the levels of sampling lie; more than
-    some `sampling_steps` change nothing (analysis/open_set.py).
+    Its training knows all noise levels, so `schedule` and `steps` only say where the levels of sampling lie.
+    sampling_steps: 8 give the figures of 50 (analysis/open_set.py); 20 make a denoising that one can watch.
     width, layers: of what is computed once a query; state_width, state_layers: of what every step runs.
     alpha: as validation chose it, 10 where the probability alone ranks best and similarity only decides ties.
     """
@@ -152,7 +152,8 @@ class TrainConfig:
     stage: 0 pre-trains the image tower from scratch (`batch` counts frames), 1 is the paper's discrimination,
     2 the paper's generation on frozen features, 3 the open-set generator on the same (`batch` counts the queries of
     a direction). cls_weight: weight of the end token's losses beside the
-    token-wise ones, phrase_weight: of phrases beside captions. negatives: hard negatives of stage 2.
+    token-wise ones, phrase_weight: of phrases beside captions, fact_weight: of what a caption's end token must tell of
+    it. negatives: hard negatives of stage 2.
     omit: captions leave out each circumstance with a probability between 0 and this. relatives: clips of a
     batch that differ from each other in little. command, minutes (2 CPU cores) and reaches state what to expect.
     """
@@ -173,6 +174,7 @@ class TrainConfig:
     ema: float = 0.99
     cls_weight: float = 0.0
     phrase_weight: float = 0.0
+    fact_weight: float = 0.0
     negatives: int = 127
     omit: float = 0.25
     relatives: int = 4
@@ -237,6 +239,7 @@ _STORYBOOK_STAGES = (
         ema=0.99,
         cls_weight=0.5,
         phrase_weight=0.25,
+        fact_weight=0.5,
         omit=0.7,
     ),
     TrainConfig(

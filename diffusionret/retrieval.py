@@ -95,7 +95,7 @@ class Retriever:
         candidates: how many of the most similar videos the generator weighs, clamped to the gallery. steps:
         of denoising, at most those of the generator's training. seed, seeds: the noise; the same for every
         query, with several seeds (seed, seed + 1, ...) boost and probability are means over them. None: as many as
-        the generator's config says (published 50 steps of 1 seed, open-set 20 of 16). form: of the generator,
+        the generator's config says; of a model without one they mean nothing. form: of the generator,
         "published" or "open-set"; None for the one that the model answers with.
         Raises ValueError with one sentence for an empty text or gallery and for settings out of range.
         """

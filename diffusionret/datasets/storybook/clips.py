@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import lessons, world
-from .captions import compose, fit_matrix, write
+from . import captions, lessons, world
 from .world import Scene
 
-CACHE = Path.home() / ".cache" / "diffusionret" / "storybook"  # of drawn clips
+# Of drawn clips. Whatever changes how they look raises the number, so that no old drawing is taken for a new one.
+CACHE = Path.home() / ".cache" / "diffusionret" / "storybook-2"
 FAMILY = 4  # clips of a family: a scene and relatives that differ in one attribute each
 
 
@@ -77,12 +77,13 @@ def split_frames(name: str, cache: Path, frames: int, size: int, look: str = "st
 
 
 class Batch(NamedTuple):
-    """indices [clip] into the training clips; a text and a wrong text for each; fits [text clip]: which are true."""
+    """indices [clip] into the training clips; a text and a wrong text for each, and what they say; fits [text clip]:
+    which are true."""
 
     indices: np.ndarray
     scenes: list[Scene]
-    texts: list[str]
-    wrong: list[str]
+    texts: list[captions.Caption]
+    wrong: list[captions.Caption]
     fits: np.ndarray
 
 
@@ -122,8 +123,8 @@ class TrainingClips:
         scenes = [self.scenes[i] for i in indices]
         written, wrong = [], []
         for scene in scenes:
-            caption = write(scene, rng, rng.uniform(0, omit), style=self.look)
+            facts = captions.write(scene, rng, rng.uniform(0, omit), style=self.look).facts
             wording = rng.getrandbits(31)  # the same for both
-            written.append(compose(caption.facts, random.Random(wording), self.look))
-            wrong.append(compose(lessons.wrong(caption.facts, rng), random.Random(wording), self.look).text)
-        return Batch(np.array(indices), scenes, [c.text for c in written], wrong, fit_matrix(written, scenes))
+            written.append(captions.compose(facts, random.Random(wording), self.look))
+            wrong.append(captions.compose(lessons.wrong(facts, rng), random.Random(wording), self.look))
+        return Batch(np.array(indices), scenes, written, wrong, captions.fit_matrix(written, scenes))

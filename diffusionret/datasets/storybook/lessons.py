@@ -33,6 +33,11 @@ _ERRS = dict(subject=3, colour=2, size=1, motion=3, relation=2, other_subject=3,
              place=1, time=1, weather=1, roles=5)  # fmt: skip
 
 
+def values(name: str) -> tuple:
+    """What an attribute of a caption may be; those of the other actor are those of the first."""
+    return _VALUES[name.removeprefix("other_")]
+
+
 def phrases(rng: random.Random) -> list[str]:
     """One wording of every value of every group, in the order of GROUPS."""
     return [_phrase(name, value, rng) for name, values in GROUPS.items() for value in values]
@@ -71,7 +76,7 @@ def truth(scenes: Sequence[Scene]) -> dict[str, np.ndarray]:
 
 def role_phrases(relation: str, rng: random.Random) -> list[str]:
     """Every subject as the one that acts in a relation, then every subject as the one that is acted upon."""
-    phrases = []
+    found = []
     for part in ("actor", "other"):
         for subject in world.SUBJECTS:
             noun = captions.with_article(captions.say("subject", subject, rng)[0])
@@ -81,8 +86,8 @@ def role_phrases(relation: str, rng: random.Random) -> list[str]:
                 [actor, finite, other], [actor, "is", gerund, other], [actor, gerund, other],
                 [other, "is", participle, "by", actor], [other, participle, "by", actor],
             )  # fmt: skip
-            phrases.append(" ".join(rng.choice(ways)))
-    return phrases
+            found.append(" ".join(rng.choice(ways)))
+    return found
 
 
 def role_truth(relation: str, scenes: Sequence[Scene]) -> tuple[np.ndarray, np.ndarray]:
@@ -114,7 +119,7 @@ def wrong(told: dict[str, str], rng: random.Random) -> dict[str, str]:
     taken = (
         {told[k] for k in ("subject", "other_subject") if k in told} if "subject" in kind else {told[kind]}
     )
-    options = [v for v in _VALUES[kind.removeprefix("other_")] if v not in taken]
+    options = [v for v in values(kind) if v not in taken]
     turned = world.OPPOSITE.get(told[kind])
     # The opposite way is the mistake that takes the order of frames to see.
     changed[kind] = turned if turned and rng.random() < 0.5 else rng.choice(options)
