@@ -4,8 +4,9 @@
 
 Every variant is trained from new weights on the frozen features of the bundled model, for fewer steps than the bundled
 generator and towards text queries only, and asked the same natural captions of validation, a share of them without
-what fits. Each has several training seeds; differences to the base are paired over queries and seeds, for training
-seeds alone move the figures as much as some of the changes do.
+what fits, with as many noises and steps as an answer takes. Intervals of the difference to the base are over queries,
+whose losses are first averaged over the training seeds; a difference counts as clear where its interval excludes zero
+and every training seed agrees on its sign.
 """
 
 from __future__ import annotations
@@ -30,7 +31,14 @@ from diffusionret.datasets.storybook import clips
 from diffusionret.diffusion import ddim, make_schedule
 from diffusionret.finetune import lr_scale
 from diffusionret.metrics import paired_bootstrap, reliability
-from diffusionret.openset import OpenSetDenoiser, candidate_sets, denoising_loss
+from diffusionret.openset import (
+    OpenSetDenoiser,
+    candidate_sets,
+    denoising_loss,
+    match_probability,
+    no_match_probability,
+    noised,
+)
 from diffusionret.stages import OpenSet
 from diffusionret.train import make_optimizer
 
@@ -39,9 +47,8 @@ from .open_set_measures import first
 
 PRESET = PRESETS["storybook-open"]
 TRAINING_SEEDS, STEPS, FAMILIES = 3, 150, 2000
-CANDIDATES, NOISES = 32, 8  # of a validation query
-SAMPLING = 10  # steps of denoising
 USUAL = OpenSetConfig()
+COUNTS = (16, 32, 48)  # of candidates, where training with one number is compared with several
 EDGE = 1 - 1e-5  # nearest that a prediction may come to a bit, where log odds are asked for
 
 Loss = Callable[[OpenSetDenoiser, Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -64,6 +71,10 @@ class SelfConditioned(OpenSetDenoiser):
 class NoisePredicting(OpenSetDenoiser):
     """Predicts the noise instead of the bits; the log odds are those of the x_0 that it implies."""
 
+    def __init__(self, dim: int, config: OpenSetConfig) -> None:
+        super().__init__(dim, config)
+        nn.init.zeros_(self.read[1].bias)  # type: ignore[arg-type]  # noise is as often above as below zero
+
     def noise(self, context: Tensor, x: Tensor, alpha_bar: Tensor) -> Tensor:
         angle = torch.stack([alpha_bar.sqrt(), (1 - alpha_bar).sqrt()], dim=1)
         seen = self.noisy(torch.stack([x, x.tanh()], dim=-1))
@@ -81,15 +92,8 @@ class EndTokenOnly(OpenSetDenoiser):
     def context(self, pairs, direction: str) -> Tensor:
         text = pairs.text
         blind = text._replace(tokens=text.cls[:, None].expand_as(text.tokens))
-        return super().context(pairs._replace(text=blind), direction)
-
-
-def noised(match: Tensor, u: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """x_t and alpha_bar of bits at places u of the cosine schedule, draws and queries in one axis."""
-    alpha_bar = (u * (torch.pi / 2)).cos().square()
-    level = alpha_bar[..., None]
-    x = level.sqrt() * (2 * match.to(noise.dtype) - 1) + (1 - level).sqrt() * noise
-    return x.flatten(0, 1), alpha_bar.flatten()
+        even = text.mask / text.mask.sum(dim=1, keepdim=True)
+        return super().context(pairs._replace(text=blind, token_weights=even), direction)
 
 
 def wide(context: Tensor, u: Tensor) -> Tensor:
@@ -100,7 +104,7 @@ def wide(context: Tensor, u: Tensor) -> Tensor:
 def self_conditioned_loss(network, context, match, u, noise) -> Tensor:
     """Half of the batches are given a first guess, as the paper has it."""
     network.last = None
-    if noise.flatten()[0] > 0:  # a fair coin
+    if torch.rand(()) < 0.5:
         with torch.no_grad():
             network.last = (network(wide(context, u), *noised(match, u, noise)) / 2).tanh()
     try:
@@ -155,7 +159,7 @@ VARIANTS = (
     Variant("three layers a step", "do bits need to exchange more?", OpenSetConfig(state_layers=3)),
     Variant("no layer a query", "must candidates see each other before the noise?", OpenSetConfig(layers=0)),
     Variant("end token only", "all that the published generator sees of a sentence", network=EndTokenOnly),
-    Variant("always 32 candidates", "one K instead of several", training=(("SIZES", (CANDIDATES,)),)),
+    Variant("always 32 candidates", "one K instead of several", training=(("SIZES", (USUAL.candidates,)),)),
     Variant("pools of 256", "easier candidates than those of a large gallery", training=(("POOL", 256),)),
     Variant("relatives in the pools", "harder candidates than those of a gallery", stage=Related),
     Variant("always a match", "closed-set training", training=(("ABSENT", 0.0),)),
@@ -188,38 +192,39 @@ class Figures(NamedTuple):
 
 
 @torch.no_grad()
-def ask(stage: OpenSet, network: OpenSetDenoiser, steps: int = SAMPLING, eta: float = 0.0) -> Figures:
-    """Every second validation query, ABSENT of them without what fits."""
+def ask(
+    stage: OpenSet,
+    network: OpenSetDenoiser,
+    steps: int = USUAL.sampling_steps,
+    eta: float = 0.0,
+    count: int = USUAL.candidates,
+) -> Figures:
+    """Every second validation query, ABSENT of them without what fits. steps, eta: of sampling; count: candidates."""
     pool = stage.validation_pool
     queries = torch.arange(0, len(pool.fits), 2)
     scores, fits, text, video = pool.asked("t2v", queries)
     absent = torch.arange(len(queries)) % 10 < 10 * OpenSet.ABSENT
-    candidates = candidate_sets(scores, ~(absent[:, None] & fits), min(CANDIDATES, scores.shape[1]))
+    candidates = candidate_sets(scores, ~(absent[:, None] & fits), min(count, scores.shape[1]))
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(NOISES, *candidates.shape, generator=generator)
+    noise = torch.randn(USUAL.seeds, *candidates.shape, generator=generator)
     context = network.context(stage.model.pairs(text, video, candidates, "t2v"), "t2v")
-    context = context.expand(NOISES, *context.shape).flatten(0, 1)
-    plan = make_schedule("cosine", 50).respaced(steps)
+    context = wide(context, noise)
+    plan = make_schedule(USUAL.schedule, USUAL.steps).respaced(steps)
     level = dict(zip(plan.timesteps.tolist(), plan.alpha_bar.tolist(), strict=True))
-    watched = isinstance(network, SelfConditioned)
-    if watched:
-        network.last = None
 
     def denoise(x: Tensor, t: int) -> Tensor:
         flat = x.flatten(0, 1)
         said = (network(context, flat, flat.new_full((len(flat),), level[t])) / 2).tanh()
-        if watched:
+        if isinstance(network, SelfConditioned):
             network.last = said
         return said.view_as(x)
 
-    *_, last = ddim(denoise, x, plan, eta, generator)
-    if watched:
+    *_, last = ddim(denoise, noise, plan, eta, generator)
+    if isinstance(network, SelfConditioned):
         network.last = None
-    share = (1 - last.x0) / 2
     match = fits.gather(1, candidates).double()
-    return Figures(
-        (1 - share).mean(0).double().numpy(), match.numpy(), share.prod(-1).mean(0).double().numpy()
-    )
+    said, none = match_probability(last.x0), no_match_probability(last.x0)
+    return Figures(said.double().numpy(), match.numpy(), none.double().numpy())
 
 
 def train(stage: OpenSet, network: OpenSetDenoiser, steps: int = STEPS) -> None:
@@ -255,25 +260,32 @@ def build(variant: Variant, model: DiffusionRet, seed: int, shared: OpenSet | No
 
 
 def row(variant: Variant, found: list[Figures], base: list[Figures]) -> dict:
-    """Means over the training seeds; the difference in log loss to the base, paired over queries and seeds."""
+    """Means over the training seeds, and the difference in log loss to the base with its interval over queries."""
     figures = [f.summary() for f in found]
-    ours, theirs = (np.concatenate([f.loss for f in group]) for group in (found, base))
+    ours, theirs = (np.mean([f.loss for f in group], axis=0) for group in (found, base))
     gap = paired_bootstrap(theirs, ours, lambda v: float(np.mean(v)))
     return {
         "variant": variant.name, "why": variant.why,
         **{name: float(np.mean([f[name] for f in figures])) for name in figures[0]},
-        "log_loss_of_seeds": [float(pick(f["log_loss"] for f in figures)) for pick in (min, max)],
         "over_base": gap.estimate, "interval": [gap.low, gap.high],
+        "over_base_by_seed": [float((f.loss - b.loss).mean()) for f, b in zip(found, base, strict=True)],
     }  # fmt: skip
+
+
+def clear(row: dict) -> int:
+    """-1 where a variant is clearly better than the base, 1 where it is clearly worse, else 0."""
+    signs = {int(np.sign(x)) for x in (*row["interval"], *row["over_base_by_seed"])}
+    return signs.pop() if len(signs) == 1 else 0
 
 
 def main() -> None:
     started = time.monotonic()
-    model = load_model("storybook")
+    model = load_model("storybook", "cpu")
     model.requires_grad_(False)
     shared: OpenSet | None = None
     found: dict[str, list[Figures]] = {}
     sampling: list[dict] = []
+    counts: list[dict] = []
     for variant in VARIANTS:
         for seed in range(TRAINING_SEEDS):
             stage = build(variant, model, seed, shared, clips.CACHE)
@@ -282,24 +294,30 @@ def main() -> None:
             shared = shared or stage
             train(stage, network)
             found.setdefault(variant.name, []).append(ask(stage, network))
-            if variant is VARIANTS[0] and seed == 0:
-                for steps in (1, 4, 10, 20, 50):
-                    for eta in (0.0, 1.0):
-                        if steps > 1 or not eta:
-                            figures = ask(stage, network, steps, eta).summary()
-                            sampling.append({"steps": steps, "eta": eta} | figures)
+            if seed == 0 and variant.name in ("base", "always 32 candidates"):
+                counts += [
+                    {"variant": variant.name, "candidates": n} | ask(stage, network, count=n).summary()
+                    for n in COUNTS
+                ]
+            if seed == 0 and variant.name == "base":
+                sampling += [
+                    {"steps": steps, "eta": eta} | ask(stage, network, steps, eta).summary()
+                    for steps in (1, 4, 8, 20, 50)
+                    for eta in ((0.0, 1.0) if steps > 1 else (0.0,))
+                ]
         print(variant.name, row(variant, found[variant.name], found["base"])["over_base"], flush=True)
     rows = [row(variant, found[variant.name], found["base"]) for variant in VARIANTS]
-    better = [r["variant"] for r in rows if r["interval"][1] < 0]
-    worse = [r["variant"] for r in rows if r["interval"][0] > 0]
+    better, worse = ([r["variant"] for r in rows[1:] if clear(r) == sign] for sign in (-1, 1))
+    losses = [f.summary()["log_loss"] for f in found["base"]]
     shows = (
         f"{TRAINING_SEEDS} training seeds of {STEPS} steps each. Log loss is clearly lower than the base's with: "
-        f"{', '.join(better) or 'nothing'}; clearly higher with: {', '.join(worse) or 'nothing'}. The seeds of the "
-        f"base alone lie between {rows[0]['log_loss_of_seeds'][0]:.4f} and {rows[0]['log_loss_of_seeds'][1]:.4f}."
+        f"{', '.join(better) or 'nothing'}; clearly higher with: {', '.join(worse) or 'nothing'}. The training seeds "
+        f"of the base lie between {min(losses):.4f} and {max(losses):.4f}."
     )
     measure.store(
-        "open_set_design", "Why the open-set generator is as it is", shows, started, rows, sampling=sampling
-    )
+        "open_set_design", "Why the open-set generator is as it is", shows, started, rows,
+        sampling=sampling, candidates=counts,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

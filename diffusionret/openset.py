@@ -186,6 +186,19 @@ class OpenSetDenoiser(nn.Module):
         return self.read(h).squeeze(-1) + heard
 
 
+def noised(
+    match: Tensor, u: Float[Tensor, "draw query"], noise: Float[Tensor, "draw query candidate"]
+) -> tuple[Float[Tensor, "row candidate"], Float[Tensor, " row"]]:
+    """x_t and alpha_bar of bits at places u of the cosine schedule, a row a draw and query.
+
+    match: bool [query candidate]. u in [0, 1], from clean to pure noise: alpha_bar = cos^2(pi u / 2).
+    """
+    alpha_bar = (u * (torch.pi / 2)).cos().square()
+    level = alpha_bar[..., None]
+    x = level.sqrt() * (2 * match.to(noise.dtype) - 1) + (1 - level).sqrt() * noise
+    return x.flatten(0, 1), alpha_bar.flatten()
+
+
 def denoising_loss(
     network: OpenSetDenoiser,
     context: Float[Tensor, "query candidate state"],
@@ -193,18 +206,13 @@ def denoising_loss(
     u: Float[Tensor, "draw query"],
     noise: Float[Tensor, "draw query candidate"],
 ) -> Float[Tensor, ""]:
-    """Cross entropy of the bits, averaged over draws of the noise, queries and candidates.
+    """Cross entropy of the bits, averaged over draws of the noise, queries and candidates. Arguments as for `noised`.
 
-    match: bool [query candidate]. u in [0, 1]: the place in the cosine schedule, alpha_bar = cos^2(pi u / 2), from
-    clean to pure noise. Several draws share one context, which is the costly part.
+    Several draws share one context, which is the costly part.
     """
-    bits = match.to(noise.dtype)
-    alpha_bar = (u * (torch.pi / 2)).cos().square()
-    level = alpha_bar[..., None]
-    x = level.sqrt() * (2 * bits - 1) + (1 - level).sqrt() * noise
     wide = context.expand(len(u), *context.shape).flatten(0, 1)
-    logits = network(wide, x.flatten(0, 1), alpha_bar.flatten())
-    return binary_cross_entropy_with_logits(logits, bits.expand_as(noise).flatten(0, 1))
+    logits = network(wide, *noised(match, u, noise))
+    return binary_cross_entropy_with_logits(logits, match.to(noise.dtype).expand_as(noise).flatten(0, 1))
 
 
 @torch.no_grad()

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from diffusionret.datasets.storybook import lessons, world
+from diffusionret.datasets.storybook.captions import vocabulary
 
+WORDINGS = {s: vocabulary("storybook")["subject", s] for s in world.SUBJECTS}
 PAIRS = [scene for scene in world.split("validation") if scene.other]
 
 
@@ -35,6 +37,8 @@ def test_role_phrases_put_every_subject_in_both_parts(relation):
         for i, phrase in enumerate(phrases):
             # "something" comes first where the subject is acted upon, or acts in the passive.
             assert phrase.count("something") == 1
+            named = WORDINGS[world.SUBJECTS[i % count]]
+            assert any(f" {noun} " in f" {phrase} " for noun in named), phrase
             assert (phrase.startswith("something") == (" by " in phrase)) == (i < count), phrase
 
 

@@ -1,15 +1,20 @@
 """The variants of the open-set generator: that they are what their names say, on a handful of clips."""
 
+import math
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
-from tiny import CONFIG, tiny_model
+from tiny import CONFIG, features, tiny_model
 
 from analysis import open_set_design as design
 from diffusionret.config import OpenSetConfig
 from diffusionret.datasets.storybook import world
+from diffusionret.datasets.storybook.clips import FAMILY
+from diffusionret.openset import OpenSetDenoiser
+from diffusionret.stages import OpenSet
 
 pytest.importorskip("skia")
 SMALL = OpenSetConfig(steps=50, width=16, layers=1, state_width=16, state_layers=1, heads=2)
@@ -39,16 +44,64 @@ def test_every_variant_trains_and_answers(shared, variant, tmp_path):
     first, model = shared
     stage = design.build(small(variant), model, 1, first, tmp_path)
     network = stage.model.openset
-    before = [p.clone() for p in network.parameters()]
+    assert type(network) is variant.network and stage.objective is variant.loss and stage.ASKED == ("t2v",)
+    assert isinstance(stage, variant.stage)
+    for name in ("POOL", "SIZES", "ABSENT"):
+        assert getattr(stage, name) == dict(variant.training).get(name, getattr(OpenSet, name))
+    stage.loss(0).backward()
+    silent = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    unused = {"direction.v2t"} | ({"before.weight"} if isinstance(network, design.SelfConditioned) else set())
+    # Attention does not hear a bias of its keys; nor does the mean of what is all alike.
+    assert {n for n in silent if "among" not in n} <= unused, silent
     design.train(stage, network, 2)
-    assert any((p != old).any() for p, old in zip(network.parameters(), before, strict=True))
     found = design.ask(stage, network, 3)
     assert found.said.shape == found.true.shape and ((found.said >= 0) & (found.said <= 1)).all()
     again = design.ask(stage, network, 3)
     assert (found.said == again.said).all() and (found.none == again.none).all()
-    row = design.row(variant, [found], [found])
-    assert row["over_base"] == 0.0 and row["log_loss"] == pytest.approx(found.loss.mean())
     assert model.openset is not network  # the shared features keep their own generator
+
+
+def figures(said: list, true: list) -> design.Figures:
+    said, true = np.array(said), np.array(true, float)
+    return design.Figures(said, true, (1 - said).prod(1))
+
+
+def test_a_clear_difference_needs_the_interval_and_every_training_seed():
+    true = [[1, 0]] * 20
+    base = [figures([[0.8, 0.2]] * 20, true)] * 2
+    row = design.row(design.VARIANTS[0], base, base)
+    assert row["over_base"] == 0.0 and design.clear(row) == 0
+    assert row["log_loss"] == pytest.approx(-math.log(0.8)) and row["first_fits"] == 100.0
+    better = [figures([[0.9, 0.1]] * 20, true)] * 2
+    row = design.row(design.VARIANTS[1], better, base)
+    assert row["over_base"] == pytest.approx(math.log(0.8 / 0.9)) and design.clear(row) == -1
+    mixed = [figures([[0.99, 0.01]] * 20, true), figures([[0.79, 0.21]] * 20, true)]
+    row = design.row(design.VARIANTS[1], mixed, base)
+    assert row["interval"][1] < 0 and design.clear(row) == 0  # one of the seeds disagrees
+
+
+def test_objectives_are_their_formulas():
+    torch.manual_seed(0)
+    network = OpenSetDenoiser(8, SMALL)
+    context, match = torch.randn(3, 5, 16), torch.rand(3, 5) < 0.4
+    u, noise = torch.rand(2, 3), torch.randn(2, 3, 5)
+    bits = 2 * match.float() - 1
+    squared = crossed = 0.0
+    for draw in range(2):
+        for q in range(3):
+            a = math.cos(math.pi / 2 * math.sqrt(u[draw, q])) ** 2
+            x = math.sqrt(a) * bits[q] + math.sqrt(1 - a) * noise[draw, q]
+            p = network(context[q][None], x[None], torch.tensor([a]))[0].sigmoid()
+            crossed -= torch.where(match[q], p.log(), (1 - p).log()).mean().item() / 6
+            a = math.cos(math.pi / 2 * u[draw, q]) ** 2
+            x = math.sqrt(a) * bits[q] + math.sqrt(1 - a) * noise[draw, q]
+            p = network(context[q][None], x[None], torch.tensor([a]))[0].sigmoid()
+            squared += ((2 * p - 1 - bits[q]) ** 2).mean().item() / 6
+    assert design.noisier_loss(network, context, match, u, noise).item() == pytest.approx(crossed, rel=1e-4)
+    assert design.squared_loss(network, context, match, u, noise).item() == pytest.approx(squared, rel=1e-4)
+    other = design.NoisePredicting(8, SMALL)
+    assert other.read[1].bias.item() == 0.0
+    assert 0.5 < design.noise_loss(other, context, match, u, noise).item() < 2.0  # noise has variance 1
 
 
 def test_a_prediction_of_the_noise_implies_its_bits():
@@ -71,9 +124,21 @@ def test_self_conditioning_hears_the_last_guess():
     assert torch.allclose(alone, network(context, x, level))
 
 
+def test_the_end_token_alone_is_deaf_to_the_other_words(shared):
+    _, model = shared
+    text, video = features(2, 6)
+    other = text._replace(tokens=text.tokens.flip(-1))
+    candidates = torch.arange(6).expand(2, -1)
+    for network, hears in ((design.EndTokenOnly, False), (OpenSetDenoiser, True)):
+        torch.manual_seed(0)
+        made = network(model.config.clip.embed_dim, SMALL)
+        seen = [made.context(model.pairs(t, video, candidates, "t2v"), "t2v") for t in (text, other)]
+        assert torch.allclose(*seen) != hears
+
+
 def test_pools_hold_relatives_only_where_they_are_meant_to(shared):
     stage, _ = shared
-    family = [i // 4 for i in stage.members(random.Random(0), 16)]
+    family = [i // FAMILY for i in stage.members(random.Random(0), 16)]
     assert len(set(family)) == 16
-    related = [i // 4 for i in design.Related.members(stage, random.Random(0), 16)]
+    related = [i // FAMILY for i in design.Related.members(stage, random.Random(0), 16)]
     assert len(set(related)) < 16
