@@ -345,3 +345,26 @@ def test_both_generators_answer_and_the_address_names_the_other():
     asked = {"q": "a dog", "generator": "open-set", "steps": "10"}
     *_, player = function(page, "first")(SimpleNamespace(query_params=asked))
     assert json.loads(player)["form"] == "open-set"
+
+
+def test_each_generator_takes_the_steps_that_it_needs():
+    both = replace(
+        CONFIG,
+        generator=replace(CONFIG.generator, steps=10),
+        openset=OpenSetConfig(steps=10, sampling_steps=4, width=16, state_width=16, heads=2),
+        form="open-set",
+    )
+    retriever = Retriever(tiny_model(config=both), Gallery.in_memory(features(1, 12)[1]))
+    page = app.build(retriever)
+    steps = {"open-set": 4, "published": 10}
+    for form, count in steps.items():
+        *_, player = function(page, "first")(SimpleNamespace(query_params={"q": "a boat", "generator": form}))
+        assert json.loads(player)["settings"]["steps"] == count
+        asked = function(page, "turned")("a boat", 5, 8, 7, 0, form)
+        assert asked[0] == count and json.loads(asked[-1])["settings"]["steps"] == count
+    replayed = function(page, "replayed")
+    other = SimpleNamespace(_data={"form": "published"})
+    assert replayed(other, "a boat", 5, 8, 4, 0, "open-set")[1] == 10
+    assert replayed(SimpleNamespace(_data={"seed": 2}), "a boat", 5, 8, 7, 0, "open-set")[1] == 7
+    told = SimpleNamespace(_data={"form": "published", "steps": 2})
+    assert replayed(told, "a boat", 5, 8, 4, 0, "open-set")[1] == 2

@@ -7,9 +7,9 @@ import pytest
 import torch
 from tiny import CONFIG, tiny_model
 
-from diffusionret import DiffusionRet
+from diffusionret import DiffusionRet, VideoFeatures, stages
 from diffusionret.config import PRESETS, GeneratorConfig, OpenSetConfig, TrainConfig
-from diffusionret.datasets.storybook import world
+from diffusionret.datasets.storybook import lessons, world
 from diffusionret.stages import shift
 from diffusionret.train import Trainer, lr_scale, start_model
 
@@ -48,7 +48,7 @@ def test_three_stages_build_on_each_other(few, tmp_path):
     assert [r["step"] for r in records if "cast" in r] == [2, 4]
     one = replace(STAGE, name="tiny-1", stage=1, init="tiny-0")
     _, records = train(one, runs, tmp_path)
-    assert {"cls_R1", "full_R1", "natural_R1"} <= set(records[-1])
+    assert {"cls_R1", "full_R1", "natural_R1", "roles", "direction"} <= set(records[-1])
     two = replace(one, name="tiny-2", stage=2, init="tiny-1", negatives=7)
     _, records = train(two, runs, tmp_path)
     assert {"before_R1_t2v", "generator_R1_t2v", "after_R1_v2t"} <= set(records[-1])
@@ -79,6 +79,46 @@ def test_killed_and_resumed_is_as_never_killed(few, tmp_path):
         assert torch.allclose(value, again.whole.state_dict()[name], atol=1e-5), name
     for name, value in whole.average.state_dict().items():
         assert torch.allclose(value, again.average.state_dict()[name], atol=1e-5), name
+
+
+def test_twins_are_told_apart_by_the_fit_of_their_own_clip(few, tmp_path, monkeypatch):
+    stage = Trainer(
+        replace(STAGE, stage=1, fact_weight=1.0),
+        start_model(STAGE, tmp_path, 0),
+        tmp_path / "a",
+        tmp_path / "cache",
+        families=16,
+    ).stage
+    seen = []
+    monkeypatch.setattr(DiffusionRet, "encode_text", lambda self, texts: seen.append(texts) or len(seen))
+    video = VideoFeatures(torch.zeros(12, 2, 8), torch.ones(12, 2))
+    for better, percent in ((1, 100.0), (2, 0.0)):  # the right captions are read first
+        seen.clear()
+        monkeypatch.setattr(
+            stages, "pair_similarity", lambda m, t, v, b=better: torch.full((len(v.mask),), float(t == b))
+        )
+        assert stage._told_apart(stage.model, video, world.swapped) == percent
+        right, wrong = seen
+        assert len(right) == sum(scene.other is not None for scene in world.split("validation"))
+        assert all(a != b for a, b in zip(right, wrong, strict=True))
+
+
+def test_the_end_token_must_tell_every_fact(few, tmp_path):
+    heads = stages.CaptionHeads(8)
+    cls, facts = torch.randn(2, 8), [{"subject": "dog", "direction": "left"}, {"subject": "cat"}]
+    expected = 0.0
+    for name, rows in (("subject", [0, 1]), ("direction", [0])):
+        shares = heads.facts[name](cls).log_softmax(1)
+        values = lessons.values(name)
+        expected -= sum(shares[i, values.index(facts[i][name])].item() for i in rows) / len(rows)
+    assert heads.loss(cls, facts).item() == pytest.approx(expected, rel=1e-5)
+    assert lessons.values("other_colour") == world.COLOURS
+    one = replace(STAGE, name="tiny-told", stage=1, init="tiny-0", fact_weight=0.5)
+    train(STAGE, tmp_path, tmp_path)
+    trainer, records = train(one, tmp_path, tmp_path)
+    assert isinstance(trainer.stage.heads, stages.CaptionHeads) and np.isfinite(records[-2]["loss"])
+    kept = DiffusionRet.from_pretrained(tmp_path / "tiny-told" / "best").state_dict()
+    assert not any("facts" in name for name in kept)  # what only trains is dropped
 
 
 OPEN = OpenSetConfig(steps=10, width=16, layers=1, state_width=16, state_layers=1, heads=2)
