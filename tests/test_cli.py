@@ -79,7 +79,10 @@ def test_what_is_not_read_is_said_on_standard_error(place, capsys):
     ("arguments", "message"),
     [
         (["search", " ", "--gallery", "{}/gallery"], "The query is empty"),
-        (["search", "a boat", "--gallery", "{}/gallery"], "steps is 50: it must be from 1 to 10."),
+        (
+            ["search", "a boat", "--gallery", "{}/gallery", "--steps", "50"],
+            "steps is 50: it must be from 1 to 10.",
+        ),
         (["search", "a boat", "--gallery", "{}/gallery", "--k", "0"], "k is 0"),
         (["search", "a boat", "--gallery", "{}/nowhere"], "There is no gallery in"),
         (
