@@ -37,7 +37,7 @@ from diffusionret.config import ClipConfig, GeneratorConfig, ModelConfig, OpenSe
 from diffusionret.diffusion import ddim
 from diffusionret.metrics import ranks
 from diffusionret.model import DIRECTIONS, build_model
-from diffusionret.sampler import prepare_frames, warm_up
+from diffusionret.sampler import prepare, warm_up
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "analysis" / "results" / "bench.json"
@@ -104,17 +104,19 @@ def median(work: Callable[[], object], at_least: int = 5, budget: float = 1.0) -
     return statistics.median(taken)
 
 
-def side_by_side(slow: Callable[[], object], fast: Callable[[], object], budget: float) -> dict[str, float]:
-    """Median seconds of both, which take turns; of the fast one several times a turn where it is much faster. Both
-    must have run before. A turn takes as long as it takes, after `budget` seconds of the slow one none begins."""
-    slows: list[float] = []
-    fasts: list[float] = []
-    while sum(slows) < budget and sum(slows) + sum(fasts) < 3 * budget:
-        slows.append(seconds(slow))
-        first = seconds(fast)
-        times = min(int(slows[-1] / max(first, 1e-9) / 4), 20)
-        fasts += [seconds(fast) for _ in range(times)] or [first]
-    return {"plain": statistics.median(slows), "sampler": statistics.median(fasts)}
+def side_by_side(
+    plain: Callable[[], object], faster: dict[str, Callable[[], object]], budget: float
+) -> dict[str, float]:
+    """Median seconds of the plain one and of others, which take turns; of a much faster one several times a turn. All
+    must have run before. A turn takes as long as it takes, after `budget` seconds of the plain one none begins."""
+    taken: dict[str, list[float]] = {"plain": [], **{name: [] for name in faster}}
+    while sum(taken["plain"]) < budget and sum(map(sum, taken.values())) < 3 * budget:
+        taken["plain"].append(seconds(plain))
+        for name, work in faster.items():
+            first = seconds(work)
+            times = min(int(taken["plain"][-1] / max(first, 1e-9) / 4), 20)
+            taken[name] += [seconds(work) for _ in range(times)] or [first]
+    return {name: statistics.median(times) for name, times in taken.items()}
 
 
 def peak_memory() -> float | None:
@@ -174,8 +176,9 @@ def to_rows(features, part: slice):
 
 
 def sampling(quick: bool) -> list[dict]:
-    """Plain loop against sampler. Where the plain loop would take minutes it runs for some of the queries and
-    its time is scaled up (`plain_queries` says for how many it ran)."""
+    """Plain loop against sampler, and against a sampler whose gallery was prepared, as a Retriever does. Where the
+    plain loop would take minutes it runs for some of the queries and its time is scaled up (`plain_queries` says for
+    how many it ran). MB: what the prepared gallery takes."""
     warm_up(wait=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     every = [
@@ -204,14 +207,22 @@ def sampling(quick: bool) -> list[dict]:
                 def exact(model=model, text=text, video=video, c=candidates, noise=noise, d=direction):
                     return model.generate(text, video, c, d, STEPS, noise=noise, form="published").sample
 
-                gap = (plain() - exact()[..., part, :]).abs().max().item()
+                known = text._replace(cls=text.cls.clone()), video._replace(frames=video.frames.clone())
+                gallery = known[1].frames if direction == "t2v" else known[0].cls
+                schedule = model.schedule(STEPS, model.generator_config("published").schedule)
+                size = prepare(model.generator[direction], direction, gallery, schedule)
+                faster = {"sampler": exact} | ({"prepared": partial(exact, model, *known)} if size else {})
+                expected = plain()
+                gap = max((expected - work()[..., part, :]).abs().max().item() for work in faster.values())
                 headline = (k, seeds) == (32, 1) and queries in (1, 1000)
-                row = side_by_side(plain, exact, budget=0.5 if quick else 4.0 if headline else 1.5)
+                row = side_by_side(plain, faster, budget=0.5 if quick else 4.0 if headline else 1.5)
                 row["plain"] *= queries / ran
+                ratios = {f"{name}_ratio": row["plain"] / row[name] for name in faster}
                 rows.append(
                     {"model": name, "direction": direction, "queries": queries, "K": k, "seeds": seeds}
                     | row
-                    | {"ratio": row["plain"] / row["sampler"], "plain_queries": ran, "difference": gap}
+                    | ratios
+                    | {"MB": size / 2**20, "plain_queries": ran, "difference": gap}
                 )
     return rows
 
@@ -351,41 +362,6 @@ def growth(quick: bool) -> dict[str, list[dict]]:
     }
 
 
-def prepared(quick: bool) -> list[dict]:
-    """One text query among 1,000 videos, 32 candidates, 50 steps: what it saves to multiply the frames beforehand, as
-    a Retriever does, the memory that this takes, and how many times as fast as the plain loop it is then. In
-    milliseconds."""
-    warm_up(wait=True)
-    rows = []
-    for name, model in models().items():
-        text, video = features(model, 1, 1000)
-        again = video._replace(frames=video.frames.clone())
-        config = model.generator_config("published")
-        plan = model.schedule(STEPS, config.schedule)
-        size = prepare_frames(model.generator["t2v"], again.frames, plan)
-        at = torch.randperm(1000, generator=torch.Generator().manual_seed(1))[None, :32]
-        noise = torch.randn(1, 32, generator=torch.Generator().manual_seed(0))
-
-        def generate(video: VideoFeatures, model=model, text=text, at=at, noise=noise) -> torch.Tensor:
-            return model.generate(text, video, at, steps=STEPS, noise=noise, form="published").sample
-
-        gap = (generate(video) - generate(again)).abs().max().item()
-        turns = partial(generate, video), partial(generate, again)
-        found = side_by_side(*turns, budget=0.2 if quick else 1.0)
-
-        def plain(model=model, text=text, video=video, at=at, noise=noise) -> torch.Tensor:
-            return plain_loop(model, text, video, at, "t2v", noise)
-
-        plain()
-        both = side_by_side(plain, turns[1], budget=0.2 if quick else 2.0)
-        rows.append(
-            {"model": name, "as it comes": 1000 * found["plain"], "prepared": 1000 * found["sampler"]}
-            | {"ratio": found["plain"] / found["sampler"], "of_plain": both["plain"] / both["sampler"]}
-            | {"MB": size / 2**20, "difference": gap}
-        )
-    return rows
-
-
 class Asked(NamedTuple):
     """The bundled gallery asked with its own captions: all that a ranking needs, the noise the same for all."""
 
@@ -498,7 +474,7 @@ def gpu(quick: bool) -> list[dict]:
             plain_loop(model, text, video, candidates, d, noise)
 
     exact(), plain()
-    row = side_by_side(plain, exact, budget=1.0)
+    row = side_by_side(plain, {"sampler": exact}, budget=1.0)
     square = torch.randn(4096, 4096, device="cuda")
     rate = 2 * 4096**3 / median(lambda: square @ square)
     columns = 2 * (2 * dim) + 1 + STEPS
@@ -572,7 +548,6 @@ PARTS: dict[str, Callable[[bool], object]] = {
     "evaluation": evaluation,
     "indexing": indexing,
     "growth": growth,
-    "prepared": prepared,
     "steps": steps_needed,
     "half": half_precision,
     "gpu": gpu,
@@ -612,11 +587,12 @@ def summary(report: dict) -> str:
         wide = [row for row in report["sampling"] if (row["K"], row["seeds"]) == (32, 1)]
         wide = [row for row in wide if row["model"] != "bundled"]
         for queries in sorted({row["queries"] for row in wide}):
-            least = min(row["ratio"] for row in wide if row["queries"] == queries)
+            some = [row for row in wide if row["queries"] == queries]
+            least = min(row["sampler_ratio"] for row in some)
             told.append(f"sampling is {least:.0f} x as fast as the plain loop for {queries:,} at a time")
-    if "prepared" in report:
-        times = report["prepared"][0]["of_plain"]
-        told.append(f"it is {times:.0f} x for one text whose gallery was prepared, as searches find it")
+            if all("prepared_ratio" in row for row in some):
+                least = min(row["prepared_ratio"] for row in some)
+                told[-1] += f", {least:.0f} x where the gallery was prepared"
     if "search" in report:
         for one, many in zip(report["search"][::2], report["search"][1::2], strict=True):
             told.append(

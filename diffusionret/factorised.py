@@ -41,7 +41,7 @@ class Plan(NamedTuple):
     turn [dim dim]: text row -> the row that a pooled video is multiplied with. columns [column dim]:
     candidate -> U, N (hidden each), w_2.Z (1) and time logits (step). clock [step dim]: pooled video ->
     time logits; no step for text queries. shift [step hidden]: g. sign [hidden]: 1 where w_2 > 0, these
-    come first, else -1. bias [1]: b_2.
+    come first and are so many as `positive` says, else -1. bias [1]: b_2.
     """
 
     turn: Tensor
@@ -50,6 +50,7 @@ class Plan(NamedTuple):
     shift: Tensor
     sign: Tensor
     bias: Tensor
+    positive: int
 
 
 class _Products(NamedTuple):
@@ -64,32 +65,42 @@ class _Products(NamedTuple):
     sign: Tensor
 
 
+_BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
 class _Marks:
-    """Notices when a weight of a network changes: by addresses and version counters, and by some of the numbers
-    themselves, for a write to `.data` does not count as a version."""
+    """Notices when a weight of a network changes: by its place in the network, address and version counter, and by
+    some of the numbers themselves, for a write to `.data` does not count as a version."""
 
     def __init__(self, network: Denoiser) -> None:
-        self._state = self._look(network)
-        # Views, which keep their memory from being given to other weights of the same address.
-        flat = [weight.detach().reshape(-1) for weight in network.parameters()]
-        self._some = [weight[:: len(weight) // 64 | 1] for weight in flat]
-        self._numbers = torch.cat(self._some)
+        parts = [part for module in network.modules() for part in (module._parameters, module._modules)]
+        self._places = [(part, name, it) for part in parts for name, it in part.items()]
+        self._weights = list(network.parameters())
+        self._counted = [weight for weight in self._weights if not weight.is_inference()]
+        self._state = self._look()
+        # Views, which keep their memory from being given to other weights of the same address. Every search looks at
+        # the numbers, and NumPy looks sooner than torch.
+        flat = [weight.detach().reshape(-1) for weight in self._weights]
+        some = [weight[:: len(weight) // 64 | 1] for weight in flat]
+        on_cpu = all(weight.device.type == "cpu" for weight in flat)
+        self._some = [numbers.view(_BITS[numbers.itemsize]).numpy() for numbers in some] if on_cpu else some
+        self._numbers = self._read()
 
-    @staticmethod
-    def _look(network: Denoiser) -> list[tuple]:
-        return [
-            (
-                weight.data_ptr(),
-                None if weight.is_inference() else weight._version,
-                weight.dtype,
-                weight.device,
-            )
-            for weight in network.parameters()
-        ]
+    def _look(self) -> tuple[list[int], list[int]]:
+        return [weight.data_ptr() for weight in self._weights], [weight._version for weight in self._counted]
 
-    def hold(self, network: Denoiser) -> bool:
+    def _read(self) -> list[bytes] | list[float]:
+        if isinstance(self._some[0], Tensor):
+            return torch.cat(self._some).tolist()
+        return [numbers.tobytes() for numbers in self._some]
+
+    def hold(self) -> bool:
         """Whether all is as it was."""
-        return self._state == self._look(network) and torch.equal(torch.cat(self._some), self._numbers)
+        return (
+            all(part.get(name) is it for part, name, it in self._places)
+            and self._state == self._look()
+            and self._numbers == self._read()
+        )
 
 
 @dataclass
@@ -110,11 +121,11 @@ def make_plan(
     key = (direction, dtype, device, tuple(schedule.timesteps.tolist()))
     with _LOCK:
         prepared = _PREPARED.get(network)
-        if prepared is None or not prepared.marks.hold(network):
+        if prepared is None or not prepared.marks.hold():
             prepared = _PREPARED[network] = _Prepared(_Marks(network), _products(network))
         if key not in prepared.plans:
-            plan = _plan(network, prepared.products, direction, schedule)
-            prepared.plans[key] = Plan(*(part.to(device, dtype).contiguous() for part in plan))
+            *parts, positive = _plan(network, prepared.products, direction, schedule)
+            prepared.plans[key] = Plan(*(part.to(device, dtype).contiguous() for part in parts), positive)
         prepared.plans.move_to_end(key)
         if len(prepared.plans) > PLANS:
             prepared.plans.popitem(last=False)
@@ -151,4 +162,5 @@ def _plan(network: Denoiser, products: _Products, direction: str, schedule: Sche
         shift=e @ context.T + offset,
         sign=sign,
         bias=network.decoder[2].bias.detach(),
+        positive=int((sign > 0).sum()),
     )

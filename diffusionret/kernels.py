@@ -1,4 +1,4 @@
-"""The two loops of the sampler that run compiled on a CPU; sampler.py imports this file in the background.
+"""The loops of the sampler that run compiled on a CPU; sampler.py imports this file in the background.
 
 Nothing here starts threads: numba's own thread pools abort the process when two Python threads enter them,
 so the loops only release the interpreter's lock and take a range of their work, and the caller spreads
@@ -90,11 +90,13 @@ def _softmax(w):
 
 
 @_compiled
-def mix(first, last, order, text_row, video_row, cls, turned, frames, mask, table, temperature, out, base):
-    """Attention of texts to frames for the pairs order[first:last]: out = w table, base = (w frames).turned.
+def mix(
+    first, last, order, text_row, video_row, temperature, cls, frames, left, right, mask, table, out, base
+):
+    """Attention of texts to frames for the pairs order[first:last]: out = w table, base = w.(right left).
 
-    order, text_row, video_row [pair]; cls, turned [text dim]; frames [video frame dim]; mask [pair frame];
-    table [video*frame column], what is mixed; out [pair column]; base [pair]; temperature [1].
+    order, text_row, video_row [pair]; cls, left [text dim]; frames, right [video frame dim]; mask [video frame];
+    table [video*frame column], what is mixed; out [pair column]; base [pair].
     w = softmax(cls.frames / temperature) * mask, as `denoiser.pool_frames`.
     """
     count, dim = frames.shape[1], frames.shape[2]
@@ -103,19 +105,19 @@ def mix(first, last, order, text_row, video_row, cls, turned, frames, mask, tabl
     for i in range(first, last):
         pair = order[i]
         video = video_row[pair]
-        t, u = cls[text_row[pair]], turned[text_row[pair]]
+        t, u = cls[text_row[pair]], left[text_row[pair]]
         for f in range(count):
-            frame = frames[video, f]
+            frame, other = frames[video, f], right[video, f]
             logit = along = np.float32(0)
             for j in range(dim):
                 logit += t[j] * frame[j]
-                along += u[j] * frame[j]
-            w[f], dot[f] = logit / temperature[0], along
+                along += u[j] * other[j]
+            w[f], dot[f] = logit / temperature, along
             rows[f] = video * count + f
         _softmax(w)
         along = np.float32(0)
         for f in range(count):
-            w[f] *= mask[pair, f]
+            w[f] *= mask[video, f]
             along += w[f] * dot[f]
         base[pair] = along
         out[pair, :] = 0
@@ -123,20 +125,20 @@ def mix(first, last, order, text_row, video_row, cls, turned, frames, mask, tabl
 
 
 @_compiled
-def walk(first, last, start, rows, table, clock, base, shift, split, bias, weights, fresh, x, raw, clean):
+def walk(first, last, start, split, rows, table, clock, base, shift, bias, weights, fresh, x, raw, clean):
     """All steps of the walks first..last-1, one after the other so that what the steps read stays in cache.
 
     A walk is one (query, seed), seeds varying fastest. rows [query candidate] into table [row column],
     whose columns are U [hidden], N [hidden], c [1] and the time logits [step]; clock [pair step], added to
-    the time logits, or [pair 0]; base [pair]; shift [step hidden]; split [1], the number of hidden units
-    with a positive w2; bias [1]; weights [step 3] of x0, x and the fresh noise; fresh [step seed query
+    the time logits, or [pair 0]; base [pair]; shift [step hidden]; split, the number of hidden units with a
+    positive w2; bias [1]; weights [step 3] of x0, x and the fresh noise; fresh [step seed query
     candidate], or no step. x [step+1 seed query candidate], row 0 given, raw and clean [step seed query
     candidate] are written for the queries from number `start` on. The formulas are in factorised.py.
     """
     seeds, candidates = x.shape[1], rows.shape[1]
     steps, hidden = shift.shape
     a = np.empty(hidden, x.dtype)
-    positive, negative = a[: split[0]], a[split[0] :]
+    positive, negative = a[:split], a[split:]
     w, c = np.empty(candidates, x.dtype), np.empty(candidates, x.dtype)
     m = np.empty(candidates, x.dtype)
     logits = np.empty((steps, candidates), x.dtype)
@@ -160,7 +162,7 @@ def walk(first, last, start, rows, table, clock, base, shift, split, bias, weigh
                 a[j] = shift[s, j]
             _add_rows(a, w, rows[query], table)
             _sums_of_maxima(m, one, positive, rows[query], table, hidden)
-            _sums_of_maxima(m, -one, negative, rows[query], table, hidden + split[0])
+            _sums_of_maxima(m, -one, negative, rows[query], table, hidden + split)
             for k in range(candidates):
                 guess = m[k] + w[k]
                 x0 = guess
@@ -174,8 +176,44 @@ def walk(first, last, start, rows, table, clock, base, shift, split, bias, weigh
                 raw[s, seed, q, k], clean[s, seed, q, k], x[s + 1, seed, q, k] = guess, x0, following
 
 
+@_compiled
+def mixed_walk(
+    first, last, start, split, candidates, temperature, cls, frames, left, right, mask, table,
+    shift, bias, weights, fresh, x, raw, clean,
+):  # fmt: skip
+    """`mix` and `walk` for text queries number start + first to start + last - 1, one after the other.
+
+    candidates [query candidate], rows of `frames`; cls, left [query dim]; table [video*frame column]; the other
+    arguments are those of the two. What is mixed for a query does not leave the cache.
+    """
+    seeds, count = x.shape[1], candidates.shape[1]
+    order = np.arange(count)
+    rows = order.reshape(1, count)
+    base, out = np.empty(count, x.dtype), np.empty((count, table.shape[1]), x.dtype)
+    clock = np.empty((count, 0), x.dtype)
+    for query in range(first + start, last + start):
+        text = np.full(count, query)
+        mix(
+            0,
+            count,
+            order,
+            text,
+            candidates[query],
+            temperature,
+            cls,
+            frames,
+            left,
+            right,
+            mask,
+            table,
+            out,
+            base,
+        )
+        walk(0, seeds, query, split, rows, out, clock, base, shift, bias, weights, fresh, x, raw, clean)
+
+
 def compile_for(dtype: type[np.float32] | type[np.float64]) -> None:
-    """Compile both loops for arrays of `dtype`, or load them from numba's cache."""
+    """Compile the loops for arrays of `dtype`, or load them from numba's cache."""
     real = from_dtype(np.dtype(dtype))
 
     def array(kind, dimensions: int) -> Array:
@@ -184,8 +222,9 @@ def compile_for(dtype: type[np.float32] | type[np.float64]) -> None:
     n, i1, i2 = int64, array(int64, 1), array(int64, 2)
     r1, r2, r3, r4 = (array(real, d) for d in (1, 2, 3, 4))
     signatures = {
-        mix: (n, n, i1, i1, i1, r2, r2, r3, r2, r2, r1, r2, r1),
-        walk: (n, n, n, i2, r2, r2, r1, r2, i1, r1, r2, r4, r4, r4, r4),
+        mix: (n, n, i1, i1, i1, real, r2, r3, r2, r3, i2, r2, r2, r1),
+        walk: (n, n, n, n, i2, r2, r2, r1, r2, r1, r2, r4, r4, r4, r4),
+        mixed_walk: (n, n, n, n, i2, real, r2, r3, r2, r3, i2, r2, r2, r1, r2, r4, r4, r4, r4),
     }
     for function, signature in signatures.items():
         with contextlib.suppress(OSError):  # compiled, but the cache could not be written

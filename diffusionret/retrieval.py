@@ -21,7 +21,7 @@ from .gallery import Gallery
 from .model import DiffusionRet, NoGenerator, Trajectory
 from .ood import Scores, gallery_scores, generator_scores
 from .results import Hit, SearchResult, Settings
-from .sampler import prepare_frames, warm_up
+from .sampler import prepare, warm_up
 from .similarity import wti_in_blocks
 
 # Above this many videos a coarse stage by pooled features keeps KEPT of them.
@@ -354,7 +354,7 @@ class Retriever:
             assert self.model.generator is not None
             config = self.model.generator_config("published")
             plan = self.model.schedule(config.usual_steps, config.schedule, config.steps)
-            prepare_frames(self.model.generator["t2v"], self._video.frames, plan)
+            prepare(self.model.generator["t2v"], "t2v", self._video.frames, plan)
 
     # --- the parts of a search --------------------------------------------------------------------------
 

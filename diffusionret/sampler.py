@@ -10,7 +10,7 @@ The torch form serves other devices, CUDA without Triton, and a CPU as long as t
 happens in the background, on `warm_up` or at the first large call.
 
 What candidates are multiplied with is linear in the frames that they pool, so a gallery that is searched again and
-again may have its frames multiplied beforehand (`prepare_frames`).
+again may have its features multiplied beforehand (`prepare`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from __future__ import annotations
 import atexit
 import logging
 import math
+import os
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -83,7 +86,8 @@ def sample(
         raise ValueError(f"candidates are {tuple(candidates.shape)} for {queries} queries.")
     if noise.shape[-2:] != candidates.shape or noise.ndim not in (2, 3):
         raise ValueError(f"noise is {tuple(noise.shape)}, candidates are {tuple(candidates.shape)}.")
-    if candidates.numel() and not -gallery <= int(candidates.min()) <= int(candidates.max()) < gallery:
+    least, most = (int(end) for end in candidates.aminmax()) if candidates.numel() else (0, -1)
+    if not -gallery <= least <= most + 1 <= gallery:
         raise IndexError(f"The candidates reach beyond the {gallery} that there are.")
     if not 0 <= eta <= 1:
         raise ValueError(f"eta is {eta}: choose a value from 0 (deterministic) to 1 (ancestral).")
@@ -91,14 +95,20 @@ def sample(
         raise ValueError("eta > 0 draws noise at every step: pass a torch.Generator.")
     weights = _ddim_weights(tuple(schedule.alpha_bar.tolist()), eta)
     real = torch.float64 if cls.dtype == torch.float64 else torch.float32
-    start = noise.to(cls.device, cls.dtype)
+    start = noise.to(cls.device, cls.dtype).reshape(-1, *candidates.shape)
     fresh = _fresh_noise(start, weights, generator)
-    shape = (len(noise) if noise.ndim == 3 else 1, *candidates.shape)
-    candidates = candidates.to(cls.device, torch.long) % max(gallery, 1)
-    if direction == "v2t":  # what is done for each text is done for those that are shown
+    states = start.new_empty(3 * schedule.steps + 1, *start.shape, dtype=real)
+    states[0] = start
+    candidates = candidates.to(cls.device, torch.long)
+    if least < 0:
+        candidates = candidates % gallery
+    plan = make_plan(network, direction, schedule, real, cls.device)
+    prepared = _prepared(frames if direction == "t2v" else cls, plan)
+    if direction == "v2t" and prepared is None:  # what is done for each text is done for those that are shown
         shown, candidates = candidates.unique(return_inverse=True)
         cls = cls[shown]
-    with torch.autocast(cls.device.type, enabled=False):
+    device = cls.device.type
+    with torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext():
         job = _Job(
             cls=cls.to(real).contiguous(),
             frames=frames,
@@ -106,53 +116,65 @@ def sample(
             candidates=candidates,
             mirrored=direction == "v2t",
             temperature=temperature,
-            plan=(plan := make_plan(network, direction, schedule, real, cls.device)),
-            prepared=_prepared(frames, plan),
-            weights=torch.tensor(weights, dtype=real, device=cls.device),
-            fresh=fresh.to(real).reshape(len(fresh), *shape),
-            states=_empty_states(start.to(real).reshape(shape), schedule.steps),
+            plan=plan,
+            prepared=prepared,
+            weights=weights.to(cls.device, real),
+            fresh=fresh.to(real),
+            states=_three(states),
         )
         job.run()
-    return States(*((state if noise.ndim == 3 else state[:, 0]).to(cls.dtype) for state in job.states))
+    return _three((states if noise.ndim == 3 else states[:, 0]).to(cls.dtype))
 
 
-class _PreparedFrames(NamedTuple):
-    """columns: the `Plan.columns` that `table` [video*frame column] is the product with; version: of the frames."""
+def _three(states: Tensor) -> States:
+    """The states, that lie one after the other in memory."""
+    steps = len(states) // 3
+    return States(states[: steps + 1], states[steps + 1 : -steps], states[-steps:])
+
+
+class _Prepared(NamedTuple):
+    """Products of a gallery's features, of this version: with `columns`, those of a plan, `table` [video*frame
+    column] or [text column]; with `Plan.turn`, `turned`, of their shape."""
 
     columns: Tensor
     version: int
     table: Tensor
+    turned: Tensor
 
 
 _PREPARED: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
 @torch.no_grad()
-def prepare_frames(network: Denoiser, frames: Float[Tensor, "video frame dim"], schedule: Schedule) -> int:
-    """Multiply the frames of a gallery with what text queries need of them; the bytes that this takes.
+def prepare(network: Denoiser, direction: str, gallery: Tensor, schedule: Schedule) -> int:
+    """Multiply the features of a gallery with what queries of a direction need of them; the bytes that this takes.
 
-    The product serves every `sample` that is given this very tensor and schedule, until the frames or the network's
-    weights change, and is forgotten with the tensor. 0 where nothing is kept: for features that are not contiguous
-    on the CPU, and where it would take more than MEMORY.
+    gallery: the frames [video frame dim] for "t2v", the texts [text dim] for "v2t". The product serves every
+    `sample` that is given this very tensor and schedule, until the features or the network's weights change, and is
+    forgotten with the tensor. 0 where nothing is kept: for features that are not contiguous on the CPU, and where it
+    would take more than MEMORY.
     """
-    served = frames.dtype in (torch.float32, torch.float64) and frames.device.type == "cpu"
-    if not served or not frames.is_contiguous() or frames.is_inference():
+    served = gallery.dtype in (torch.float32, torch.float64) and gallery.device.type == "cpu"
+    if not served or not gallery.is_contiguous() or gallery.is_inference():
         return 0
-    plan = make_plan(network, "t2v", schedule, frames.dtype, frames.device)
-    size = frames.shape[0] * frames.shape[1] * len(plan.columns) * frames.element_size()
+    plan = make_plan(network, direction, schedule, gallery.dtype, gallery.device)
+    rows = gallery.flatten(0, -2)
+    size = len(rows) * (len(plan.columns) + len(plan.turn)) * gallery.element_size()
     if size > MEMORY:
         return 0
-    if _prepared(frames, plan) is None:
-        table = linear(frames.flatten(0, 1), plan.columns)
-        _PREPARED[frames] = _PreparedFrames(plan.columns, frames._version, table)
+    if _prepared(gallery, plan) is None:
+        # A text's turned row times a pooled video: for frames the turning moves to the other side.
+        turned = linear(rows, plan.turn if direction == "v2t" else plan.turn.T).view_as(gallery)
+        table = linear(rows, plan.columns)
+        _PREPARED[gallery] = _Prepared(plan.columns, gallery._version, table, turned)
     return size
 
 
-def _prepared(frames: Tensor, plan: Plan) -> Tensor | None:
-    """What `prepare_frames` made of these frames, where it is for this plan and still true."""
-    kept = _PREPARED.get(frames)
-    same = kept is not None and kept.columns is plan.columns and kept.version == frames._version
-    return kept.table if same else None
+def _prepared(gallery: Tensor, plan: Plan) -> _Prepared | None:
+    """What `prepare` made of these features, where it is for this plan and still true."""
+    kept = _PREPARED.get(gallery)
+    same = kept is not None and kept.columns is plan.columns and kept.version == gallery._version
+    return kept if same else None
 
 
 def _times_columns(rows: Tensor, columns: Tensor) -> Tensor:
@@ -164,29 +186,24 @@ def _times_columns(rows: Tensor, columns: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _ddim_weights(alpha_bar: tuple[float, ...], eta: float) -> tuple[tuple[float, float, float], ...]:
+def _ddim_weights(alpha_bar: tuple[float, ...], eta: float) -> Float[Tensor, "step 3"]:
     """The weights of x0, x and fresh noise in each step: eq. 12 of DDIM with its eps written out."""
     weights = []
     for a_prev, a in reversed(list(pairwise((1.0, *alpha_bar)))):
         sigma = eta * math.sqrt((1 - a_prev) / (1 - a) * (1 - a / a_prev))
         keep = math.sqrt(max(1 - a_prev - sigma**2, 0.0)) / math.sqrt(1 - a)
         weights.append((math.sqrt(a_prev) - keep * math.sqrt(a), keep, sigma))
-    return tuple(weights)
+    return torch.tensor(weights, dtype=torch.float64)
 
 
-def _fresh_noise(like: Tensor, weights: tuple[tuple, ...], generator: torch.Generator | None) -> Tensor:
+def _fresh_noise(like: Tensor, weights: Tensor, generator: torch.Generator | None) -> Tensor:
     """[step ...], or no step where none is needed. Drawn step by step as `ddim` does, for equal numbers."""
-    fresh = like.new_zeros(len(weights) if any(sigma for _, _, sigma in weights) else 0, *like.shape)
-    for s in range(len(fresh)):
-        if weights[s][2] and generator is not None:
-            fresh[s] = torch.randn(like.shape, generator=generator, device=generator.device, dtype=like.dtype)
+    if generator is None or not (sigmas := weights[:, 2]).any():
+        return like.new_empty(0, *like.shape)
+    fresh = like.new_zeros(len(sigmas), *like.shape)
+    for s in sigmas.nonzero()[:, 0]:
+        fresh[s] = torch.randn(like.shape, generator=generator, device=generator.device, dtype=like.dtype)
     return fresh
-
-
-def _empty_states(noise: Tensor, steps: int) -> States:
-    x = noise.new_empty(steps + 1, *noise.shape)
-    x[0] = noise
-    return States(x, torch.empty_like(x[1:]), torch.empty_like(x[1:]))
 
 
 class _Pairs(NamedTuple):
@@ -211,7 +228,7 @@ class _Job:
     mirrored: bool
     temperature: float
     plan: Plan
-    prepared: Tensor | None
+    prepared: _Prepared | None
     weights: Tensor
     fresh: Tensor
     states: States
@@ -221,7 +238,10 @@ class _Job:
         fused, start = _fused(self.cls, count), 0
         while start < queries and count:
             # Asked anew for each part: they may have been compiled in the meantime.
-            loops = _loops(self.cls, self.states.x[0].numel() // count)
+            loops = _loops(self.cls, queries * self.states.x.shape[1])
+            if loops is not None and self._mixes_at_once:
+                self._mixed_walk(loops, start)
+                return
             part = slice(start, min(start + self._queries_at_once(loops is not None), queries))
             if loops is not None:
                 self._compiled_walk(loops, part, self._compiled_pairs(loops, part))
@@ -242,11 +262,15 @@ class _Job:
 
     @cached_property
     def _turned(self) -> Tensor:
+        if self.mirrored and self.prepared is not None:
+            return self.prepared.turned
         return linear(self.cls, self.plan.turn)
 
     @cached_property
     def _texts(self) -> Tensor | None:
         """All texts times `Plan.columns`; None where that is too large."""
+        if self.prepared is not None:
+            return self.prepared.table
         fits = self._bytes(len(self.cls) * len(self.plan.columns)) <= MEMORY
         return linear(self.cls, self.plan.columns) if fits else None
 
@@ -316,7 +340,7 @@ class _Job:
         [video*frame column]."""
         frames, mask, candidates = self.frames, self.mask, self.candidates
         if self.prepared is not None:
-            return frames, mask, candidates, self.prepared
+            return frames, mask, candidates, self.prepared.table
         fits = frames.dtype == self.cls.dtype and frames.is_contiguous()
         if fits and len(candidates) <= frames.shape[1]:  # too few queries to share videos
             return frames, mask, candidates, None
@@ -329,49 +353,89 @@ class _Job:
             return frames, mask, candidates, None
         return frames, mask, candidates, linear(frames.flatten(0, 1), self.plan.columns)
 
+    @cached_property
+    def _mixes_at_once(self) -> bool:
+        """Whether each query may be done by one thread from its frames to its sample."""
+        queries, seeds = len(self.candidates), self.states.x.shape[1]
+        return not self.mirrored and self._videos[3] is not None and (queries > 1 or seeds == 1)
+
+    def _mixed_walk(self, loops: ModuleType, start: int) -> None:
+        plan, (frames, mask, candidates, table) = self.plan, self._videos
+        left, right = (self._turned, frames) if self.prepared is None else (self.cls, self.prepared.turned)
+        tensors = (self.cls, frames, left, right, mask.long().contiguous(), table, plan.shift, plan.bias)
+        arrays = [tensor.numpy() for tensor in (*tensors, self.weights, self.fresh, *self.states)]
+        shown, temperature = candidates.contiguous().numpy(), arrays[0].dtype.type(self.temperature)
+
+        def work(first: int, last: int) -> None:
+            loops.mixed_walk(first, last, start, plan.positive, shown, temperature, *arrays)
+
+        _spread(work, len(shown) - start, grain=2)
+
     def _compiled_pairs(self, loops: ModuleType, part: slice) -> _Pairs:
+        count = self.candidates.shape[1]
+        query = np.arange(part.start, part.stop).repeat(count)
         if self.mirrored:
             frames, mask = self.frames[part].to(self.cls.dtype).contiguous(), self.mask[part]
-            text = self.candidates[part]
-            video = torch.arange(len(frames))[:, None].expand_as(text)
+            text, video = self.candidates[part].flatten().numpy(), query - part.start
             table = linear(frames.flatten(0, 1), self.plan.clock)
-            base, clock = self._mix(loops, text, video, frames, mask, table)
+            base, clock = self._mix(loops, text, video, (self._turned, frames), frames, mask, table)
             return _Pairs(*self._text_table(part), base, clock)
         frames, mask, candidates, projected = self._videos
-        video = candidates[part]
-        text = torch.arange(part.start, part.stop)[:, None].expand_as(video)
+        video = candidates[part].flatten().numpy()
+        both = (self._turned, frames) if self.prepared is None else (self.cls, self.prepared.turned)
         if projected is not None:
-            base, table = self._mix(loops, text, video, frames, mask, projected)
+            base, table = self._mix(loops, query, video, both, frames, mask, projected)
         else:
-            base, pooled = self._mix(loops, text, video, frames, mask, frames.flatten(0, 1))
+            base, pooled = self._mix(loops, query, video, both, frames, mask, frames.flatten(0, 1))
             table = _times_columns(pooled, self.plan.columns)
-        table = table.flatten(0, 1)
-        return _Pairs(torch.arange(len(table)).view_as(video), table, base, base.new_empty(len(table), 0))
+        rows = torch.arange(len(table)).view(-1, count)
+        return _Pairs(rows, table, base, base.new_empty(len(table), 0))
 
     def _mix(
-        self, loops: ModuleType, text: Tensor, video: Tensor, frames: Tensor, mask: Tensor, table: Tensor
+        self,
+        loops: ModuleType,
+        text: np.ndarray,
+        video: np.ndarray,
+        both: tuple[Tensor, Tensor],
+        frames: Tensor,
+        mask: Tensor,
+        table: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """base [query candidate], and `table` [query candidate column] mixed as the texts attend to the
-        frames."""
-        base = self.cls.new_empty(text.shape)
-        out = self.cls.new_empty(*text.shape, table.shape[1])
-        text, video = text.flatten(), video.flatten()
+        """base [pair], and `table` mixed as the texts attend to the frames, [pair column]. text, video [pair]; both:
+        the rows of texts and frames whose products make the base."""
+        base = self.cls.new_empty(len(text))
+        out = self.cls.new_empty(len(text), table.shape[1])
         # Pairs of one video follow each other, so that its rows are read once.
-        order = video.argsort() if len(text) > 1024 and not self.mirrored else torch.arange(len(text))
-        temperature = self.cls.new_tensor([self.temperature])
-        arrays = (order, text, video, self.cls, self._turned, frames, mask[video].to(self.cls.dtype), table)
-        arrays = [array.numpy() for array in (*arrays, temperature, out.flatten(0, 1), base.flatten())]
-        _spread(lambda first, last: loops.mix(first, last, *arrays), len(text), grain=256)
+        many = len(text) > 1024 and not self.mirrored
+        order = video.argsort(kind="stable") if many else np.arange(len(text))
+        tensors = (self.cls, frames, *both, mask.long().contiguous(), table, out, base)
+        arrays = [tensor.numpy() for tensor in tensors]
+        temperature = arrays[0].dtype.type(self.temperature)
+
+        def work(first: int, last: int) -> None:
+            loops.mix(first, last, order, text, video, temperature, *arrays)
+
+        _spread(work, len(text), grain=256)
         return base, out
 
     def _compiled_walk(self, loops: ModuleType, part: slice, pairs: _Pairs) -> None:
-        split = torch.tensor([int((self.plan.sign > 0).sum())])
-        clock = pairs.clock.reshape(pairs.rows.numel(), -1)
-        arrays = (pairs.rows, pairs.table, clock, pairs.base.flatten(), self.plan.shift, split)
-        arrays = (*arrays, self.plan.bias, self.weights, self.fresh, *self.states)
-        arrays = [array.numpy() for array in arrays]
-        walks = pairs.rows.shape[0] * self.states.x.shape[1]
-        _spread(lambda first, last: loops.walk(first, last, part.start, *arrays), walks, grain=2)
+        plan, clock = self.plan, pairs.clock.reshape(pairs.rows.numel(), -1)
+        tensors = (
+            pairs.rows,
+            pairs.table,
+            clock,
+            pairs.base,
+            plan.shift,
+            plan.bias,
+            self.weights,
+            self.fresh,
+        )
+        arrays = [tensor.numpy() for tensor in (*tensors, *self.states)]
+
+        def work(first: int, last: int) -> None:
+            loops.walk(first, last, part.start, plan.positive, *arrays)
+
+        _spread(work, pairs.rows.shape[0] * self.states.x.shape[1], grain=2)
 
 
 def _spread(work: Callable[[int, int], None], count: int, grain: int) -> None:
@@ -381,9 +445,27 @@ def _spread(work: Callable[[int, int], None], count: int, grain: int) -> None:
     if threads == 1 or ranges < 2:
         work(0, count)
         return
-    bounds = [count * i // ranges for i in range(ranges + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, bounds[:-1], bounds[1:]))
+    left = deque(pairwise([count * i // ranges for i in range(ranges + 1)]))
+
+    def some() -> None:
+        while True:
+            try:
+                first, last = left.popleft()
+            except IndexError:  # nothing is left
+                return
+            work(first, last)
+
+    helpers = [_helpers().submit(some) for _ in range(threads - 1)]
+    some()
+    for helper in helpers:
+        if not helper.cancel():  # it has begun
+            helper.result()
+
+
+@lru_cache(maxsize=1)
+def _helpers() -> ThreadPoolExecutor:
+    """Threads that stay, for starting one takes as long as a walk."""
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="sampler")
 
 
 # --- compilation ----------------------------------------------------------------------------------------

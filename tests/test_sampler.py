@@ -45,7 +45,7 @@ def gap(
     schedule: str = "cosine", prepared: bool = False,
 ) -> float:  # fmt: skip
     """Largest difference between the exact sampler and the plain loop, over x, x0 and x0_raw; relative where
-    a value is larger than 1. prepared: with frames that are multiplied beforehand."""
+    a value is larger than 1. prepared: with a gallery that is multiplied beforehand."""
     dtype = next(model.generator.parameters()).dtype
     text = text._replace(cls=text.cls.to(dtype), tokens=text.tokens.to(dtype))
     video = video._replace(frames=video.frames.to(dtype))
@@ -53,12 +53,14 @@ def gap(
     if direction == "v2t":
         queries, gallery = gallery, queries
     g = torch.Generator().manual_seed(seed)
-    candidates = torch.stack([torch.randperm(gallery, generator=g)[:k] for _ in range(queries)])
+    # Not contiguous, as the best of a transposed matrix would be.
+    candidates = torch.stack([torch.randperm(gallery, generator=g)[:k] for _ in range(queries)], dim=1).T
     shape = (seeds, *candidates.shape) if seeds > 1 else candidates.shape
     noise = torch.randn(shape, generator=g, dtype=dtype)
     plan = make_schedule(schedule, full or steps)
     if prepared:
-        assert sampler.prepare_frames(model.generator["t2v"], video.frames, plan.respaced(steps))
+        gallery = video.frames if direction == "t2v" else text.cls
+        assert sampler.prepare(model.generator[direction], direction, gallery, plan.respaced(steps))
     with in_form(compiled, dtype):
         fast = model.generate(
             text, video, candidates, direction, steps=steps, schedule=schedule, noise=noise, eta=eta,
@@ -194,16 +196,18 @@ def test_prepared_frames_serve_until_something_changes():
 
     def kept(frames: torch.Tensor, steps: int = 5) -> torch.Tensor | None:
         schedule = make_schedule("cosine", steps)
-        return sampler._prepared(frames, make_plan(network, "t2v", schedule, frames.dtype, frames.device))
+        plan = make_plan(network, "t2v", schedule, frames.dtype, frames.device)
+        found = sampler._prepared(frames, plan)
+        return None if found is None else found.table
 
-    size = sampler.prepare_frames(network, video.frames, schedule)
+    size = sampler.prepare(network, "t2v", video.frames, schedule)
     table = kept(video.frames)
-    assert size == 4 * table.numel() == 4 * (4 * 4) * (2 * 64 + 1 + 5)
-    assert sampler.prepare_frames(network, video.frames, schedule) == size and kept(video.frames) is table
+    assert size == 4 * (table.numel() + video.frames.numel()) == 4 * (4 * 4) * (2 * 64 + 1 + 5 + 32)
+    assert sampler.prepare(network, "t2v", video.frames, schedule) == size and kept(video.frames) is table
     assert kept(video.frames.clone()) is None and kept(video.frames, steps=6) is None
     video.frames.mul_(2)
     assert kept(video.frames) is None
-    sampler.prepare_frames(network, video.frames, schedule)
+    sampler.prepare(network, "t2v", video.frames, schedule)
     assert torch.allclose(kept(video.frames), 2 * table, atol=1e-4)
     in_place(model)
     assert kept(video.frames) is None
@@ -215,9 +219,28 @@ def test_frames_are_not_prepared_where_that_serves_nothing():
     with torch.inference_mode():
         made = frames * 1
     for other in (frames.half(), frames.transpose(0, 1), made, frames.to("meta")):
-        assert sampler.prepare_frames(network, other, schedule) == 0
+        assert sampler.prepare(network, "t2v", other, schedule) == 0
     with patch.object(sampler, "MEMORY", 1000):
-        assert sampler.prepare_frames(network, frames, schedule) == 0
+        assert sampler.prepare(network, "t2v", frames, schedule) == 0
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("count", [1, 7, 100])
+def test_work_is_spread_once_each(threads: int, count: int):
+    done: list[int] = []
+    with patch.object(torch, "get_num_threads", lambda: threads):
+        sampler._spread(lambda first, last: done.extend(range(first, last)), count, grain=2)
+    assert sorted(done) == list(range(count))
+
+
+@pytest.mark.parametrize("fails", [0, 99])
+def test_an_error_of_the_work_is_raised(fails: int):
+    def work(first: int, last: int) -> None:
+        if first <= fails < last:
+            raise IndexError("out of reach")
+
+    with patch.object(torch, "get_num_threads", lambda: 2), pytest.raises(IndexError, match="out of reach"):
+        sampler._spread(work, 100, grain=2)
 
 
 def test_several_threads_may_ask_at_once():
