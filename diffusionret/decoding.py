@@ -27,6 +27,7 @@ DECORD_LACKS = {"av1", "libdav1d", "libaom-av1"}
 # FFmpeg also opens text as ANSI art, single pictures as films, and lists that name other files.
 NOT_VIDEO = {"tty", "image2", "hls", "dash", "concat", "ffmetadata"}
 MAX_PIXELS = 2**26  # 8K has half of it; a header that declares more is a mistake or an attack
+STILL_BYTES = 2**27  # of pictures at their full size
 NEIGHBOUR_SECONDS = 0.5  # how far away a frame may be that stands in for one that does not decode
 CONVERT = "convert it with `ffmpeg -i INPUT output.mp4`"
 
@@ -322,7 +323,7 @@ def representative(frames: np.ndarray) -> int:
 
     Flat = hardly any contrast (black leader, fade); only where all frames are flat may one be chosen.
     """
-    small = frames[:, :: max(1, frames.shape[1] // 48), :: max(1, frames.shape[2] // 48)].astype(np.float32)
+    small = frames[:, :: -(-frames.shape[1] // 48), :: -(-frames.shape[2] // 48)].astype(np.float32)
     distance = np.abs(small[:, None] - small[None]).mean(axis=(1, 2, 3, 4))
     flat = small.mean(axis=-1).std(axis=(1, 2)) < 8.0
     return int(np.argmin(distance + 1000.0 * flat))
@@ -372,7 +373,9 @@ def read(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None, by
         about["height"], about["width"] = frame.shape[:2]
         pictures[number] = fit(frame, request["size"], request["crop"], shape)
         if request["still"]:
-            large[number] = fit(frame, min(request["still"], *frame.shape[:2]), False)
+            # One of them will be the still: until it is known which, shrinking them all takes longer than room.
+            roomy = frame.nbytes * len(wanted) <= STILL_BYTES
+            large[number] = frame if roomy else fit(frame, min(request["still"], *frame.shape[:2]), False)
 
     engine, shown = request["engine"], {}
     suits_decord = kind in DECORD_CONTAINERS and codec not in DECORD_LACKS and not table.hidden

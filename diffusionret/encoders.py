@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
+from open_clip.modified_resnet import ModifiedResNet
 from open_clip.transformer import QuickGELU, Transformer
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .config import ClipConfig
 
@@ -92,3 +95,51 @@ def encode_tokens(
         torch.arange(len(ids), device=ids.device), ids.argmax(dim=-1)
     ]  # the end token has the highest id
     return cls, tokens
+
+
+@torch.no_grad()
+def folded(tower: nn.Module) -> nn.Module:
+    """A copy of an image tower for inference that computes the same in fewer operations, up to rounding.
+
+    Of a ResNet batch norms go into the convolutions before them, and the attention pool, of which one token is
+    read, runs for that token alone. A transformer has nothing to fold and is returned as it is.
+    """
+    if not isinstance(tower, ModifiedResNet):
+        return tower
+    tower = copy.deepcopy(tower).eval()
+    for module in list(tower.modules()):
+        last: tuple[str, nn.Conv2d] | None = None  # norms follow their convolution in every block
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Conv2d):
+                last = name, child
+            elif isinstance(child, nn.BatchNorm2d) and last is not None:
+                setattr(module, last[0], fuse_conv_bn_eval(last[1], child))
+                setattr(module, name, nn.Identity())
+    tower.attnpool = _OneTokenPool(tower.attnpool)
+    return tower.to(memory_format=torch.channels_last)
+
+
+class _OneTokenPool(nn.Module):
+    """CLIP's attention pool for the one token that is read, the mean.
+
+    With q its query in a head, q.(W_k x + b) = (W_k' q).x + q.b, whose last term is the same for all tokens and
+    leaves the softmax; and sum of w (W_v x + b) = W_v (sum of w x) + b. So keys and values, instead of a product
+    each for every token, take one for all.
+    """
+
+    def __init__(self, pool: nn.Module) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, x: Float[Tensor, "frame channel h w"]) -> Float[Tensor, "frame dim"]:
+        pool = self.pool
+        heads = (pool.num_heads, -1)
+        tokens = x.flatten(2).transpose(1, 2)  # [frame token channel]
+        tokens = torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1) + pool.positional_embedding
+        query = pool.q_proj(tokens[:, 0]).unflatten(-1, heads).transpose(0, 1)  # [head frame width]
+        keys = pool.k_proj.weight.unflatten(0, heads)  # [head width channel]
+        seen = (query / query.shape[-1] ** 0.5 @ keys).transpose(0, 1)  # [frame head channel]
+        mixed = (seen @ tokens.transpose(1, 2)).softmax(dim=-1) @ tokens
+        values = pool.v_proj.weight.unflatten(0, heads).transpose(1, 2)  # [head channel width]
+        found = (mixed.transpose(0, 1) @ values).transpose(0, 1).flatten(1) + pool.v_proj.bias
+        return pool.c_proj(found)

@@ -19,7 +19,7 @@ from .benchmarks import BENCHMARKS
 from .checkpoint import load_model
 from .config import FORMS, ModelConfig
 from .datasets.storybook import captions, clips, world
-from .encoders import TextFeatures, VideoFeatures
+from .encoders import TextFeatures, VideoFeatures, folded
 from .features import CACHE, encode_captions, encode_split
 from .metrics import (
     RetrievalMetrics,
@@ -269,11 +269,11 @@ def minimal_pairs(model: DiffusionRet, kind: str, cache: Path, look: str) -> tup
 @torch.no_grad()
 def encode_clips(model: DiffusionRet, frames: np.ndarray, batch: int = 64) -> VideoFeatures:
     """Features of drawn clips, uint8 [clip frame h w 3]."""
-    parts = []
+    parts, tower = [], folded(model.towers.visual)
     for start in range(0, len(frames), batch):
         x = torch.from_numpy(np.array(frames[start : start + batch])).to(model.device)
         mask = torch.ones(x.shape[:2], dtype=torch.long, device=model.device)
-        parts.append(model.encode_frames(model.preprocess(x), mask))
+        parts.append(model.encode_frames(model.preprocess(x), mask, tower))
     return VideoFeatures(torch.cat([p.frames for p in parts]), torch.cat([p.mask for p in parts]))
 
 

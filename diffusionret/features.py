@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from .datasets.captioned import Captioned, Clip, VideoFolder
-from .encoders import TextFeatures, VideoFeatures
+from .encoders import TextFeatures, VideoFeatures, folded
 from .model import DiffusionRet
 from .video import VideoError, VideoFrames, read_frames
 
@@ -96,6 +96,7 @@ def _encode(
         except VideoError as error:
             return error
 
+    tower = folded(model.towers.visual)
     with ThreadPoolExecutor(os.cpu_count()) as readers:
         for start in range(0, len(todo), BATCH):
             group, good = todo[start : start + BATCH], []
@@ -109,7 +110,8 @@ def _encode(
             mask = torch.from_numpy(np.stack([clip.mask for _, clip in good])).to(model.device)
             frames = torch.from_numpy(np.stack([clip.frames for _, clip in good])).to(model.device)
             # As published, padding is zero after normalisation too.
-            video = model.encode_frames(model.preprocess(frames) * mask[..., None, None, None], mask.long())
+            pictures = model.preprocess(frames) * mask[..., None, None, None]
+            video = model.encode_frames(pictures, mask.long(), tower)
             for k, (i, _) in enumerate(good):
                 part = places[i].with_suffix(f".{os.getpid()}")
                 save_file({"frames": video.frames[k].float().cpu(), "mask": video.mask[k].cpu()}, part)

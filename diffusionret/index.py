@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 
 from .checkpoint import load_model
-from .encoders import VideoFeatures
+from .encoders import VideoFeatures, folded
 from .gallery import LIGHT, POSTERS, TABLE, Failure, Gallery
 from .model import DiffusionRet
 from .similarity import mean_frame
@@ -148,12 +149,15 @@ def read_captions(folder: Path) -> dict[str, str]:
 
 
 @torch.no_grad()
-def encode_clips(model: DiffusionRet, clips: Sequence[VideoFrames]) -> VideoFeatures:
-    """Features of clips read with the model's own rule, number of frames and size; on the CPU."""
+def encode_clips(
+    model: DiffusionRet, clips: Sequence[VideoFrames], tower: nn.Module | None = None
+) -> VideoFeatures:
+    """Features of clips read with the model's own rule, number of frames and size; on the CPU. tower: see
+    `DiffusionRet.encode_frames`."""
     mask = torch.from_numpy(np.stack([clip.mask for clip in clips])).to(model.device)
     frames = model.preprocess(torch.from_numpy(np.stack([clip.frames for clip in clips])).to(model.device))
     frames = frames * mask[..., None, None, None]  # as published, padding is zero after normalisation too
-    video = model.encode_frames(frames, mask.long())
+    video = model.encode_frames(frames, mask.long(), tower)
     return VideoFeatures(video.frames.float().cpu(), video.mask.cpu())
 
 
@@ -170,7 +174,7 @@ def _index(
     shard: int,
 ) -> list[Failure]:
     """Read, encode and commit all of `todo`."""
-    config, begun = model.config, time.monotonic()
+    config, tower, begun = model.config, folded(model.towers.visual), time.monotonic()
     failures: list[Failure] = []
     batch: list[tuple[Row, VideoFrames]] = []
     ready: list[Row] = []
@@ -187,7 +191,7 @@ def _index(
         nonlocal encoding
         collect()
         if batch:
-            encoding = encoder.submit(_encode, model, tuple(batch), folder)
+            encoding = encoder.submit(_encode, model, tower, tuple(batch), folder)
             batch.clear()
 
     def commit() -> None:
@@ -227,8 +231,10 @@ def _index(
     return sorted(failures)
 
 
-def _encode(model: DiffusionRet, batch: Sequence[tuple[Row, VideoFrames]], folder: Path) -> list[Row]:
-    video = encode_clips(model, [clip for _, clip in batch])
+def _encode(
+    model: DiffusionRet, tower: nn.Module, batch: Sequence[tuple[Row, VideoFrames]], folder: Path
+) -> list[Row]:
+    video = encode_clips(model, [clip for _, clip in batch], tower)
     pooled = mean_frame(video)
     for row, clip in batch:
         _poster_file(folder, row.id).write_bytes(clip.still)

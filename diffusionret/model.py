@@ -173,12 +173,14 @@ class DiffusionRet(
         return (x.float() / 255 - mean) / std
 
     def encode_frames(
-        self, frames: Float[Tensor, "video frame 3 h w"], mask: Int[Tensor, "video frame"]
+        self,
+        frames: Float[Tensor, "video frame 3 h w"],
+        mask: Int[Tensor, "video frame"],
+        tower: nn.Module | None = None,
     ) -> VideoFeatures:
-        """Features of normalised frames (see `preprocess`)."""
-        return self.contextualise(
-            self.towers.encode_image(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]), mask
-        )
+        """Features of normalised frames (see `preprocess`). tower: the model's own image tower, `encoders.folded`."""
+        embeddings = (tower or self.towers.visual)(frames.flatten(0, 1))
+        return self.contextualise(embeddings.unflatten(0, frames.shape[:2]), mask)
 
     def contextualise(self, embeddings: Float[Tensor, "video frame dim"], mask: Int[Tensor, "video frame"]):
         """Image-tower embeddings of frames -> VideoFeatures: the temporal transformer and the scale."""

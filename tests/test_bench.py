@@ -117,7 +117,7 @@ REPORT = {
         {"generator": "published", "seeds": 1, "total": 9.04, "generation_share": 0.15},
         {"generator": "published", "seeds": 16, "total": 14.8, "generation_share": 0.5},
     ],
-    "indexing": [{"ratio": 0.91}],
+    "indexing": [{"clips": "short", "ratio": 0.61}, {"clips": "long", "ratio": 0.91}],
     "start": [{"again_seconds": 7.04}],
 }
 
@@ -128,7 +128,7 @@ def test_the_summary_says_the_least_favourable_ratio_and_no_more_than_was_measur
     assert "371 x where the gallery was prepared" in said and "401" not in said and "97 x" in said
     assert "open-set generator takes 21.3 ms, 60 % of it generation, and 45 ms with 16 seeds" in said
     assert "published generator takes 9.0 ms, 15 %" in said and "15 ms with 16 seeds" in said
-    assert "91 %" in said and "7.0 s" in said
+    assert "61 % (short) and 91 % (long) of" in said and "7.0 s" in said
     assert bench.summary({"start": REPORT["start"]}) == "The app answers 7.0 s after its start."
     assert bench.summary({}) == ""
 

@@ -11,6 +11,7 @@ import threading
 import time
 from fractions import Fraction
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -170,6 +171,14 @@ def test_probe_and_poster(clip: Path) -> None:
     for source in (clip, read_frames(clip, n=3)):
         picture = Image.open(io.BytesIO(video.poster(source, size=32)))
         assert (picture.format, picture.size) == ("JPEG", (32, 32))
+
+
+def test_a_still_is_the_same_where_its_pictures_are_too_large_to_keep(clip: Path) -> None:
+    request = {"op": "read", "path": str(clip), "rule": "even", "n": 4, "size": 32, "crop": True, "still": 48}
+    request |= {"start": None, "end": None, "engine": "auto"}
+    kept = decoding.read(request)[2]
+    with patch.object(decoding, "STILL_BYTES", 0):
+        assert decoding.read(request)[2] == kept != b""
 
 
 def test_a_still_comes_with_the_frames(clip: Path) -> None:
