@@ -21,6 +21,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, gelu, normaliz
 from .config import OpenSetConfig
 from .diffusion import Schedule, ddim
 from .encoders import TextFeatures, VideoFeatures
+from .similarity import counting_positions
 
 # Bytes of intermediate results that a part of a large batch may take.
 MEMORY = 2**25
@@ -51,7 +52,13 @@ def make_pairs(
     candidates: Int[Tensor, "query candidate"],
     direction: str,
 ) -> Pairs:
-    """The pairs of a direction: "t2v" (the queries are the texts, the candidates videos) or "v2t"."""
+    """The pairs of a direction: "t2v" (the queries are the texts, the candidates videos) or "v2t". Positions of words
+    that count for nothing in any text are left out."""
+    kept = counting_positions(text.mask)
+    text, token_weights = (
+        TextFeatures(text.cls, text.tokens[:, kept], text.mask[:, kept]),
+        token_weights[:, kept],
+    )
     queries = torch.arange(len(candidates), device=candidates.device)[:, None]
     of = (queries, candidates) if direction == "t2v" else (candidates, queries)
     return Pairs(text, video, token_weights, frame_weights, *of)
@@ -178,11 +185,23 @@ class OpenSetDenoiser(nn.Module):
         which is added as it is; the network says the rest: what the query, the candidates and the other bits
         let one expect of a bit.
         """
-        a, variance = alpha_bar.sqrt()[:, None], (1 - alpha_bar)[:, None].clamp(min=1e-6)
-        heard = (2 * a * x / variance).clamp(-CERTAIN, CERTAIN)
-        angle = torch.cat([a, variance.sqrt()], dim=1)
-        seen = self.noisy(torch.stack([x, (heard / 2).tanh()], dim=-1))
-        h = self.steps(context + seen + self.level(angle)[:, None])
+        gain, level = self.levels(alpha_bar)
+        return self.log_odds(context + level[:, None], x, gain[:, None])
+
+    def levels(self, alpha_bar: Float[Tensor, " level"]) -> tuple[Float[Tensor, " level"], Tensor]:
+        """Of noise levels: 2 a / s^2 and what the network is told, [level state]."""
+        a, variance = alpha_bar.sqrt(), (1 - alpha_bar).clamp(min=1e-6)
+        return 2 * a / variance, self.level(torch.stack([a, variance.sqrt()], dim=1))
+
+    def log_odds(
+        self,
+        given: Float[Tensor, "query candidate state"],
+        x: Float[Tensor, "query candidate"],
+        gain: Tensor | float,
+    ) -> Float[Tensor, "query candidate"]:
+        """The log odds, from the context and the level together, and from the level's 2 a / s^2."""
+        heard = (gain * x).clamp(-CERTAIN, CERTAIN)
+        h = self.steps(given + self.noisy(torch.stack([x, (heard / 2).tanh()], dim=-1)))
         return self.read(h).squeeze(-1) + heard
 
 
@@ -229,14 +248,15 @@ def sample_bits(
     Returns the states x [step+1 (seed) query candidate], row 0 the noise, and the predictions x0 [step (seed)
     query candidate]: posterior means, inside [-1, 1] without a clamp. eta, generator: as in `ddim`.
     """
-    level = dict(zip(schedule.timesteps.tolist(), schedule.alpha_bar.tolist(), strict=True))
+    gains, levels = network.levels(schedule.alpha_bar.to(context))
+    told = dict(zip(schedule.timesteps.tolist(), zip(gains.tolist(), levels, strict=True), strict=True))
     wide = context.expand(*noise.shape[:-1], *context.shape[-2:]).flatten(0, -3)
-
     rows = max(MEMORY // (16 * wide[0].numel()), 1)
 
     def denoise(x: Tensor, t: int) -> Tensor:
+        gain, level = told[t]
         parts = zip(wide.split(rows), x.reshape(-1, x.shape[-1]).split(rows), strict=True)
-        logits = [network(w, part, part.new_full((len(part),), level[t])) for w, part in parts]
+        logits = [network.log_odds(w + level, part, gain) for w, part in parts]
         return (torch.cat(logits) / 2).tanh().view_as(x)
 
     steps = list(ddim(denoise, noise, schedule, eta, generator))

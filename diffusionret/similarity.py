@@ -75,9 +75,9 @@ def wti_in_blocks(
     not copied; positions that are padding in every text, mostly half of them, are left out but for one, which
     stands for all their zeros in the maximum.
     """
-    shown = _shown(text.mask)
-    words = normalize(text.tokens[:, shown], dim=-1) * text.mask[:, shown, None]
-    text_weights = text_weights[:, shown]
+    kept = counting_positions(text.mask)
+    words = normalize(text.tokens[:, kept], dim=-1) * text.mask[:, kept, None]
+    text_weights = text_weights[:, kept]
     scale = video.mask / video.frames.norm(dim=-1).clamp(min=1e-12)
     (texts, tokens), (videos, frames) = words.shape[:2], scale.shape
     pair = max(words.element_size() * tokens * frames, 1)
@@ -96,8 +96,9 @@ def wti_in_blocks(
     return result
 
 
-def _shown(mask: Int[Tensor, "text token"]) -> Int[Tensor, " shown"]:
-    """Positions that are real in some text, and one of the others where there are any."""
+def counting_positions(mask: Int[Tensor, "text token"]) -> Int[Tensor, " kept"]:
+    """Positions that are real in some text, and one of the others where there are any: padding counts as 0 in the
+    maximum over tokens, and one stands for all."""
     real = (mask != 0).any(dim=0)
     padding = (~real).nonzero()[:1, 0]
     return torch.cat([real.nonzero()[:, 0], padding])

@@ -135,13 +135,13 @@ def test_the_summary_says_the_least_favourable_ratio_and_no_more_than_was_measur
 
 def test_a_run_writes_its_parts_its_command_and_the_machine(tmp_path: Path, capsys) -> None:
     out = tmp_path / "bench.json"
-    answer = json.dumps({"found": [{"videos": 3, "ratio": 0.5}], "peak_memory_MB": 12.5})
+    answer = json.dumps({"found": [{"clips": "short", "videos": 3, "ratio": 0.5}], "peak_memory_MB": 12.5})
     done = type("Done", (), {"stdout": f"noise\n{answer}\n".encode()})
     arguments = ["bench", "--parts", "indexing", "gpu", "--out", str(out)]
     with patch.object(sys, "argv", arguments), patch("subprocess.run", lambda *_, **__: done):
         bench.main()
     report = json.loads(out.read_text())
-    assert report["indexing"] == [{"videos": 3, "ratio": 0.5}]
+    assert report["indexing"] == [{"clips": "short", "videos": 3, "ratio": 0.5}]
     assert report["command"] == "python -m analysis.bench --parts indexing gpu"
     assert report["minutes"] == 0 and report["machine"][0]["torch"]
     assert [row["peak_memory_MB"] for row in report["processes"]] == [12.5, 12.5]

@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 
 from diffusionret import DiffusionRet, Gallery, Retriever
 from diffusionret.config import GeneratorConfig, ModelConfig, OpenSetConfig
-from diffusionret.diffusion import make_schedule
+from diffusionret.diffusion import ddim, make_schedule
 from diffusionret.gallery import fingerprint
 from diffusionret.model import NoGenerator
 from diffusionret.openset import (
@@ -57,11 +57,15 @@ class Told(torch.nn.Module):
 
     def __init__(self, log_odds: Tensor) -> None:
         super().__init__()
-        self.log_odds = log_odds
+        self.said = log_odds
 
-    def forward(self, context: Tensor, x: Tensor, alpha_bar: Tensor) -> Tensor:
-        a, s2 = alpha_bar.sqrt()[:, None], (1 - alpha_bar)[:, None]
-        return self.log_odds + (2 * a * x / s2).clamp(-CERTAIN, CERTAIN)
+    forward = OpenSetDenoiser.forward
+
+    def levels(self, alpha_bar: Tensor) -> tuple[Tensor, Tensor]:
+        return 2 * alpha_bar.sqrt() / (1 - alpha_bar), alpha_bar.new_zeros(len(alpha_bar), 16)
+
+    def log_odds(self, given: Tensor, x: Tensor, gain: Tensor | float) -> Tensor:
+        return self.said + (gain * x).clamp(-CERTAIN, CERTAIN)
 
 
 # --- the parts ------------------------------------------------------------------------------------------
@@ -281,3 +285,30 @@ def test_a_search_says_how_probable_each_clip_is_and_that_there_is_none(model):
             assert hit.boost == pytest.approx(hit.probability * BOTH.openset.alpha, abs=1e-6)
         else:
             assert hit.probability is None and hit.boost == 0
+
+
+def test_sampling_is_ddim_over_the_network():
+    network, x = denoiser().eval(), noise(3, 2, 5)
+    context = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(1))
+    plan = make_schedule("cosine", 50).respaced(6)
+
+    def denoise(x: Tensor, t: int) -> Tensor:
+        wide, flat = context.expand(3, -1, -1, -1).flatten(0, 1), x.flatten(0, 1)
+        level = plan.alpha_bar[plan.timesteps == t].float().expand(len(flat))
+        return (network(wide, flat, level) / 2).tanh().view_as(x)
+
+    with torch.no_grad():
+        expected = torch.stack([step.x for step in ddim(denoise, x, plan)])
+    assert torch.allclose(sample_bits(network, context, plan, x)[0][1:], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("direction", ["t2v", "v2t"])
+def test_padding_beyond_the_longest_text_changes_nothing(model, direction):
+    text, video = features(6, 6)
+    wide = text._replace(
+        tokens=torch.cat([text.tokens, 7 * torch.ones(6, 3, 32)], dim=1),
+        mask=torch.cat([text.mask, torch.zeros(6, 3).long()], dim=1),
+    )
+    candidates, x = torch.arange(6).expand(6, -1), noise(6, 6)
+    walks = [model.generate(t, video, candidates, direction, steps=3, noise=x) for t in (text, wide)]
+    assert torch.allclose(walks[0].x0, walks[1].x0, atol=1e-5)
