@@ -11,6 +11,7 @@ from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 from open_clip.modified_resnet import ModifiedResNet
 from open_clip.transformer import QuickGELU, Transformer
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .config import ClipConfig
@@ -81,11 +82,14 @@ def encode_tokens(
     towers: CLIP, ids: Int[Tensor, "text token"], mask: Int[Tensor, "text token"]
 ) -> tuple[Float[Tensor, "text dim"], Float[Tensor, "text token dim"]]:
     """The end token and all tokens. open_clip's `encode_text` returns the end token only, and always runs
-    the whole context; here only the given positions run (causal attention makes the result the same).
+    the whole context; here only the positions that are real in some text run (causal attention makes the
+    result the same), and the tokens of the others are zero.
 
     Nothing attends to padding, as published: real tokens never do (they come first), padded ones would.
     """
-    count = ids.shape[1]
+    positions = ids.shape[1]
+    count = int(mask.sum(dim=1).max()) if len(mask) else positions
+    ids, mask = ids[:, :count], mask[:, :count]
     heads = towers.transformer.resblocks[0].attn.num_heads
     x = towers.token_embedding(ids) + towers.positional_embedding[:count]
     bias = towers.attn_mask[:count, :count].masked_fill((mask == 0)[:, None, :], float("-inf"))
@@ -94,7 +98,7 @@ def encode_tokens(
     cls = tokens[
         torch.arange(len(ids), device=ids.device), ids.argmax(dim=-1)
     ]  # the end token has the highest id
-    return cls, tokens
+    return cls, pad(tokens, (0, 0, 0, positions - count))
 
 
 @torch.no_grad()
