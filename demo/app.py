@@ -99,7 +99,9 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         form: str | None = None,
     ) -> tuple:
         """The player asked for another noise, other steps or candidates, or the other generator."""
-        wanted = event._data or {}
+        wanted = dict(event._data or {})
+        if wanted.get("form") not in forms:  # an event may say anything
+            wanted.pop("form", None)
         if wanted.get("form", form) != form:  # each takes the steps that it needs, unless told otherwise
             steps = denoising(wanted["form"]).usual_steps
         asked = {"candidates": candidates, "steps": steps, "seed": seed, "form": form} | wanted

@@ -366,5 +366,7 @@ def test_each_generator_takes_the_steps_that_it_needs():
     other = SimpleNamespace(_data={"form": "published"})
     assert replayed(other, "a boat", 5, 8, 4, 0, "open-set")[1] == 10
     assert replayed(SimpleNamespace(_data={"seed": 2}), "a boat", 5, 8, 7, 0, "open-set")[1] == 7
+    forged = SimpleNamespace(_data={"form": "no such generator"})
+    assert replayed(forged, "a boat", 5, 8, 7, 0, "open-set")[:4] == (8, 7, 0, "open-set")
     told = SimpleNamespace(_data={"form": "published", "steps": 2})
     assert replayed(told, "a boat", 5, 8, 4, 0, "open-set")[1] == 2
