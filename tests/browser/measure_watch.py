@@ -21,7 +21,6 @@ from demo import app, search, watch
 from diffusionret import Retriever
 
 RESULTS = Path(__file__).resolve().parents[2] / "analysis" / "results" / "watch.json"
-STEPS = 50
 # Frames that were drawn while the player played, and what one took.
 RECORD = f"""() => new Promise((done) => {{
   const player = {PLAYER}, draw = player.draw, at = [], took = [];
@@ -77,9 +76,10 @@ def opened(retriever: Retriever, **options) -> Iterator:
 def measure(retriever: Retriever, opener, candidates: int, form: str) -> dict:
     """One row of the table: bytes, milliseconds to the first frame, frames a second."""
     queries = search.EXAMPLES["storybook"]
-    found = retriever.search(queries[0], candidates, candidates, STEPS, 0, form=form)
+    steps = retriever.model.generator_config(form).usual_steps
+    found = retriever.search(queries[0], candidates, candidates, steps, 0, form=form)
     sent = watch.show(retriever, found)
-    page = opener(f"?tab=watch&candidates={candidates}&steps={STEPS}&generator={form}")
+    page = opener(f"?tab=watch&candidates={candidates}&steps={steps}&generator={form}")
     painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
     page.evaluate(ASK, queries[-1])  # whatever is prepared once is prepared now
     waits = [page.evaluate(ASK, query) for query in queries[:4]]
@@ -89,7 +89,7 @@ def measure(retriever: Retriever, opener, candidates: int, form: str) -> dict:
     return {
         "form": form,
         "candidates": candidates,
-        "steps": STEPS,
+        "steps": steps,
         "seeds": watch.SEEDS,
         "payload_kb": len(sent) / 1000,
         "payload_gzip_kb": len(gzip.compress(sent.encode())) / 1000,
