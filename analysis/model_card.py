@@ -1,8 +1,8 @@
-"""Write assets/models/storybook/README.md from the recorded results: `python -m analysis.model_card`.
+"""Write assets/models/storybook/README.md, and the results and the speed in the README of the project, from what is
+recorded in analysis/results/: `python -m analysis.model_card`.
 
-Reads analysis/results/training.json, storybook-test.json and, where present, sketchbook-test.json; every figure of
-the card comes from them, next to the command that made it. With --runs FOLDER, the folder of the trainings' checkpoints
-and records, training.json is written first.
+Every figure comes from a recorded result, next to the command that made it. With --runs FOLDER, the folder of the
+trainings' checkpoints and records, training.json is written first.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ import torch
 
 from diffusionret.config import FORMS, PRESETS
 
+from .bench import summary
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "analysis" / "results"
 CARD = ROOT / "assets" / "models" / "storybook" / "README.md"
 
 README = ROOT / "README.md"
 START, END = "<!-- results: written by analysis/model_card.py -->", "<!-- /results -->"
+SPEED, SPEED_END = "<!-- speed: written by analysis/model_card.py -->", "<!-- /speed -->"
 
 FRONT = """---
 license: apache-2.0
@@ -163,6 +166,37 @@ def open_set(found: dict) -> str:
     return "\n".join(lines)
 
 
+def speed(report: dict) -> str:
+    """What analysis/bench.py found, for the README."""
+    (machine,) = report["machine"]
+    lines = [
+        f"On {machine['cores']} cores ({machine['cpu']}), 512 dimensions, 12 frames, 32 candidates, 50 steps; "
+        "`python -m analysis.bench` measures it anew:\n",
+        "| queries | published loop | exact sampler | with the gallery prepared, as in a search |",
+        "|---|---|---|---|",
+    ]
+    names = {"t2v": "text", "v2t": "video"}
+    for row in report["sampling"]:
+        if (row["K"], row["seeds"]) == (32, 1) and row["queries"] in (1, 1000) and row["model"] != "bundled":
+            what = names[row["direction"]] + ("s" if row["queries"] > 1 else "")
+            cells = [f"{row['queries']:,} {what}", _time(row["plain"])]
+            cells += [
+                f"{_time(row[name])} ({row[f'{name}_ratio']:.0f} ×)" for name in ("sampler", "prepared")
+            ]
+            lines.append("| " + " | ".join(cells) + " |")
+    rest = (
+        summary({name: found for name, found in report.items() if name != "sampling"}).rstrip(".").split("; ")
+    )
+    lines += ["", *(f"- {told[:1].upper()}{told[1:]}." for told in rest)]
+    if "gpu" not in report:
+        lines.append("- There is no figure of a GPU yet.")
+    return "\n".join(lines)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2g} s" if seconds >= 0.1 else f"{1000 * seconds:.2g} ms"
+
+
 def record_training(runs: Path) -> None:
     """Write training.json: of every stage the command, the minutes, and the figures of the weights that were kept."""
     stages = []
@@ -227,16 +261,21 @@ def main() -> None:
         parts.append("\n## The open-set generator\n" + open_set(found))
     parts.append(f"\n## Training\nOn {record['machine']}.\n\n" + training(record["stages"]))
     CARD.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
-    readme = README.read_text(encoding="utf-8")
-    head, rest = readme.split(START)
-    _, tail = rest.split(END)
     block = (
         f"\n{results_table(report)}\n\n{gains(report)}\n\n{natural(report)} Minimal pairs: "
         f"{report['pairs']['direction']:.1f} (direction of motion) and {report['pairs']['roles']:.1f} (who does what "
         "to whom), where 50 is chance.\n"
     )
-    README.write_text(head + START + block + END + tail, encoding="utf-8")
-    print(f"wrote {CARD.relative_to(ROOT)} and the results in {README.name}")
+    readme = _between(README.read_text(encoding="utf-8"), START, END, block)
+    bench = json.loads((RESULTS / "bench.json").read_text(encoding="utf-8"))
+    readme = _between(readme, SPEED, SPEED_END, f"\n{speed(bench)}\n")
+    README.write_text(readme, encoding="utf-8")
+    print(f"wrote {CARD.relative_to(ROOT)}, and the results and the speed in {README.name}")
+
+
+def _between(text: str, start: str, end: str, block: str) -> str:
+    head, rest = text.split(start)
+    return head + start + block + end + rest.split(end)[1]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pytest
 import torch
 from tiny import CONFIG, features, tiny_model
 
-from analysis import bench
+from analysis import bench, model_card
 from analysis.bench_figures import growth_plot
 from diffusionret.config import GeneratorConfig, OpenSetConfig
 
@@ -131,6 +131,12 @@ def test_the_summary_says_the_least_favourable_ratio_and_no_more_than_was_measur
     assert "61 % (short) and 91 % (long) of" in said and "7.0 s" in said
     assert bench.summary({"start": REPORT["start"]}) == "The app answers 7.0 s after its start."
     assert bench.summary({}) == ""
+
+
+def test_the_readme_says_what_was_measured() -> None:
+    report = json.loads(bench.RESULTS.read_text(encoding="utf-8"))
+    said = model_card.speed(report)
+    assert said in (bench.ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_run_writes_its_parts_its_command_and_the_machine(tmp_path: Path, capsys) -> None:
