@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
@@ -11,6 +12,7 @@ from diffusionret import Gallery
 from diffusionret.gallery import POSTERS
 
 
+@lru_cache(maxsize=2**14)  # following links for every clip of a page takes longer than drawing it
 def url(path: Path | None) -> str:
     """Where the browser finds a file of the gallery, "" for none."""
     return f"/gradio_api/file={quote(path.resolve().as_posix())}" if path else ""
