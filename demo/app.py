@@ -143,7 +143,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         try:
             return retriever.search(query, k, candidates, steps, seed).to_dict()
         except ValueError as error:
-            raise gr.Error(str(error)) from error
+            raise gr.Error(str(error), print_exception=False) from error
 
     with gr.Blocks(title="DiffusionRet", fill_width=True) as page:
         gr.HTML(_header(retriever), apply_default_css=False)

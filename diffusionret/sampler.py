@@ -95,7 +95,8 @@ def sample(
         raise ValueError("eta > 0 draws noise at every step: pass a torch.Generator.")
     weights = _ddim_weights(tuple(schedule.alpha_bar.tolist()), eta)
     real = torch.float64 if cls.dtype == torch.float64 else torch.float32
-    start = noise.to(cls.device, cls.dtype).reshape(-1, *candidates.shape)
+    start = noise.to(cls.device, cls.dtype)
+    start = start if noise.ndim == 3 else start[None]
     fresh = _fresh_noise(start, weights, generator)
     states = start.new_empty(3 * schedule.steps + 1, *start.shape, dtype=real)
     states[0] = start
@@ -362,7 +363,8 @@ class _Job:
     def _mixed_walk(self, loops: ModuleType, start: int) -> None:
         plan, (frames, mask, candidates, table) = self.plan, self._videos
         left, right = (self._turned, frames) if self.prepared is None else (self.cls, self.prepared.turned)
-        tensors = (self.cls, frames, left, right, mask.long().contiguous(), table, plan.shift, plan.bias)
+        real = mask[candidates].to(self.cls.dtype)
+        tensors = (self.cls, frames, left, right, real, table, plan.shift, plan.bias)
         arrays = [tensor.numpy() for tensor in (*tensors, self.weights, self.fresh, *self.states)]
         shown, temperature = candidates.contiguous().numpy(), arrays[0].dtype.type(self.temperature)
 
@@ -408,7 +410,7 @@ class _Job:
         # Pairs of one video follow each other, so that its rows are read once.
         many = len(text) > 1024 and not self.mirrored
         order = video.argsort(kind="stable") if many else np.arange(len(text))
-        tensors = (self.cls, frames, *both, mask.long().contiguous(), table, out, base)
+        tensors = (self.cls, frames, *both, mask[video].to(self.cls.dtype), table, out, base)
         arrays = [tensor.numpy() for tensor in tensors]
         temperature = arrays[0].dtype.type(self.temperature)
 

@@ -256,3 +256,15 @@ def test_several_threads_may_ask_at_once():
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(ask, range(16)))
     assert all(torch.equal(a, answers[0]) for a in answers)
+
+
+@pytest.mark.parametrize("direction", ["t2v", "v2t"])
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(("queries", "k", "seeds"), [(0, 2, 1), (0, 2, 3), (2, 0, 1), (2, 0, 3), (2, 2, 0)])
+def test_nothing_to_sample_is_no_error(direction, compiled, queries, k, seeds):
+    text, video = features(queries, 4) if direction == "t2v" else features(4, queries)
+    candidates = torch.zeros(queries, k).long()
+    noise = torch.zeros(queries, k) if seeds == 1 else torch.zeros(seeds, queries, k)
+    with in_form(compiled, torch.float32):
+        walk = tiny_model().generate(text, video, candidates, direction, steps=3, noise=noise)
+    assert walk.x.shape == (4, *noise.shape) and walk.x0.shape == (3, *noise.shape)
