@@ -323,7 +323,7 @@ def representative(frames: np.ndarray) -> int:
 
     Flat = hardly any contrast (black leader, fade); only where all frames are flat may one be chosen.
     """
-    small = frames[:, :: -(-frames.shape[1] // 48), :: -(-frames.shape[2] // 48)].astype(np.float32)
+    small = frames[:, :: max(1, frames.shape[1] // 48), :: max(1, frames.shape[2] // 48)].astype(np.float32)
     distance = np.abs(small[:, None] - small[None]).mean(axis=(1, 2, 3, 4))
     flat = small.mean(axis=-1).std(axis=(1, 2)) < 8.0
     return int(np.argmin(distance + 1000.0 * flat))

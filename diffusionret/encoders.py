@@ -88,7 +88,7 @@ def encode_tokens(
     Nothing attends to padding, as published: real tokens never do (they come first), padded ones would.
     """
     positions = ids.shape[1]
-    count = int(mask.sum(dim=1).max()) if len(mask) else positions
+    count = int(mask.sum(dim=1).max())  # real tokens come first
     ids, mask = ids[:, :count], mask[:, :count]
     heads = towers.transformer.resblocks[0].attn.num_heads
     x = towers.token_embedding(ids) + towers.positional_embedding[:count]

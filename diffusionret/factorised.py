@@ -73,8 +73,9 @@ class _Marks:
     some of the numbers themselves, for a write to `.data` does not count as a version."""
 
     def __init__(self, network: Denoiser) -> None:
-        parts = [part for module in network.modules() for part in (module._parameters, module._modules)]
-        self._places = [(part, name, it) for part in parts for name, it in part.items()]
+        modules = list(network.modules())
+        self._children = [(module, name, it) for module in modules for name, it in module._modules.items()]
+        self._places = [(module, name, it) for module in modules for name, it in module._parameters.items()]
         self._weights = list(network.parameters())
         self._counted = [weight for weight in self._weights if not weight.is_inference()]
         self._state = self._look()
@@ -97,7 +98,8 @@ class _Marks:
     def hold(self) -> bool:
         """Whether all is as it was."""
         return (
-            all(part.get(name) is it for part, name, it in self._places)
+            all(module._modules.get(name) is it for module, name, it in self._children)
+            and all(module._parameters.get(name) is it for module, name, it in self._places)
             and self._state == self._look()
             and self._numbers == self._read()
         )

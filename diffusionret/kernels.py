@@ -95,7 +95,7 @@ def mix(
 ):
     """Attention of texts to frames for the pairs order[first:last]: out = w table, base = w.(right left).
 
-    order, text_row, video_row [pair]; cls, left [text dim]; frames, right [video frame dim]; mask [pair frame];
+    order, text_row, video_row [pair]; cls, left [text dim]; frames, right [video frame dim]; mask [video frame];
     table [video*frame column], what is mixed; out [pair column]; base [pair].
     w = softmax(cls.frames / temperature) * mask, as `denoiser.pool_frames`.
     """
@@ -117,7 +117,7 @@ def mix(
         _softmax(w)
         along = np.float32(0)
         for f in range(count):
-            w[f] *= mask[pair, f]
+            w[f] *= mask[video, f]
             along += w[f] * dot[f]
         base[pair] = along
         out[pair, :] = 0
@@ -183,19 +183,20 @@ def mixed_walk(
 ):  # fmt: skip
     """`mix` and `walk` for text queries number start + first to start + last - 1, one after the other.
 
-    candidates [query candidate], rows of `frames`; cls, left [query dim]; mask [query candidate frame]; table
-    [video*frame column]; the other arguments are those of the two. What is mixed for a query does not leave the cache.
+    candidates [query candidate], rows of `frames`; cls, left [query dim]; table [video*frame column]; the other
+    arguments are those of the two. What is mixed for a query does not leave the cache.
     """
     seeds, count = x.shape[1], candidates.shape[1]
     order = np.arange(count)
     rows = order.reshape(1, count)
     base, out = np.empty(count, x.dtype), np.empty((count, table.shape[1]), x.dtype)
     clock = np.empty((count, 0), x.dtype)
+    zero = np.int64(0)  # a literal would compile both anew
     for query in range(first + start, last + start):
         text = np.full(count, query)
-        shown, real = candidates[query], mask[query]
-        mix(0, count, order, text, shown, temperature, cls, frames, left, right, real, table, out, base)
-        walk(0, seeds, query, split, rows, out, clock, base, shift, bias, weights, fresh, x, raw, clean)
+        shown = candidates[query]
+        mix(zero, count, order, text, shown, temperature, cls, frames, left, right, mask, table, out, base)
+        walk(zero, seeds, query, split, rows, out, clock, base, shift, bias, weights, fresh, x, raw, clean)
 
 
 def compile_for(dtype: type[np.float32] | type[np.float64]) -> None:
@@ -210,7 +211,7 @@ def compile_for(dtype: type[np.float32] | type[np.float64]) -> None:
     signatures = {
         mix: (n, n, i1, i1, i1, real, r2, r3, r2, r3, r2, r2, r2, r1),
         walk: (n, n, n, n, i2, r2, r2, r1, r2, r1, r2, r4, r4, r4, r4),
-        mixed_walk: (n, n, n, n, i2, real, r2, r3, r2, r3, r3, r2, r2, r1, r2, r4, r4, r4, r4),
+        mixed_walk: (n, n, n, n, i2, real, r2, r3, r2, r3, r2, r2, r2, r1, r2, r4, r4, r4, r4),
     }
     for function, signature in signatures.items():
         with contextlib.suppress(OSError):  # compiled, but the cache could not be written

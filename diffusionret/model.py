@@ -179,7 +179,7 @@ class DiffusionRet(
         tower: nn.Module | None = None,
     ) -> VideoFeatures:
         """Features of normalised frames (see `preprocess`). tower: the model's own image tower, `encoders.folded`."""
-        embeddings = (tower or self.towers.visual)(frames.flatten(0, 1))
+        embeddings = (self.towers.visual if tower is None else tower)(frames.flatten(0, 1))
         return self.contextualise(embeddings.unflatten(0, frames.shape[:2]), mask)
 
     def contextualise(self, embeddings: Float[Tensor, "video frame dim"], mask: Int[Tensor, "video frame"]):

@@ -21,8 +21,8 @@ import math
 import os
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 
 MEMORY = 256 << 20  # bytes of the largest intermediate tensor
 PART = 32 << 20  # bytes that the compiled form prepares at a time
+GRAIN = 256  # pairs that a thread mixes at least
 CACHE = 8 << 20  # bytes that a step of the torch form reads on a CPU
 
 
@@ -86,6 +87,9 @@ def sample(
         raise ValueError(f"candidates are {tuple(candidates.shape)} for {queries} queries.")
     if noise.shape[-2:] != candidates.shape or noise.ndim not in (2, 3):
         raise ValueError(f"noise is {tuple(noise.shape)}, candidates are {tuple(candidates.shape)}.")
+    if cls.shape[-1] != frames.shape[-1] or mask.shape != frames.shape[:2]:
+        shapes = ", ".join(str(tuple(given.shape)) for given in (cls, frames, mask))
+        raise ValueError(f"Texts, frames and their mask do not fit together: {shapes}.")
     least, most = (int(end) for end in candidates.aminmax()) if candidates.numel() else (0, -1)
     if not -gallery <= least <= most + 1 <= gallery:
         raise IndexError(f"The candidates reach beyond the {gallery} that there are.")
@@ -100,16 +104,17 @@ def sample(
     fresh = _fresh_noise(start, weights, generator)
     states = start.new_empty(3 * schedule.steps + 1, *start.shape, dtype=real)
     states[0] = start
-    candidates = candidates.to(cls.device, torch.long)
+    candidates = candidates.to(cls.device, torch.long).contiguous()
     if least < 0:
         candidates = candidates % gallery
-    plan = make_plan(network, direction, schedule, real, cls.device)
-    prepared = _prepared(frames if direction == "t2v" else cls, plan)
-    if direction == "v2t" and prepared is None:  # what is done for each text is done for those that are shown
-        shown, candidates = candidates.unique(return_inverse=True)
-        cls = cls[shown]
-    device = cls.device.type
-    with torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext():
+    with _full_precision(cls.device):
+        plan = make_plan(network, direction, schedule, real, cls.device)
+        prepared = _prepared(frames if direction == "t2v" else cls, plan)
+        if (
+            direction == "v2t" and prepared is None
+        ):  # what is done for each text is done for those that are shown
+            shown, candidates = candidates.unique(return_inverse=True)
+            cls = cls[shown]
         job = _Job(
             cls=cls.to(real).contiguous(),
             frames=frames,
@@ -127,6 +132,12 @@ def sample(
     return _three((states if noise.ndim == 3 else states[:, 0]).to(cls.dtype))
 
 
+def _full_precision(device: torch.device) -> AbstractContextManager:
+    """Without autocast, where it is on: leaving it off takes as long as a part of a search."""
+    on = torch.is_autocast_enabled(device.type)
+    return torch.autocast(device.type, enabled=False) if on else nullcontext()
+
+
 def _three(states: Tensor) -> States:
     """The states, that lie one after the other in memory."""
     steps = len(states) // 3
@@ -134,11 +145,11 @@ def _three(states: Tensor) -> States:
 
 
 class _Prepared(NamedTuple):
-    """Products of a gallery's features, of this version: with `columns`, those of a plan, `table` [video*frame
-    column] or [text column]; with `Plan.turn`, `turned`, of their shape."""
+    """Products of a gallery's features: with `columns`, those of a plan, `table` [video*frame column] or [text
+    column]; with `Plan.turn`, `turned`, of their shape. state: of the features then, see `_state`."""
 
     columns: Tensor
-    version: int
+    state: tuple
     table: Tensor
     turned: Tensor
 
@@ -152,29 +163,35 @@ def prepare(network: Denoiser, direction: str, gallery: Tensor, schedule: Schedu
 
     gallery: the frames [video frame dim] for "t2v", the texts [text dim] for "v2t". The product serves every
     `sample` that is given this very tensor and schedule, until the features or the network's weights change, and is
-    forgotten with the tensor. 0 where nothing is kept: for features that are not contiguous on the CPU, and where it
-    would take more than MEMORY.
+    forgotten with the tensor. A write behind torch's back (to `.data` or a NumPy view) goes unnoticed. 0 where nothing
+    is kept: for features that are not contiguous on the CPU, and where it would take more than MEMORY.
     """
     served = gallery.dtype in (torch.float32, torch.float64) and gallery.device.type == "cpu"
     if not served or not gallery.is_contiguous() or gallery.is_inference():
         return 0
-    plan = make_plan(network, direction, schedule, gallery.dtype, gallery.device)
-    rows = gallery.flatten(0, -2)
-    size = len(rows) * (len(plan.columns) + len(plan.turn)) * gallery.element_size()
-    if size > MEMORY:
-        return 0
-    if _prepared(gallery, plan) is None:
-        # A text's turned row times a pooled video: for frames the turning moves to the other side.
-        turned = linear(rows, plan.turn if direction == "v2t" else plan.turn.T).view_as(gallery)
-        table = linear(rows, plan.columns)
-        _PREPARED[gallery] = _Prepared(plan.columns, gallery._version, table, turned)
+    with _full_precision(gallery.device):
+        plan = make_plan(network, direction, schedule, gallery.dtype, gallery.device)
+        rows = gallery.flatten(0, -2)
+        size = len(rows) * (len(plan.columns) + len(plan.turn)) * gallery.element_size()
+        if size > MEMORY:
+            return 0
+        if _prepared(gallery, plan) is None:
+            # A text's turned row times a pooled video: for frames the turning moves to the other side.
+            turned = linear(rows, plan.turn if direction == "v2t" else plan.turn.T).view_as(gallery)
+            table = linear(rows, plan.columns)
+            _PREPARED[gallery] = _Prepared(plan.columns, _state(gallery), table, turned)
     return size
+
+
+def _state(gallery: Tensor) -> tuple:
+    """What changes with a tensor, but for writes behind torch's back."""
+    return gallery._version, gallery.data_ptr(), gallery.shape
 
 
 def _prepared(gallery: Tensor, plan: Plan) -> _Prepared | None:
     """What `prepare` made of these features, where it is for this plan and still true."""
     kept = _PREPARED.get(gallery)
-    same = kept is not None and kept.columns is plan.columns and kept.version == gallery._version
+    same = kept is not None and kept.columns is plan.columns and kept.state == _state(gallery)
     return kept if same else None
 
 
@@ -210,7 +227,7 @@ def _fresh_noise(like: Tensor, weights: Tensor, generator: torch.Generator | Non
 class _Pairs(NamedTuple):
     """What the steps of some queries need. rows [query candidate] into table [row column], the candidates
     times `Plan.columns`; base [query candidate] and clock [query candidate step] (or no step), parts of the
-    logits."""
+    logits, with one axis of pairs for the compiled form."""
 
     rows: Tensor
     table: Tensor
@@ -356,14 +373,15 @@ class _Job:
 
     @cached_property
     def _mixes_at_once(self) -> bool:
-        """Whether each query may be done by one thread from its frames to its sample."""
-        queries, seeds = len(self.candidates), self.states.x.shape[1]
-        return not self.mirrored and self._videos[3] is not None and (queries > 1 or seeds == 1)
+        """Whether each query is done by one thread from its frames to its sample: many are, and a small one."""
+        (queries, count), seeds = self.candidates.shape, self.states.x.shape[1]
+        spread = queries > 1 or (seeds == 1 and count < 2 * GRAIN)
+        return not self.mirrored and self._videos[3] is not None and spread
 
     def _mixed_walk(self, loops: ModuleType, start: int) -> None:
         plan, (frames, mask, candidates, table) = self.plan, self._videos
         left, right = (self._turned, frames) if self.prepared is None else (self.cls, self.prepared.turned)
-        real = mask[candidates].to(self.cls.dtype)
+        real = mask.to(self.cls.dtype).contiguous()
         tensors = (self.cls, frames, left, right, real, table, plan.shift, plan.bias)
         arrays = [tensor.numpy() for tensor in (*tensors, self.weights, self.fresh, *self.states)]
         shown, temperature = candidates.contiguous().numpy(), arrays[0].dtype.type(self.temperature)
@@ -371,7 +389,7 @@ class _Job:
         def work(first: int, last: int) -> None:
             loops.mixed_walk(first, last, start, plan.positive, shown, temperature, *arrays)
 
-        _spread(work, len(shown) - start, grain=2)
+        _spread(work, len(shown) - start, grain=1)
 
     def _compiled_pairs(self, loops: ModuleType, part: slice) -> _Pairs:
         count = self.candidates.shape[1]
@@ -410,14 +428,14 @@ class _Job:
         # Pairs of one video follow each other, so that its rows are read once.
         many = len(text) > 1024 and not self.mirrored
         order = video.argsort(kind="stable") if many else np.arange(len(text))
-        tensors = (self.cls, frames, *both, mask[video].to(self.cls.dtype), table, out, base)
+        tensors = (self.cls, frames, *both, mask.to(self.cls.dtype).contiguous(), table, out, base)
         arrays = [tensor.numpy() for tensor in tensors]
         temperature = arrays[0].dtype.type(self.temperature)
 
         def work(first: int, last: int) -> None:
             loops.mix(first, last, order, text, video, temperature, *arrays)
 
-        _spread(work, len(text), grain=256)
+        _spread(work, len(text), grain=GRAIN)
         return base, out
 
     def _compiled_walk(self, loops: ModuleType, part: slice, pairs: _Pairs) -> None:
@@ -458,16 +476,24 @@ def _spread(work: Callable[[int, int], None], count: int, grain: int) -> None:
             work(first, last)
 
     helpers = [_helpers().submit(some) for _ in range(threads - 1)]
-    some()
-    for helper in helpers:
-        if not helper.cancel():  # it has begun
-            helper.result()
+    try:
+        some()
+    finally:  # after an error, too, nobody works on when this returns
+        left.clear()
+        begun = [helper for helper in helpers if not helper.cancel()]
+        wait(begun)
+    for helper in begun:
+        helper.result()
 
 
 @lru_cache(maxsize=1)
 def _helpers() -> ThreadPoolExecutor:
     """Threads that stay, for starting one takes as long as a walk."""
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="sampler")
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has none of the threads
+    os.register_at_fork(after_in_child=_helpers.cache_clear)
 
 
 # --- compilation ----------------------------------------------------------------------------------------

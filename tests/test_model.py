@@ -137,3 +137,12 @@ def test_preprocessing_is_clips():
     transform = open_clip.image_transform(32, is_train=False, resize_mode="shortest")
     expected = transform(Image.fromarray(frames[1, 2].numpy()))
     assert (x[1, 2] - expected).abs().max() < 0.05
+
+
+@pytest.mark.parametrize("change", ["dim", "mask"])
+def test_features_that_do_not_fit_together_are_refused(change):
+    model, (text, video) = tiny_model(), features(2, 2)
+    text = text._replace(cls=text.cls[:, :16]) if change == "dim" else text
+    video = video._replace(mask=video.mask[:, :2]) if change == "mask" else video
+    with pytest.raises(ValueError, match="do not fit together"):
+        model.generate(text, video, torch.zeros(2, 1).long(), steps=3, noise=torch.zeros(2, 1))

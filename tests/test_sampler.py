@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
@@ -41,11 +44,12 @@ def in_form(compiled: bool, dtype: torch.dtype):
 
 def gap(
     model: DiffusionRet, text: TextFeatures, video: VideoFeatures, direction: str, k: int, steps: int,
-    seeds: int = 1, eta: float = 0.0, full: int | None = None, compiled: bool = True, seed: int = 0,
+    seeds: int = 1, eta: float = 0.0, full: int | None = None, compiled: bool | None = True, seed: int = 0,
     schedule: str = "cosine", prepared: bool = False,
 ) -> float:  # fmt: skip
     """Largest difference between the exact sampler and the plain loop, over x, x0 and x0_raw; relative where
-    a value is larger than 1. prepared: with a gallery that is multiplied beforehand."""
+    a value is larger than 1. prepared: with a gallery that is multiplied beforehand. compiled: which form, None to
+    leave it as it is."""
     dtype = next(model.generator.parameters()).dtype
     text = text._replace(cls=text.cls.to(dtype), tokens=text.tokens.to(dtype))
     video = video._replace(frames=video.frames.to(dtype))
@@ -55,13 +59,15 @@ def gap(
     g = torch.Generator().manual_seed(seed)
     # Not contiguous, as the best of a transposed matrix would be.
     candidates = torch.stack([torch.randperm(gallery, generator=g)[:k] for _ in range(queries)], dim=1).T
+    if seed % 2:  # counted from the end
+        candidates = candidates - gallery
     shape = (seeds, *candidates.shape) if seeds > 1 else candidates.shape
     noise = torch.randn(shape, generator=g, dtype=dtype)
     plan = make_schedule(schedule, full or steps)
     if prepared:
-        gallery = video.frames if direction == "t2v" else text.cls
-        assert sampler.prepare(model.generator[direction], direction, gallery, plan.respaced(steps))
-    with in_form(compiled, dtype):
+        shown = video.frames if direction == "t2v" else text.cls
+        assert sampler.prepare(model.generator[direction], direction, shown, plan.respaced(steps))
+    with nullcontext() if compiled is None else in_form(compiled, dtype):
         fast = model.generate(
             text, video, candidates, direction, steps=steps, schedule=schedule, noise=noise, eta=eta,
             respace_from=full, generator=torch.Generator().manual_seed(9),
@@ -233,14 +239,104 @@ def test_work_is_spread_once_each(threads: int, count: int):
     assert sorted(done) == list(range(count))
 
 
-@pytest.mark.parametrize("fails", [0, 99])
-def test_an_error_of_the_work_is_raised(fails: int):
+@pytest.mark.parametrize("in_helper", [False, True])
+def test_an_error_of_the_work_is_raised_when_nobody_works_any_more(in_helper: bool):
+    """Both threads are at work when one of them fails."""
+    own, both, working = threading.current_thread(), threading.Barrier(2), [0]
+
     def work(first: int, last: int) -> None:
-        if first <= fails < last:
+        working[0] += 1
+        both.wait(10)
+        helping = threading.current_thread() is not own
+        if helping == in_helper:
+            working[0] -= 1
             raise IndexError("out of reach")
+        time.sleep(0.05)
+        working[0] -= 1
 
     with patch.object(torch, "get_num_threads", lambda: 2), pytest.raises(IndexError, match="out of reach"):
-        sampler._spread(work, 100, grain=2)
+        sampler._spread(work, 100, grain=50)
+    assert working == [0]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_has_helpers_of_its_own():
+    sampler._helpers().submit(int).result()
+    child = os.fork()
+    if not child:  # the copy, which must not go on with the tests
+        os._exit(sampler._helpers().submit(int).result(timeout=30))
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("direction", ["t2v", "v2t"])
+def test_what_is_prepared_is_what_serves(direction):
+    model, (text, video) = tiny_model(), features(4, 4)
+    network, schedule = model.generator[direction], make_schedule("cosine", 5)
+    gallery = video.frames if direction == "t2v" else text.cls
+    candidates, noise = torch.arange(4).expand(4, -1), torch.zeros(4, 4)
+
+    def walk() -> torch.Tensor:
+        with in_form(True, torch.float32):
+            return model.generate(text, video, candidates, direction, steps=5, noise=noise).x0_raw
+
+    before = walk()
+    sampler.prepare(network, direction, gallery, schedule)
+    assert torch.allclose(walk(), before, atol=1e-4)
+    plan = make_plan(network, direction, schedule, torch.float32, gallery.device)
+    sampler._prepared(gallery, plan).table.add_(1)
+    assert not torch.allclose(walk(), before, atol=1e-2)
+
+
+@pytest.mark.parametrize("direction", ["t2v", "v2t"])
+def test_autocast_around_it_changes_nothing(direction):
+    model, (text, video) = tiny_model(), features(4, 4)
+    candidates, noise = torch.arange(4).expand(4, -1), torch.zeros(4, 4)
+    gallery = video.frames if direction == "t2v" else text.cls
+    with torch.autocast("cpu", torch.bfloat16):
+        sampler.prepare(model.generator[direction], direction, gallery, make_schedule("cosine", 5))
+        found = model.generate(text, video, candidates, direction, steps=5, noise=noise).x
+    other = (
+        copy.deepcopy(model),
+        text._replace(cls=text.cls.clone()),
+        video._replace(frames=video.frames.clone()),
+    )
+    expected = other[0].generate(*other[1:], candidates, direction, steps=5, noise=noise).x
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+@pytest.mark.parametrize("direction", ["t2v", "v2t"])
+def test_the_loops_are_compiled_once_whatever_the_layout(direction, prepared):
+    model, (text, video) = tiny_model(), features(6, 6)
+    if prepared:
+        gallery = video.frames if direction == "t2v" else text.cls
+        sampler.prepare(model.generator[direction], direction, gallery, make_schedule("cosine", 5))
+    with in_form(True, torch.float32):
+        loops = sampler._loops(torch.zeros(1), 1)
+        compiled = [loops.mix, loops.walk, loops.mixed_walk]
+        before = [len(function.signatures) for function in compiled]
+        shown = torch.arange(6).expand(6, -1)
+        for candidates in (shown, shown.T, shown.int(), shown[:, ::2]):
+            noise = torch.zeros(candidates.shape)
+            for mask in (video.mask, video.mask.bool(), video.mask.T.contiguous().T):
+                model.generate(text, video._replace(mask=mask), candidates, direction, steps=5, noise=noise)
+    assert before == [len(function.signatures) for function in compiled]
+
+
+@pytest.mark.parametrize("direction", ["t2v", "v2t"])
+def test_loops_that_are_compiled_half_way_do_the_rest(direction):
+    sampler.warm_up(wait=True)
+    real, asked = sampler._loops, []
+
+    def late(like: torch.Tensor, walks: int):
+        asked.append(walks)
+        return None if len(asked) < 3 else real(like, walks)
+
+    texts, videos = (12, 5) if direction == "t2v" else (5, 12)
+    text, video = features(texts, videos)
+    with patch.object(sampler, "_loops", late), patch.object(sampler, "MEMORY", 40_000):
+        assert gap(tiny_model(), text, video, direction, 5, 4, compiled=None) <= 1e-4
+    assert len(asked) >= 3
 
 
 def test_several_threads_may_ask_at_once():
