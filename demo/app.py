@@ -36,7 +36,12 @@ window.DiffusionRet.link(element);
 CHOOSE = """
 element.addEventListener("click", (event) => {
   const chip = event.target.closest(".dr-chip");
-  if (chip) trigger("select", { text: chip.textContent });
+  if (!chip) return;
+  // As if it were typed and sent: one way to ask, so that what is asked last is answered last.
+  const box = document.querySelector("#query textarea");
+  box.value = chip.textContent;
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+  setTimeout(() => document.querySelector("#query button").click());
 });
 """
 PLAYER = "window.DiffusionRet.mountPlayer(element, props, watch, trigger, server);"
@@ -82,12 +87,6 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         steps = _number(asked.get("steps"), config.usual_steps, 1, config.steps)
         chosen = (k, min(candidates, max(len(clips), 1)), steps, seed, form)
         return gr.Tabs(selected=tab), text, *chosen, *answer(text, *chosen)
-
-    def chosen(
-        event: gr.EventData, k: int, candidates: int, steps: int, seed: int, form: str | None = None
-    ) -> tuple:
-        text = event._data["text"]
-        return text, *answer(text, k, candidates, steps, seed, form)
 
     def replayed(
         event: gr.EventData,
@@ -153,7 +152,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
             html_attributes=gr.InputHTMLAttributes(autocorrect="off", spellcheck=False),
         )  # fmt: skip
         trouble = gr.HTML(apply_default_css=False, elem_id="trouble")
-        offered = gr.HTML(search.chips(queries), js_on_load=CHOOSE, apply_default_css=False)
+        gr.HTML(search.chips(queries), js_on_load=CHOOSE, apply_default_css=False)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Search", id="search"):
                 found = gr.HTML(
@@ -179,9 +178,10 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
 
         shown = [trouble, found, player]
         quiet = {"api_visibility": "private", "show_progress": "hidden"}
+        # One after the other, and of what is asked meanwhile the last: the page shows what was asked last.
+        quiet |= {"concurrency_id": "search", "trigger_mode": "always_last"}
         page.load(first, None, [tabs, query, *settings, *shown], **quiet)
         query.submit(answer, [query, *settings], shown, **quiet)
-        offered.select(chosen, settings, [query, *shown], **quiet)
         player.select(replayed, [query, *settings], [*settings[1:], *shown], **quiet)
         found.select(selected, [query, *settings], shown, **quiet)
         gr.on(
@@ -189,7 +189,6 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
             answer,
             [query, *settings],
             shown,
-            trigger_mode="always_last",  # a slider being dragged: its last place counts
             **quiet,
         )
         settings[-1].input(turned, [query, *settings], [settings[2], *shown], **quiet)

@@ -142,7 +142,7 @@ class DiffusionRet(
         encode = _tokenizer().encode
         if len(encode(text)) <= room:
             return ""
-        kept = len(words)
+        kept = min(len(words), room)  # a word takes a token at least
         while kept and len(encode(" ".join(words[:kept]))) > room:
             kept -= 1
         return " ".join(words[kept:])

@@ -1,4 +1,5 @@
 import json
+import time
 from dataclasses import replace
 
 import open_clip
@@ -146,3 +147,10 @@ def test_features_that_do_not_fit_together_are_refused(change):
     video = video._replace(mask=video.mask[:, :2]) if change == "mask" else video
     with pytest.raises(ValueError, match="do not fit together"):
         model.generate(text, video, torch.zeros(2, 1).long(), steps=3, noise=torch.zeros(2, 1))
+
+
+def test_the_end_of_an_endless_text_is_found_at_once():
+    model = tiny_model()
+    begun = time.perf_counter()
+    assert len(model.cut("a red boat " * 5000)) > 50_000
+    assert time.perf_counter() - begun < 5  # a word at a time it would take minutes

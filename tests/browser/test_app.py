@@ -194,6 +194,24 @@ def test_a_typed_query_gives_ranked_cards_and_one_plays(visit, world):
     assert not dialog.is_visible()
 
 
+def test_of_what_is_asked_in_a_hurry_the_last_is_answered(visit):
+    """Of queries, of examples, and of both: the page must not rest on an earlier one."""
+    page = visit()
+    for i in range(5):
+        ask(page, f"a white boat {i}")
+    ask(page, "a robot")
+    page.wait_for_function("location.search.includes('a+robot')")
+    chips = page.locator(".dr-chip")
+    ask(page, "a cat")
+    for i in range(chips.count()):
+        chips.nth(i).click()
+    last = chips.last.inner_text()
+    page.wait_for_function("(text) => new URLSearchParams(location.search).get('q') === text", arg=last)
+    page.wait_for_timeout(500)
+    assert page.locator("#query textarea").input_value() == last
+    assert page.evaluate("new URLSearchParams(location.search).get('q')") == last
+
+
 def test_captions_are_text_never_markup(visit):
     page = visit("?q=boat&k=14")
     assert NASTY in page.locator(".dr-caption").all_inner_texts()
