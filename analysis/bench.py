@@ -612,31 +612,41 @@ def show(found: list[dict] | dict[str, list[dict]], name: str) -> str:
 
 def summary(report: dict) -> str:
     """The report's headline in words, as far as it was measured."""
-    told = []
+    return ". ".join([*told(report), ""]).strip()
+
+
+def told(report: dict) -> list[str]:
+    """What was measured, a sentence a part."""
+    said: list[str] = []
     if "sampling" in report:
         wide = [row for row in report["sampling"] if (row["K"], row["seeds"]) == (32, 1)]
         wide = [row for row in wide if row["model"] != "bundled"]
         for queries in sorted({row["queries"] for row in wide}):
             some = [row for row in wide if row["queries"] == queries]
             least = min(row["sampler_ratio"] for row in some)
-            told.append(f"sampling is {least:.0f} x as fast as the plain loop for {queries:,} at a time")
+            said.append(f"Sampling is {least:.0f} x as fast as the plain loop for {queries:,} at a time")
             if all("prepared_ratio" in row for row in some):
                 least = min(row["prepared_ratio"] for row in some)
-                told[-1] += f", {least:.0f} x where the gallery was prepared"
+                said[-1] += f", {least:.0f} x where the gallery was prepared"
     if "search" in report:
         for one, many in zip(report["search"][::2], report["search"][1::2], strict=True):
-            told.append(
-                f"a search with the {one['generator']} generator takes {one['total']:.1f} ms, "
+            said.append(
+                f"A search with the {one['generator']} generator takes {one['total']:.1f} ms, "
                 f"{100 * one['generation_share']:.0f} % of it generation, and {many['total']:.0f} ms with "
                 f"{many['seeds']} seeds"
             )
     if "indexing" in report:
         shares = [f"{100 * row['ratio']:.0f} % ({row['clips']})" for row in report["indexing"]]
-        told.append(f"indexing reaches {' and '.join(shares)} of the speed of decoding")
+        said.append(f"Indexing reaches {' and '.join(shares)} of the speed of decoding")
     if "start" in report:
-        told.append(f"the app answers {report['start'][0]['again_seconds']:.1f} s after its start")
-    text = "; ".join(told)
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+        said.append(f"The app answers {report['start'][0]['again_seconds']:.1f} s after its start")
+    if "gpu" in report:
+        (found,) = report["gpu"]
+        said.append(
+            f"On the GPU 1,000 queries both ways take {found['sampler']:.1f} ms, {found['ratio']:.0f} x as fast as the "
+            f"plain loop there and {100 * found['reached']:.0f} % of the card's limit"
+        )
+    return said
 
 
 def main() -> None:

@@ -126,11 +126,14 @@ def test_the_summary_says_the_least_favourable_ratio_and_no_more_than_was_measur
     said = bench.summary(REPORT)
     assert "250 x" in said and "301" not in said and "90 x" in said and "for 1,000 at a time" in said
     assert "371 x where the gallery was prepared" in said and "401" not in said and "97 x" in said
+    assert said.startswith("Sampling is 250 x") and said.endswith("after its start.")
     assert "open-set generator takes 21.3 ms, 60 % of it generation, and 45 ms with 16 seeds" in said
     assert "published generator takes 9.0 ms, 15 %" in said and "15 ms with 16 seeds" in said
     assert "61 % (short) and 91 % (long) of" in said and "7.0 s" in said
     assert bench.summary({"start": REPORT["start"]}) == "The app answers 7.0 s after its start."
     assert bench.summary({}) == ""
+    card = {"sampler": 12.34, "ratio": 71.2, "reached": 0.51}
+    assert "take 12.3 ms, 71 x as fast as the plain loop there and 51 %" in bench.summary({"gpu": [card]})
 
 
 def test_the_readme_says_what_was_measured() -> None:
@@ -143,12 +146,12 @@ def test_a_run_writes_its_parts_its_command_and_the_machine(tmp_path: Path, caps
     out = tmp_path / "bench.json"
     answer = json.dumps({"found": [{"clips": "short", "videos": 3, "ratio": 0.5}], "peak_memory_MB": 12.5})
     done = type("Done", (), {"stdout": f"noise\n{answer}\n".encode()})
-    arguments = ["bench", "--parts", "indexing", "gpu", "--out", str(out)]
+    arguments = ["bench", "--parts", "indexing", "steps", "--out", str(out)]
     with patch.object(sys, "argv", arguments), patch("subprocess.run", lambda *_, **__: done):
         bench.main()
     report = json.loads(out.read_text())
     assert report["indexing"] == [{"clips": "short", "videos": 3, "ratio": 0.5}]
-    assert report["command"] == "python -m analysis.bench --parts indexing gpu"
+    assert report["command"] == "python -m analysis.bench --parts indexing steps"
     assert report["minutes"] == 0 and report["machine"][0]["torch"]
     assert [row["peak_memory_MB"] for row in report["processes"]] == [12.5, 12.5]
     assert "50 %" in capsys.readouterr().out
