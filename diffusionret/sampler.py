@@ -378,13 +378,18 @@ class _Job:
         spread = queries > 1 or (seeds == 1 and count < 2 * GRAIN)
         return not self.mirrored and self._videos[3] is not None and spread
 
+    def _factors(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """The rows of texts and of frames whose products, mixed, make the base: either side may be the turned one."""
+        if self.prepared is None or self.mirrored:
+            return self._turned, frames
+        return self.cls, self.prepared.turned
+
     def _mixed_walk(self, loops: ModuleType, start: int) -> None:
         plan, (frames, mask, candidates, table) = self.plan, self._videos
-        left, right = (self._turned, frames) if self.prepared is None else (self.cls, self.prepared.turned)
         real = mask.to(self.cls.dtype).contiguous()
-        tensors = (self.cls, frames, left, right, real, table, plan.shift, plan.bias)
+        tensors = (self.cls, frames, *self._factors(frames), real, table, plan.shift, plan.bias)
         arrays = [tensor.numpy() for tensor in (*tensors, self.weights, self.fresh, *self.states)]
-        shown, temperature = candidates.contiguous().numpy(), arrays[0].dtype.type(self.temperature)
+        shown, temperature = candidates.numpy(), arrays[0].dtype.type(self.temperature)
 
         def work(first: int, last: int) -> None:
             loops.mixed_walk(first, last, start, plan.positive, shown, temperature, *arrays)
@@ -398,15 +403,14 @@ class _Job:
             frames, mask = self.frames[part].to(self.cls.dtype).contiguous(), self.mask[part]
             text, video = self.candidates[part].flatten().numpy(), query - part.start
             table = linear(frames.flatten(0, 1), self.plan.clock)
-            base, clock = self._mix(loops, text, video, (self._turned, frames), frames, mask, table)
+            base, clock = self._mix(loops, text, video, frames, mask, table)
             return _Pairs(*self._text_table(part), base, clock)
         frames, mask, candidates, projected = self._videos
         video = candidates[part].flatten().numpy()
-        both = (self._turned, frames) if self.prepared is None else (self.cls, self.prepared.turned)
         if projected is not None:
-            base, table = self._mix(loops, query, video, both, frames, mask, projected)
+            base, table = self._mix(loops, query, video, frames, mask, projected)
         else:
-            base, pooled = self._mix(loops, query, video, both, frames, mask, frames.flatten(0, 1))
+            base, pooled = self._mix(loops, query, video, frames, mask, frames.flatten(0, 1))
             table = _times_columns(pooled, self.plan.columns)
         rows = torch.arange(len(table)).view(-1, count)
         return _Pairs(rows, table, base, base.new_empty(len(table), 0))
@@ -416,19 +420,18 @@ class _Job:
         loops: ModuleType,
         text: np.ndarray,
         video: np.ndarray,
-        both: tuple[Tensor, Tensor],
         frames: Tensor,
         mask: Tensor,
         table: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """base [pair], and `table` mixed as the texts attend to the frames, [pair column]. text, video [pair]; both:
-        the rows of texts and frames whose products make the base."""
+        """base [pair], and `table` mixed as the texts attend to the frames, [pair column]. text, video [pair]."""
         base = self.cls.new_empty(len(text))
         out = self.cls.new_empty(len(text), table.shape[1])
         # Pairs of one video follow each other, so that its rows are read once.
         many = len(text) > 1024 and not self.mirrored
         order = video.argsort(kind="stable") if many else np.arange(len(text))
-        tensors = (self.cls, frames, *both, mask.to(self.cls.dtype).contiguous(), table, out, base)
+        real = mask.to(self.cls.dtype).contiguous()
+        tensors = (self.cls, frames, *self._factors(frames), real, table, out, base)
         arrays = [tensor.numpy() for tensor in tensors]
         temperature = arrays[0].dtype.type(self.temperature)
 
@@ -439,11 +442,11 @@ class _Job:
         return base, out
 
     def _compiled_walk(self, loops: ModuleType, part: slice, pairs: _Pairs) -> None:
-        plan, clock = self.plan, pairs.clock.reshape(pairs.rows.numel(), -1)
+        plan = self.plan
         tensors = (
             pairs.rows,
             pairs.table,
-            clock,
+            pairs.clock,
             pairs.base,
             plan.shift,
             plan.bias,
