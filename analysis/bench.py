@@ -330,10 +330,10 @@ def long_clips(source: Path, target: Path, count: int) -> None:
 
 def index_rates(model: DiffusionRet, folder: Path, quick: bool) -> dict[str, float]:
     """Videos a second, decoded alone and indexed, in turns."""
-    from diffusionret.index import find_videos, index_folder
+    from diffusionret.index import index_folder, list_videos
     from diffusionret.video import read_many
 
-    videos, config = find_videos(folder), model.config
+    videos, config = list_videos(folder).videos, model.config
 
     def decode() -> None:
         for _ in read_many(videos, config.frame_rule, config.frames, config.clip.image_size, crop=True):

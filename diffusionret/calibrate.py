@@ -9,7 +9,6 @@ this gallery", which controls false claims of a match instead of false alarms.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import random
 import sys
@@ -37,7 +36,9 @@ from .gallery import BUNDLED as BUNDLED_GALLERY
 from .model import BUNDLED as MODELS
 from .model import DiffusionRet
 from .ood import GENERATOR_SCORES, Reference, combine
+from .query import MOST_CHARACTERS, check_query
 from .retrieval import Retriever
+from .tables import read_lines, read_table, read_utf8
 
 REFERENCE, ORDINARY, UNRELATED = 4000, 1000, 400  # captions kept, queries that calibrate, queries of the bank
 LEAST = 20  # calibration queries, below which a p-value of 5 % does not exist
@@ -236,7 +237,7 @@ def run_calibration(
     known, about = list(typed), "typed queries"
     if not known:
         drawn = storybook_queries(gallery.captions) if storybook else None
-        known = drawn or [Query(text, i) for i, text in enumerate(gallery.captions) if text]
+        known = drawn or [Query(text[:MOST_CHARACTERS], i) for i, text in enumerate(gallery.captions) if text]
         about = "Storybook captions of the gallery's clips" if drawn else "captions of the gallery's videos"
     usable = weights["match"] if retriever.generates and detector.familiar else PLAIN["match"]
     calibration = calibrate_match(
@@ -256,27 +257,31 @@ def replace_part(detector: Detector, **parts: Calibration) -> Detector:
 
 
 def read_captions(file: Path) -> list[str]:
-    """Captions, one a line."""
-    return [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    """Captions, one a line, cut where a query would have to end. Raises ValueError for what is no UTF-8."""
+    return [line[:MOST_CHARACTERS] for line in read_lines(file)]
 
 
 def read_queries(file: Path, ids: Sequence[str]) -> list[Query]:
     """Typed known-item queries: a CSV with the columns `video` (its id or file name) and `query`.
 
-    Raises ValueError for missing columns and for videos that the gallery does not have.
+    Raises ValueError with file and line for what is no such table, for videos that the gallery does not have and for
+    queries that are too long.
     """
     positions = {id: i for i, id in enumerate(ids)}
-    with file.open(newline="", encoding="utf-8-sig") as table:
-        rows = csv.DictReader(table)
-        if not {"video", "query"} <= set(rows.fieldnames or ()):
-            raise ValueError(f"{file} needs the columns `video` and `query`.")
-        queries = {}
-        for row in rows:
-            id = row["video"] if row["video"] in positions else Path(row["video"]).stem
-            if id not in positions:
-                raise ValueError(f"{file} names the video {row['video']!r}, which the gallery does not have.")
-            if row["query"].strip():
-                queries.setdefault(positions[id], row["query"].strip())  # one query a video
+    queries: dict[int, str] = {}
+    for line, row in read_table(file, read_utf8(file), ("video", "query")):
+        id = row["video"] if row["video"] in positions else Path(row["video"]).stem
+        if id not in positions:
+            raise ValueError(
+                f"{file}, line {line}: the gallery does not have the video {row['video']!r}; "
+                "`python -m diffusionret list` names those it has."
+            )
+        if text := row["query"].strip():
+            try:
+                check_query(text)
+            except ValueError as error:
+                raise ValueError(f"{file}, line {line}: {error}") from None
+            queries.setdefault(positions[id], text)  # one query a video
     return [Query(text, position) for position, text in sorted(queries.items())]
 
 

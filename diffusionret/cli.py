@@ -1,4 +1,5 @@
-"""`python -m diffusionret COMMAND`. What goes wrong is one sentence on standard error and exit status 2."""
+"""`python -m diffusionret COMMAND`. What goes wrong is one sentence on standard error and exit status 2; a run that
+went to its end and could use nothing of what it was given exits with 1."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from . import calibrate, evaluate, index, inspection, train
+from . import calibrate, evaluate, index, inspection, inventory, train
 from .checkpoint import load_published
 from .datasets import count
 from .retrieval import Hit, Retriever, SearchResult
@@ -28,14 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.set_defaults(run=run)
     args = parser.parse_args(argv)
     try:
-        args.run(args)
+        return args.run(args) or 0
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
-    return 0
 
 
 # --- search ---------------------------------------------------------------------------------------------
@@ -61,6 +61,8 @@ def _search_arguments(parser: argparse.ArgumentParser) -> None:
 def _search(args: argparse.Namespace) -> None:
     with redirect_stdout(sys.stderr):  # whatever a library has to say
         retriever = Retriever.open(args.gallery, args.model, args.device)
+        if retriever.gallery.damage:
+            print(retriever.gallery.damage, file=sys.stderr)
         result = retriever.search(args.text, args.k, args.candidates, args.steps, args.seed, args.seeds)
     if result.truncated:
         print(f'The model does not read the end of the query: "{result.truncated}".', file=sys.stderr)
@@ -123,7 +125,7 @@ def _storybook(args: argparse.Namespace) -> None:
         raise ValueError("Drawing Storybook needs skia-python: run `pip install skia-python`.") from error
     videos = args.gallery / "videos"
     export.export(world.split("test")[: args.clips], videos, report=lambda line: print(line, file=sys.stderr))
-    index.run(argparse.Namespace(videos=videos, timeout=30.0, **vars(args)))
+    index.run(argparse.Namespace(videos=videos, timeout=30.0, prune=True, **vars(args)))
 
 
 # name: (what it does, what declares its arguments, what runs it)
@@ -136,6 +138,12 @@ COMMANDS = {
     ),
     "calibrate": ("calibrate both answers for a gallery", calibrate.add_arguments, calibrate.run),
     "index": ("make or update a gallery from a folder of videos", index.add_arguments, index.run),
+    "list": ("list the files of a gallery", inventory.add_list_arguments, inventory.run_list),
+    "forget": (
+        "take files out of a gallery, which leaves the files themselves alone",
+        inventory.add_forget_arguments,
+        inventory.run_forget,
+    ),
     "evaluate": ("measure a model on the bundled world", evaluate.add_arguments, evaluate.run),
     "train": ("train one stage of a preset, or go on with it", train.add_arguments, train.run),
     "data": ("count the videos and captions of a benchmark", count.add_arguments, count.run),

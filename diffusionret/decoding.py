@@ -141,8 +141,8 @@ def open_video(path: str) -> tuple[Any, Any]:
 
     name = Path(path).name
     try:
-        # Nothing but files: a playlist must not make the program fetch addresses.
-        container = av.open(path, options={"protocol_whitelist": "file"}, metadata_errors="replace")
+        # Nothing but files: a playlist must not make the program fetch addresses, nor may "10:30.mp4" be one.
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, **_tags())
     except FFmpegError:
         raise Unreadable(
             f"{name} is no video or its header is damaged; if a player shows it, {CONVERT}."
@@ -167,13 +167,21 @@ def open_video(path: str) -> tuple[Any, Any]:
     raise Unreadable(f"{name} {trouble}.")
 
 
+def _tags() -> dict[str, str]:
+    """What makes PyAV read tags in whatever encoding: up to version 18 it raises unless told so, 19 knows no such
+    argument and always reads them."""
+    import av
+
+    return {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+
+
 def read_table(container: Any, stream: Any) -> Table:
     """List the frames by reading every packet. Raises Unreadable if there are none or the file ends early."""
     import av
     from av.error import FFmpegError
     from av.format import Flags
 
-    name = Path(container.name).name
+    name = Path(container.name.removeprefix("file:")).name
     packets, hidden = [], 0
     try:
         for packet in container.demux(stream):

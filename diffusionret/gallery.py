@@ -38,11 +38,11 @@ FEATURE_SETTINGS = (
 # Values of each weight tensor that the model's digest looks at.
 SAMPLED = 4096
 # Columns that are read when a gallery is opened; features only when they are asked for.
-LIGHT = ("id", "uri", "size", "modified", "duration", "caption", "timestamps", "error")
+LIGHT = ("id", "uri", "size", "modified", "duration", "caption", "timestamps", "error", "absent")
 
 
 class Failure(NamedTuple):
-    """A file that could not be read, and the sentence that says why."""
+    """A file that cannot be searched, and the sentence that says why."""
 
     uri: str
     reason: str
@@ -53,7 +53,8 @@ class Gallery:
 
     folder: None for a gallery in memory. model_name: the model to search it with, as `load_model` takes it.
     ids, captions ("" where unknown), durations (seconds) and timestamps (seconds of every frame, NaN for
-    padding) have one entry a video. failures: files that could not be read.
+    padding) have one entry a video. failures: files that cannot be searched, being unreadable or absent. damage: ""
+    or a sentence that says that a newer version of the table could not be read.
     """
 
     def __init__(
@@ -74,6 +75,12 @@ class Gallery:
         self._uris = [row.uri for row in rows]
         self._positions = {row.id: i for i, row in enumerate(rows)}
         self._store, self._places, self._features = store, places, features
+        self.damage = ""
+        if store and store.broken:
+            self.damage = (
+                "The newest version of this gallery cannot be read, so the one before is used: "
+                "index the videos again."
+            )
         metadata = store.metadata if store else {}
         self.model_name = metadata.get("model", "")
         self._fingerprint = metadata.get("fingerprint")
@@ -87,7 +94,7 @@ class Gallery:
         Raises ValueError where that one was made with another model.
         """
         folder = Path(folder)
-        if not (folder / TABLE).is_dir():
+        if not Store.exists(folder / TABLE):
             if Path(model_name).exists() and not (MODELS / model_name).exists():
                 model_name = str(Path(model_name).resolve())  # found again from any working directory
             (folder / POSTERS).mkdir(parents=True, exist_ok=True)
@@ -101,7 +108,7 @@ class Gallery:
     def open(cls, folder: str | Path) -> Gallery:
         """The gallery in `folder`. Raises FileNotFoundError where there is none."""
         folder = Path(folder)
-        if not (folder / TABLE).is_dir():
+        if not Store.exists(folder / TABLE):
             raise FileNotFoundError(
                 f"There is no gallery in {folder}: make one with "
                 f"`python -m diffusionret index VIDEOS --gallery {folder}`."
@@ -109,8 +116,8 @@ class Gallery:
         folder = folder.resolve()
         store = Store.open(folder / TABLE)
         rows = store.rows(LIGHT)
-        failures = [Failure(row.uri, row.error) for row in rows if row.error]
-        order = sorted((row.id, place) for place, row in enumerate(rows) if not row.error)
+        failures = [Failure(row.uri, why) for row in rows if (why := trouble(row))]
+        order = sorted((row.id, place) for place, row in enumerate(rows) if not trouble(row))
         places = np.array([place for _, place in order], dtype=np.int64)
         return cls([rows[place] for place in places], sorted(failures), folder, store, places)
 
@@ -198,6 +205,16 @@ class Gallery:
         return VideoFeatures(
             torch.from_numpy(frames.astype(np.float32)), torch.from_numpy(mask.astype(np.int64))
         )
+
+
+def trouble(row: Row) -> str:
+    """Why a row cannot be searched, "" where it can."""
+    if row.error or not row.absent:
+        return row.error
+    return (
+        f"{Path(row.uri).name} has been missing since {row.absent}; index its folder again when it is back, or forget "
+        "it with --prune."
+    )
 
 
 def fingerprint(model: DiffusionRet) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import os
-import re
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -23,15 +23,18 @@ from torch import nn
 from .checkpoint import load_model
 from .encoders import VideoFeatures, folded
 from .gallery import LIGHT, POSTERS, TABLE, Failure, Gallery
+from .lock import run_lock
 from .model import DiffusionRet
 from .similarity import mean_frame
 from .store import Row, Store
+from .tables import read_table, read_utf8
 from .video import EXTENSIONS, VideoError, VideoFrames, read_many
 
 CAPTIONS = "captions.csv"
 POSTER_SIZE = 320  # pixels of the shorter side, at most
 BATCH = 16  # videos encoded together
 SHARD = 256  # videos a commit
+ID_BYTES = 120  # of a file's name in its id, so that a poster's name stays below the 255 of a file system
 SHARD_SECONDS = 30.0  # and a commit this often, so that little is lost
 
 
@@ -45,13 +48,27 @@ class Progress(NamedTuple):
 
 
 class IndexReport(NamedTuple):
-    """What a run did, in files. failures: those that this run could not read."""
+    """What a run did, in files.
+
+    absent: rows whose files this run could not see; they stay, marked. forgotten: rows that are gone for good.
+    failures: files that this run could not read. notes: sentences about all else that went wrong.
+    """
 
     added: int
     unchanged: int
-    removed: int
+    absent: int
+    forgotten: int
     failures: list[Failure]
+    notes: list[str]
     seconds: float
+
+
+class Listing(NamedTuple):
+    """What lies below a folder. unseen: folders that could not be listed. notes: a sentence for each, and for links."""
+
+    videos: list[Path]
+    unseen: list[Path]
+    notes: list[str]
 
 
 def index_folder(
@@ -62,90 +79,143 @@ def index_folder(
     progress: Callable[[Progress], None] | None = None,
     timeout: float = 30.0,
     shard: int = SHARD,
+    prune: bool = False,
 ) -> IndexReport:
     """Bring the gallery in folder `gallery` up to date with the videos in folder `videos` (or with one file).
 
-    New files, changed ones (size, date or caption) and those that failed before are read; files that are gone
-    from `videos` are forgotten; the rest stays. Captions come from `captions.csv` in `videos`, with columns
-    video (path below the folder, extension optional) and caption; the first of a video's captions counts.
+    New files, changed ones (size, date or caption) and those that failed before are read; the rest stays. A file of
+    an earlier run that is not in `videos` any more is marked absent, which takes it out of the search and keeps its
+    features for its return; with `prune` it is forgotten, unless its folder cannot be read. Captions come from
+    `captions.csv` in `videos`, with columns video (path below the folder, extension optional) and caption; the first
+    of a video's captions counts.
     model_name: what `load_model` took, kept with the gallery. progress is called after every file. timeout:
     seconds a file. shard: videos a commit.
     May be interrupted at any moment: what was committed stays, and the next run does the rest.
-    Raises ValueError where there are no videos or the gallery belongs to another model.
+    Raises ValueError where there are no videos, the captions are no table, the gallery belongs to another model or
+    another run is at work on it.
     """
     begun = time.monotonic()
     videos, folder = Path(videos).resolve(), Path(gallery).resolve()
     root = videos if videos.is_dir() else videos.parent
-    found = {_uri(path, folder): path for path in find_videos(videos)}
-    captions = read_captions(root)
-    Gallery.create(folder, model, model_name)
-    store = Store.open(folder / TABLE)
-    known = {row.uri: row for row in store.rows(LIGHT)}
-    gone = {
-        uri: row for uri, row in known.items() if uri not in found and (folder / uri).is_relative_to(videos)
-    }
-    store.remove(gone)
-    for row in gone.values():
-        _poster_file(folder, row.id).unlink(missing_ok=True)
+    listing = list_videos(videos)
+    captions, notes = read_captions(root)
+    (folder / POSTERS).mkdir(parents=True, exist_ok=True)
+    with run_lock(folder):
+        notes = [*listing.notes, *notes, *filter(None, [Gallery.create(folder, model, model_name).damage])]
+        store = Store.open(folder / TABLE)
+        if doubled := store.deduplicate():
+            notes.append(f"{doubled} rows that stood twice in the gallery were dropped.")
+        found = {_uri(path, folder): path for path in listing.videos}
+        known = {row.uri: row for row in store.rows(LIGHT)}
+        absent, gone = _missing(known, found, videos, folder, listing.unseen, prune)
+        store.mark([uri for uri in absent if not known[uri].absent], date.today().isoformat())
+        store.remove(gone)
+        for uri in gone:
+            _poster_file(folder, known.pop(uri).id).unlink(missing_ok=True)
 
-    ids = _Ids(row.id for uri, row in known.items() if uri not in gone)
-    todo: dict[Path, Row] = {}
-    for uri, path in found.items():
-        old, status = known.get(uri), path.stat()
-        caption = captions.get(_caption_key(path.relative_to(root).as_posix()), "")
-        state = (status.st_size, status.st_mtime_ns, caption)
-        if old is None or old.error or (old.size, old.modified, old.caption) != state:
-            id = old.id if old and old.id else ids.make(path, root)
-            todo[path] = Row(id, uri, status.st_size, status.st_mtime_ns, caption=caption)
-    failures = _index(todo, folder, store, model, progress, timeout, shard)
-    store.compact()
+        ids, clashing = _Ids(row.id for row in known.values()), _clashing(known.values())
+        todo: dict[Path, Row] = {}
+        failed, back = [], []
+        for uri, path in found.items():
+            old = known.get(uri)
+            try:
+                status = _stat(path)
+            except OSError as error:
+                failed.append(Row("", uri, 0, 0, error=f"{path.name} cannot be seen ({error.strerror})."))
+                continue
+            except UnicodeEncodeError:
+                failed.append(
+                    Row(
+                        "",
+                        uri,
+                        0,
+                        0,
+                        error=f"{_shown(path)} is no name in UTF-8: rename the file or its folder.",
+                    )
+                )
+                continue
+            caption = captions.get(_caption_key(path.relative_to(root).as_posix()), "")
+            state = (status.st_size, status.st_mtime_ns, caption)
+            same = old is not None and (old.size, old.modified, old.caption) == state
+            if old is None or not same or old.error or uri in clashing:
+                id = old.id if old and old.id and not clashing.get(uri) else ids.make(path.stem, uri)
+                todo[path] = Row(id, uri, status.st_size, status.st_mtime_ns, caption=caption)
+            elif old.absent:
+                back.append(uri)
+        store.mark(back, "")
+        if failed:
+            store.upsert(failed)
+        failures = _index(todo, folder, store, model, progress, timeout, shard)
+        store.compact()
     return IndexReport(
         added=len(todo) - len(failures),
-        unchanged=len(found) - len(todo),
-        removed=len(gone),
-        failures=failures,
+        unchanged=len(found) - len(todo) - len(failed),
+        absent=len(absent),
+        forgotten=len(gone),
+        failures=sorted([*failures, *(Failure(row.uri, row.error) for row in failed)]),
+        notes=notes,
         seconds=time.monotonic() - begun,
     )
 
 
-def find_videos(folder: str | Path) -> list[Path]:
+def list_videos(folder: str | Path) -> Listing:
     """Files with a video's extension below `folder`, hidden ones left out, sorted; or `folder`, being a file.
 
-    Raises FileNotFoundError where there is no such folder, ValueError where it holds no video.
+    Links to files are followed, links to folders are not. Raises FileNotFoundError where there is no such folder,
+    ValueError where it holds no video.
     """
     folder = Path(folder)
     if folder.is_file():
-        return [folder]
+        return Listing([folder], [], [])
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}.")
-    files = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    files: list[Path] = []
+    unseen: list[Path] = []
+    notes: list[str] = []
+
+    def unreadable(error: OSError) -> None:
+        unseen.append(Path(error.filename))
+        notes.append(
+            f"The folder {_shown(Path(error.filename))} cannot be read ({error.strerror}): what the gallery holds of "
+            "it stays, marked absent."
+        )
+
+    for parent, folders, names in os.walk(folder, onerror=unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        links = [Path(parent, name) for name in folders if Path(parent, name).is_symlink()]
+        notes += [
+            f"{_shown(link)} is a link to a folder, which is not followed: index that folder by itself."
+            for link in links
+        ]
         paths = (Path(parent, name) for name in names if not name.startswith("."))
-        files += [path for path in paths if path.suffix.lower() in EXTENSIONS and path.is_file()]
+        # A link that leads nowhere and a file that is out of reach are found out, and said, when they are read.
+        files += [path for path in paths if path.suffix.lower() in EXTENSIONS and not path.is_dir()]
     if not files:
         raise ValueError(
-            f"There are no videos in {folder}: their names end in {', '.join(sorted(EXTENSIONS))}."
+            " ".join(
+                [
+                    f"There are no videos in {folder}: their names end in {', '.join(sorted(EXTENSIONS))}.",
+                    *notes,
+                ]
+            )
         )
-    return sorted(files)
+    return Listing(sorted(files), unseen, notes)
 
 
-def read_captions(folder: Path) -> dict[str, str]:
-    """Path of a video below `folder`, without extension -> its first caption, from `captions.csv` if any.
+def read_captions(folder: Path) -> tuple[dict[str, str], list[str]]:
+    """Path of a video below `folder`, without extension -> its first caption, from `captions.csv` if any; and a
+    sentence for every row that had to be left out.
 
-    Raises ValueError where that file has other columns.
+    Raises ValueError where that file is no table with the columns video and caption.
     """
     file = folder / CAPTIONS
     if not file.is_file():
-        return {}
+        return {}, []
     captions: dict[str, str] = {}
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines)
-        if not {"video", "caption"} <= set(reader.fieldnames or ()):
-            raise ValueError(f"{file} needs the columns video and caption in its first line.")
-        for row in reader:
-            captions.setdefault(_caption_key(row["video"]), (row["caption"] or "").strip())
-    return captions
+    left_out: list[str] = []
+    for _, row in read_table(file, read_utf8(file), ("video", "caption"), left_out.append):
+        captions.setdefault(_caption_key(row["video"]), row["caption"].strip())
+    return captions, left_out
 
 
 @torch.no_grad()
@@ -255,13 +325,58 @@ def _poster_file(folder: Path, id: str) -> Path:
     return folder / POSTERS / f"{id}.jpg"
 
 
+def _missing(
+    known: dict[str, Row],
+    found: dict[str, Path],
+    videos: Path,
+    folder: Path,
+    unseen: Sequence[Path],
+    prune: bool,
+) -> tuple[list[str], list[str]]:
+    """Of the rows below `videos` whose file was not found: those that are absent, and those that are forgotten.
+
+    A row that only says why a file failed holds nothing that could be lost.
+    """
+    absent, gone = [], []
+    for uri, row in known.items():
+        path = folder / uri
+        if uri in found or not path.is_relative_to(videos):
+            continue
+        hidden = any(path.is_relative_to(other) for other in unseen)
+        (gone if (prune or row.error) and not hidden else absent).append(uri)
+    return absent, gone
+
+
+def _clashing(rows: Iterable[Row]) -> dict[str, bool]:
+    """Files whose rows have one id, so that one's poster hides the other's: uri -> whether it needs another id."""
+    by_id: dict[str, list[str]] = {}
+    for row in rows:
+        if row.id:
+            by_id.setdefault(row.id.casefold(), []).append(row.uri)
+    several = (sorted(uris) for uris in by_id.values() if len(uris) > 1)
+    return {uri: place > 0 for uris in several for place, uri in enumerate(uris)}
+
+
+def _stat(path: Path) -> os.stat_result:
+    """Size and date of a file. Raises OSError where it cannot be seen, UnicodeEncodeError for a name that is no text:
+    the table holds text only."""
+    str(path).encode()
+    return path.stat()
+
+
+def _shown(path: Path) -> str:
+    """A path for reading, whatever its bytes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def _uri(path: Path, folder: Path) -> str:
     """Relative where the video lies below the gallery, so that the two can move together."""
-    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+    return _shown(Path((path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()))
 
 
 def _caption_key(video: str) -> str:
-    path = PurePosixPath(video.strip().replace("\\", "/"))
+    """The name by which a table and a folder know a video, whichever way its letters are composed."""
+    path = PurePosixPath(unicodedata.normalize("NFC", video).strip().replace("\\", "/"))
     return str(path.with_suffix("") if path.suffix.lower() in EXTENSIONS else path)
 
 
@@ -271,10 +386,17 @@ class _Ids:
     def __init__(self, taken: Iterable[str]) -> None:
         self.taken = {id.casefold() for id in taken}
 
-    def make(self, path: Path, root: Path) -> str:
-        id = re.sub(r"[^\w.-]+", "_", path.stem).strip("._") or "video"
-        if id.casefold() in self.taken:  # the path makes the difference, so that every run finds the same
-            id += "-" + hashlib.sha256(path.relative_to(root).as_posix().encode()).hexdigest()[:8]
+    def make(self, name: str, uri: str) -> str:
+        """An id for the file `uri`, whose name without extension is `name`."""
+        name = unicodedata.normalize("NFC", name)
+        letters = "".join(c if c in "_.-" or unicodedata.category(c)[0] in "LMN" else " " for c in name)
+        whole = "_".join(letters.split()).strip("._") or "video"
+        base = whole.encode()[:ID_BYTES].decode(errors="ignore")
+        # What makes the difference is where the file lies, so that no two folders give the same.
+        digest = hashlib.sha256(uri.encode()).hexdigest()
+        id, length = (whole if base == whole else f"{base}-{digest[:8]}"), 8
+        while id.casefold() in self.taken:
+            id, length = f"{base}-{digest[:length]}", length + 8
         self.taken.add(id.casefold())
         return id
 
@@ -293,16 +415,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=float, default=30.0, help="seconds that a file may take (default: 30)"
     )
+    parser.add_argument(
+        "--prune",
+        action="store_true",
+        help="forget files that are not there any more (else they stay, marked absent)",
+    )
 
 
-def run(args: argparse.Namespace) -> None:
-    """Index, with progress on standard error and the files that failed at the end."""
+def run(args: argparse.Namespace) -> int:
+    """Index, with progress on standard error and what went wrong at the end; 1 where every file failed."""
     model = load_model(args.model, args.device)
-    report = index_folder(args.videos, args.gallery, model, args.model, _ProgressLine().show, args.timeout)
-    counts = f"{report.added} added, {report.unchanged} unchanged, {report.removed} removed"
-    print(f"{counts}, {len(report.failures)} failed; {report.seconds:.0f} s")
-    for failure in report.failures:
-        print(f"  {failure.reason}")
+    report = index_folder(
+        args.videos, args.gallery, model, args.model, _ProgressLine().show, args.timeout, prune=args.prune
+    )
+    counts = [f"{report.added} added", f"{report.unchanged} unchanged", f"{len(report.failures)} failed"]
+    counts += [f"{report.absent} absent (kept; --prune forgets them)"] if report.absent else []
+    counts += [f"{report.forgotten} forgotten"] if report.forgotten else []
+    print(f"{', '.join(counts)}; {report.seconds:.0f} s")
+    for sentence in [*(failure.reason for failure in report.failures), *report.notes]:
+        print(f"  {sentence}")
+    return 1 if report.failures and not report.added + report.unchanged else 0
 
 
 class _ProgressLine:

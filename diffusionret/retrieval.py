@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from numbers import Integral
@@ -20,6 +20,7 @@ from .encoders import TextFeatures, VideoFeatures
 from .gallery import Gallery
 from .model import DiffusionRet, NoGenerator, Trajectory
 from .ood import Scores, gallery_scores, generator_scores
+from .query import check_queries
 from .results import Hit, SearchResult, Settings
 from .sampler import prepare, warm_up
 from .similarity import wti_in_blocks
@@ -97,7 +98,8 @@ class Retriever:
         query, with several seeds (seed, seed + 1, ...) boost and probability are means over them. None: as many as
         the generator's config says; of a model without one they mean nothing. form: of the generator,
         "published" or "open-set"; None for the one that the model answers with.
-        Raises ValueError with one sentence for an empty text or gallery and for settings out of range.
+        Raises ValueError with one sentence for a text that is empty or longer than query.py allows, for an empty
+        gallery and for settings out of range.
         """
         return self.search_many([text], k, candidates, steps, seed, seeds, form)[0]
 
@@ -112,9 +114,7 @@ class Retriever:
         form: str | None = None,
     ) -> list[SearchResult]:
         """As `search`, for many sentences; timings are an even share of their batch's."""
-        for text in texts:
-            if not isinstance(text, str) or not text.strip():
-                raise ValueError("The query is empty: describe what should be seen.")
+        check_queries(texts)
         settings = self._settings(k, candidates, steps, seed, seeds, form)
         results = []
         for start in range(0, len(texts), BATCH):
@@ -142,6 +142,7 @@ class Retriever:
         """
         if not self.generates:
             raise NoGenerator
+        check_queries(texts)
         settings = self._settings(1, candidates.shape[1], steps, seed, seeds, form)
         return self._generate(self.model.encode_text(texts), candidates, settings, schedule, eta, form)
 
@@ -173,8 +174,9 @@ class Retriever:
     def inspect(self, text: str, alpha: float = ALPHA) -> Report:
         """Whether a query is familiar to the model and whether this gallery holds a match, and why.
 
-        alpha: false alarms accepted among ordinary queries, in (0, 1). Never raises for an odd query: what has no
-        words gets a rule instead of scores. Raises ValueError for an empty gallery or alpha out of range.
+        alpha: false alarms accepted among ordinary queries, in (0, 1). An odd query raises nothing: what has no words
+        gets a rule instead of scores. Raises ValueError for a query longer than query.py allows, an empty gallery or
+        alpha out of range.
         """
         return self._inspect([text], alpha, words=True)[0]
 
@@ -184,10 +186,14 @@ class Retriever:
         `in_batch` of each answer says what is flagged at the false discovery rate `alpha` over the whole batch
         (Benjamini and Hochberg), where `flagged` looks at one query alone.
         """
-        reports: list[Report] = []
+        return in_batch([report for part in self.inspect_parts(texts, alpha) for report in part], alpha)
+
+    def inspect_parts(self, texts: Sequence[str], alpha: float = ALPHA) -> Iterator[list[Report]]:
+        """As `inspect_many`, part by part, so that a long batch can show how far it is and be stopped; what is found
+        in the batch as a whole is left to `in_batch`. Every text is checked before the first part."""
+        check_queries(texts, blank=True)
         for start in range(0, len(texts), BATCH):
-            reports += self._inspect(texts[start : start + BATCH], alpha, words=False)
-        return in_batch(reports, alpha)
+            yield self._inspect(texts[start : start + BATCH], alpha, words=False)
 
     @torch.no_grad()
     def scores(
@@ -201,6 +207,7 @@ class Retriever:
         without: videos that are taken out of the gallery for a text. forms: of the generator, None for the one that
         answers; the scores of a named one carry its name in front, as "open-set gap".
         """
+        check_queries(texts)
         parts = []
         for start in range(0, len(texts), BATCH):
             batch = texts[start : start + BATCH]
@@ -226,6 +233,7 @@ class Retriever:
     def _inspect(self, texts: Sequence[str], alpha: float, words: bool) -> list[Report]:
         if not 0 < alpha < 1:
             raise ValueError(f"alpha is {alpha}: it must lie between 0 and 1.")
+        check_queries(texts, blank=True)
         self._settings(1, 1, 1, 0, 1)  # raises for an empty gallery
         ruled = {i: rule for i, text in enumerate(texts) if (rule := rule_of(text))}
         scored = [text for i, text in enumerate(texts) if i not in ruled]
@@ -249,12 +257,13 @@ class Retriever:
                 replace(report, stability=row) for report, row in zip(reports, _stability(walk), strict=True)
             ]
         if words and self.detector.calibrated:
-            reports = [replace(report, words=self._word_effects(report.query)) for report in reports]
+            reports = [replace(report, words=self._word_effects(report)) for report in reports]
         return reports
 
-    def _word_effects(self, query: str) -> tuple[WordEffect, ...]:
-        """The p-values of the query without each of its words."""
-        words = query.split()
+    def _word_effects(self, report: Report) -> tuple[WordEffect, ...]:
+        """The p-values of a query without each of its words, as far as the model reads it."""
+        words = report.query.split()
+        words = words[: len(words) - len(report.truncated.split())]
         shorter = [" ".join(words[:i] + words[i + 1 :]) for i in range(len(words))]
         kept = [i for i, rest in enumerate(shorter) if not rule_of(rest)]
         effects = [WordEffect(word, None, None) for word in words]

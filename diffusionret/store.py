@@ -1,18 +1,22 @@
 """The rows of a gallery on disk: a Lance table. Nothing else in the library knows Lance.
 
-Every write is one atomic commit: a program that is killed loses what it had not yet committed, and nothing
-more. Readers keep the version that they opened. Lance does not survive a fork; start processes by spawning.
+Every write is one atomic commit upon the newest version, one writer after the other: a program that is killed
+loses what it had not yet committed, and nothing more. Readers keep the version that they opened. A version that a
+power loss left unreadable is passed over. Lance does not survive a fork; start processes by spawning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from .lock import commit_lock
 
 if TYPE_CHECKING:  # importing Lance takes a second, which no other part of the library should pay
     import lance
@@ -32,7 +36,8 @@ class Row:
     folder where it lies below it, else absolute; unique. size (bytes) and modified (nanoseconds since 1970)
     tell whether the file has changed. duration: seconds. timestamps [frame]: seconds, NaN for padding.
     pooled [dim], frames [frame dim] and mask [frame] are the features; None where `error`, a sentence, says
-    why the file could not be read, and where only the light columns were read.
+    why the file could not be read, and where only the light columns were read. absent: the day (2026-01-31) on
+    which the file was missing, "" while it is there; its features stay.
     """
 
     id: str
@@ -46,28 +51,60 @@ class Row:
     frames: np.ndarray | None = None
     mask: np.ndarray | None = None
     error: str = ""
+    absent: str = ""
+
+
+class DamagedTable(ValueError):
+    """A table that cannot be read. The text is one sentence: what is wrong and what to do."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"The table {path.parent.name}/{path.name} of the gallery is damaged: move it away and index the videos "
+            "again."
+        )
 
 
 class Store:
-    """A Lance table of `Row`s, opened at one version."""
+    """A Lance table of `Row`s, opened at one version.
 
-    def __init__(self, table: lance.LanceDataset) -> None:
-        self._table = table
+    broken: (number, manifest) of newer versions, which cannot be read; the next commit sets them aside.
+    """
+
+    def __init__(
+        self, table: lance.LanceDataset, path: Path, broken: Sequence[tuple[int, Path]] = ()
+    ) -> None:
+        """Use `create` or `open`."""
+        self._table, self._path, self.broken = table, path, tuple(broken)
+
+    @staticmethod
+    def exists(path: Path) -> bool:
+        """Whether there is a version, readable or not; a run that a full disk ended may leave an empty folder."""
+        return bool(_manifests(path))
 
     @classmethod
     def create(cls, path: Path, dim: int, metadata: dict[str, str]) -> Store:
         """An empty table for features of `dim` numbers. Raises OSError where there is one already."""
         import lance
 
+        if cls.exists(path):
+            raise OSError(f"There is a table in {path} already.")
         schema = _schema(dim, metadata)
-        return cls(lance.write_dataset(schema.empty_table(), str(path), schema=schema, mode="create"))
+        lance.write_dataset(schema.empty_table(), str(path), schema=schema, mode="create")
+        return cls.open(path)
 
     @classmethod
     def open(cls, path: Path) -> Store:
-        """The newest version. Raises ValueError where there is no such table."""
-        import lance
+        """The newest version that can be read.
 
-        return cls(lance.dataset(str(path)))
+        Raises FileNotFoundError where there is no such table, DamagedTable where no version can be read.
+        """
+        manifests = _manifests(path)
+        if not manifests:
+            raise FileNotFoundError(f"There is no table in {path}.")
+        for place, (version, _) in enumerate(manifests):
+            if (table := _version(path, version)) is not None:
+                return cls(table, path, manifests[:place])
+        raise DamagedTable(path)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -79,39 +116,116 @@ class Store:
 
     def rows(self, names: Sequence[str]) -> list[Row]:
         """All rows in the order of storage, with the columns `names` only (none that holds features)."""
-        columns = self._table.to_table(columns=list(names)).to_pydict()
+        stored = [name for name in names if name in self._table.schema.names]
+        with self._readable():
+            columns = self._table.to_table(columns=stored).to_pydict()
         return [
-            Row(**dict(zip(names, values, strict=True))) for values in zip(*columns.values(), strict=True)
+            Row(**dict(zip(stored, values, strict=True))) for values in zip(*columns.values(), strict=True)
         ]
 
     def pooled(self, rows: np.ndarray) -> np.ndarray:
         """float32 [row dim], of rows that have features, by their places in the order of storage."""
-        column = self._table.take(rows.tolist(), columns=["pooled"])["pooled"].combine_chunks()
+        with self._readable():
+            column = self._table.take(rows.tolist(), columns=["pooled"])["pooled"].combine_chunks()
         return column.flatten().to_numpy(zero_copy_only=False).reshape(len(rows), self._dim)
 
     def features(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """frames float16 [row frame dim] and mask bool [row frame], as `pooled`."""
-        table = self._table.take(rows.tolist(), columns=["frames", "mask"])
+        with self._readable():
+            table = self._table.take(rows.tolist(), columns=["frames", "mask"])
         frames, mask = (table[name].combine_chunks().flatten() for name in ("frames", "mask"))
         mask = mask.to_numpy(zero_copy_only=False).reshape(len(rows), len(mask) // max(len(rows), 1))
         return frames.flatten().to_numpy(zero_copy_only=False).reshape(*mask.shape, self._dim), mask
 
     def upsert(self, rows: Sequence[Row]) -> None:
         """Add rows; one whose uri is there already replaces it. One commit."""
-        merge = self._table.merge_insert("uri").when_matched_update_all().when_not_matched_insert_all()
-        merge.execute(_to_arrow(rows, self._table.schema))
+        with self._commit():
+            merge = self._table.merge_insert("uri").when_matched_update_all().when_not_matched_insert_all()
+            merge.execute(_to_arrow(rows, self._table.schema))
 
     def remove(self, uris: Iterable[str]) -> None:
         """Forget some files. One commit."""
-        quoted = ", ".join("'" + uri.replace("'", "''") + "'" for uri in uris)
-        if quoted:
-            self._table.delete(f"uri IN ({quoted})")
+        if chosen := _among(uris):
+            with self._commit():
+                self._table.delete(chosen)
+
+    def mark(self, uris: Iterable[str], absent: str) -> None:
+        """Say of some files since when they are absent, or with "" that they are back. One commit."""
+        if chosen := _among(uris):
+            with self._commit():
+                self._table.update({"absent": _quoted(absent)}, where=chosen)
+
+    def deduplicate(self) -> int:
+        """Keep one row a uri, a readable one where there is one; how many were dropped. One commit."""
+        with self._commit():
+            columns = self._table.to_table(columns=["uri", "error"], with_row_id=True).to_pydict()
+            rows = sorted(zip(columns["uri"], columns["error"], columns["_rowid"], strict=True))
+            kept = {uri: id for uri, _, id in reversed(rows)}
+            dropped = [str(id) for uri, _, id in rows if kept[uri] != id]
+            if dropped:
+                self._table.delete(f"_rowid IN ({', '.join(dropped)})")
+            return len(dropped)
 
     def compact(self) -> None:
         """Merge small fragments into large ones and drop what was replaced long ago."""
-        if len(self._table.get_fragments()) > 1:
-            self._table.optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS)
-        self._table.cleanup_old_versions(older_than=KEEP_REPLACED)
+        with self._commit():
+            if len(self._table.get_fragments()) > 1:
+                self._table.optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS)
+            self._table.cleanup_old_versions(older_than=KEEP_REPLACED)
+
+    @contextmanager
+    def _commit(self) -> Iterator[None]:
+        """Alone with the newest version, which holds what other writers have committed meanwhile: two that insert
+        the same file at once would both succeed."""
+        with commit_lock(self._path):
+            for version, manifest in self.broken:
+                if _version(self._path, version) is None:  # still so, and not for a moment only
+                    manifest.rename(manifest.with_suffix(".broken"))
+            self.broken = ()
+            self._table = Store.open(self._path)._table
+            if "absent" not in self._table.schema.names:  # a table of before there was this column
+                self._table.add_columns({"absent": "''"})
+            yield
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, OSError, RuntimeError) as error:  # whatever Lance says, in its own words
+            raise DamagedTable(self._path) from error
+
+
+def _manifests(path: Path) -> list[tuple[int, Path]]:
+    """The versions that a table's folder lists, newest first: (number, manifest)."""
+    found = []
+    for manifest in (path / "_versions").glob("*.manifest"):
+        if manifest.stem.isdecimal():
+            number = int(manifest.stem)
+            # Names count down from 2^64 - 1, so that the newest is listed first; in older tables they count up.
+            found.append((2**64 - 1 - number if number >= 2**63 else number, manifest))
+    return sorted(found, reverse=True)
+
+
+def _version(path: Path, number: int) -> lance.LanceDataset | None:
+    """A version of a table, None where it cannot be read."""
+    import lance
+
+    try:
+        table = lance.dataset(str(path), version=number)
+        table.to_table(columns=["uri"])  # a manifest of zeros opens, and data of zeros is found out only here
+    except Exception:  # Lance raises ValueError, OSError, RuntimeError and Arrow's own errors for one cause
+        return None
+    return table
+
+
+def _among(uris: Iterable[str]) -> str:
+    """The condition that picks some files, "" for none."""
+    quoted = ", ".join(map(_quoted, uris))
+    return f"uri IN ({quoted})" if quoted else ""
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _schema(dim: int, metadata: dict[str, str]) -> pyarrow.Schema:
@@ -129,6 +243,7 @@ def _schema(dim: int, metadata: dict[str, str]) -> pyarrow.Schema:
         "frames": pa.list_(pa.list_(pa.float16(), dim)),
         "mask": pa.list_(pa.bool_()),
         "error": pa.string(),
+        "absent": pa.string(),
     }
     return pa.schema(list(columns.items()), metadata=metadata)
 
@@ -143,7 +258,7 @@ def _to_arrow(rows: Sequence[Row], schema: pyarrow.Schema) -> pyarrow.Table:
     pooled = [np.zeros(dim, np.float32) if row.pooled is None else row.pooled for row in rows]
     arrays: dict[str, Any] = {
         name: [getattr(row, name) for row in rows]
-        for name in ("id", "uri", "size", "modified", "duration", "caption", "error")
+        for name in ("id", "uri", "size", "modified", "duration", "caption", "error", "absent")
     }
     arrays["timestamps"] = [list(row.timestamps) for row in rows]
     arrays["mask"] = [[] if row.mask is None else row.mask.astype(bool).tolist() for row in rows]

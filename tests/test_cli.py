@@ -15,6 +15,9 @@ from tiny import tiny_model
 from diffusionret import DiffusionRet, Gallery, Retriever, checkpoint, load_model
 from diffusionret.cli import main
 from diffusionret.index import index_folder
+from diffusionret.sampler import warm_up
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,7 @@ def search(place: Path, *more: str) -> list[str]:
 
 
 def test_json_is_the_result_of_the_retriever(place, capsys):
+    warm_up(wait=True)  # a first search does not wait for the compiled loops, and rounds in another way
     assert main(search(place, "--json")) == 0
     printed = json.loads(capsys.readouterr().out)
     result = Retriever.open(place / "gallery").search("a red boat", steps=10).to_dict()
@@ -115,7 +119,7 @@ def test_indexing_prints_counts_and_reasons(place, tmp_path, capsys):
     assert main([*command, "--model", str(place / "model")]) == 0
     out, err = capsys.readouterr()
     first, second = out.splitlines()
-    assert first.startswith("1 added, 0 unchanged, 0 removed, 1 failed; ")
+    assert first.startswith("1 added, 0 unchanged, 1 failed; ")
     assert second.startswith("  broken.mp4 ")
     assert "2 of 2 videos, 1 failed, 0:00 left" in err
     assert Gallery.open(tmp_path / "out").ids == ["fine"]
@@ -123,8 +127,29 @@ def test_indexing_prints_counts_and_reasons(place, tmp_path, capsys):
 
 def test_a_file_may_take_only_so_long(place, tmp_path, capsys):
     command = ["index", str(place / "videos"), "--gallery", str(tmp_path / "out"), "--timeout", "0.000001"]
-    assert main([*command, "--model", str(place / "model")]) == 0
-    assert "0 added, 0 unchanged, 0 removed, 6 failed" in capsys.readouterr().out
+    assert main([*command, "--model", str(place / "model")]) == 1  # every file failed
+    assert "0 added, 0 unchanged, 6 failed" in capsys.readouterr().out
+
+
+def test_a_second_run_is_refused_and_a_killed_one_leaves_no_lock(place, tmp_path):
+    """Two processes, as two people would start them."""
+    code = "import sys, time; from diffusionret.lock import run_lock; from pathlib import Path\n"
+    code += "with run_lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(120)"
+    out = tmp_path / "out"
+    out.mkdir()
+    holder = subprocess.Popen([sys.executable, "-c", code, str(out)], stdout=subprocess.PIPE, cwd=ROOT)
+    command = [sys.executable, "-m", "diffusionret", "index", str(place / "videos"), "--gallery", str(out)]
+    command += ["--model", str(place / "model"), "--device", "cpu"]
+    try:
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        second = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        assert second.returncode == 2 and second.stderr.count("\n") == 1
+        assert f"Another run is changing the gallery in {out} (process {holder.pid} on " in second.stderr
+    finally:
+        holder.kill()
+        holder.wait()
+    third = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert third.returncode == 0 and len(Gallery.open(out)) == 6, third.stderr
 
 
 def test_an_interrupt_is_no_error_of_the_program(place, monkeypatch, capsys):

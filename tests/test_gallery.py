@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,10 @@ import pytest
 import torch
 from tiny import CONFIG, features, tiny_model
 
-from diffusionret import Gallery, Retriever, store
+from diffusionret import Gallery, Retriever, lock, store
+from diffusionret.cli import main
 from diffusionret.gallery import TABLE, fingerprint
+from diffusionret.inventory import forget, inventory
 from diffusionret.model import DiffusionRet
 from diffusionret.similarity import mean_frame
 from diffusionret.store import Row, Store
@@ -95,6 +98,51 @@ def test_a_row_of_the_same_file_is_replaced(folder):
     table.upsert([newer, replace(rows(3)[1], caption="changed")])
     gallery = Gallery.open(folder)
     assert gallery.captions == ["caption 2", "changed", "caption 0", "readable now"] and not gallery.failures
+
+
+def test_writers_of_the_same_file_leave_one_row(folder):
+    """Lance alone lets both insert it."""
+    first, second = Store.open(folder / TABLE), Store.open(folder / TABLE)
+    first.upsert(rows(2))
+    second.upsert([replace(row, caption="later") for row in rows(3)])
+    first.mark(["videos/clip 0.mp4"], "2026-01-31")
+    gallery = Gallery.open(folder)
+    assert gallery.captions == ["later", "later"] and len(gallery.failures) == 1
+
+
+def test_a_commit_waits_for_the_one_before(folder, monkeypatch):
+    monkeypatch.setattr(lock, "COMMIT_SECONDS", 0.1)
+    table = Store.open(folder / TABLE)
+    with (
+        lock.commit_lock(folder / TABLE),
+        pytest.raises(lock.Busy, match="Another process has been writing to made"),
+    ):
+        table.upsert(rows(1))
+    table.upsert(rows(1))
+    assert len(Gallery.open(folder)) == 1
+
+
+def test_what_is_listed_and_what_is_forgotten(folder, capsys):
+    table = Store.open(folder / TABLE)
+    table.upsert([*rows(3), failed("a.mp4")])
+    table.mark(["videos/clip 0.mp4"], "2026-01-31")
+    (folder / "posters" / "clip001.jpg").touch()
+    assert [row.uri for row in inventory(folder)] == ["a.mp4", *(f"videos/clip {i}.mp4" for i in range(3))]
+    with pytest.raises(ValueError, match="holds no 'nothing': `python -m diffusionret list`"):
+        forget(folder, ["clip001", "nothing"])
+    assert len(inventory(folder)) == 4
+    assert main(["list", "--gallery", str(folder)]) == 0
+    listed = capsys.readouterr().out
+    assert (
+        "clip 0.mp4 has been missing since 2026-01-31" in listed and "2 can be searched, 2 cannot." in listed
+    )
+    assert main(["list", "--gallery", str(folder), "--json"]) == 0
+    assert [file["trouble"] for file in json.loads(capsys.readouterr().out)][2:] == ["", ""]
+    names = ["clip001", "a.mp4", str(folder / "videos" / "clip 0.mp4")]
+    assert main(["forget", *names, "--gallery", str(folder)]) == 0
+    assert "3 forgotten; the files themselves are untouched" in capsys.readouterr().out
+    assert Gallery.open(folder).ids == ["clip002"] and not Gallery.open(folder).failures
+    assert not (folder / "posters" / "clip001.jpg").exists()
 
 
 def test_a_reader_keeps_its_version(folder):

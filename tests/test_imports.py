@@ -14,11 +14,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module may import only modules before it. `datasets` is one entry, `__init__` and `__main__` see all.
 ORDER = [
-    *("config", "diffusion", "metrics", "decoding", "video", "calibration", "encoders", "similarity"),
+    *("config", "query", "tables", "lock"),
+    *("diffusion", "metrics", "decoding", "video", "calibration", "encoders", "similarity"),
     *("denoiser", "openset", "factorised", "kernels", "fused", "sampler", "losses", "model", "checkpoint"),
     *("store", "gallery", "ood", "detector", "results", "retrieval", "datasets"),
     *("benchmarks", "frames", "features", "evaluate", "finetune", "stages", "train"),
-    *("index", "calibrate", "inspection", "cli"),
+    *("index", "inventory", "calibrate", "inspection", "cli"),
 ]
 STORYBOOK = "diffusionret.datasets.storybook"
 FRONT_ENDS = {"gradio", "plotly", "demo", "analysis"}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import textwrap
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +22,8 @@ from tiny import CONFIG, tiny_model
 
 from diffusionret import Gallery, Retriever, index
 from diffusionret.gallery import TABLE
-from diffusionret.index import find_videos, index_folder, read_captions
+from diffusionret.index import index_folder, list_videos, read_captions
+from diffusionret.lock import Busy
 from diffusionret.similarity import mean_frame
 from diffusionret.store import Store
 from diffusionret.video import read_frames
@@ -55,7 +59,7 @@ def add(videos: Path, gallery: Path, model, **options) -> index.IndexReport:
 
 
 def counts(report: index.IndexReport) -> tuple[int, int, int, int]:
-    return report.added, report.unchanged, report.removed, len(report.failures)
+    return report.added, report.unchanged, report.absent, len(report.failures)
 
 
 def test_a_folder_becomes_a_gallery(videos, tmp_path, model):
@@ -118,8 +122,9 @@ def test_only_what_changed_is_read_again(videos, tmp_path, model):
     assert after.ids == ["five", "four", "new", "one", "two"]
     assert after.captions[1] == "Now with a caption."
     assert after.durations[3] == pytest.approx(4.0) != before.durations[before.position("one")]
-    assert not (out / "posters" / "three.jpg").exists() and (out / "posters" / "new.jpg").exists()
-    assert counts(add(videos, out, model)) == (0, 5, 0, 0)
+    assert (out / "posters" / "three.jpg").exists() and (out / "posters" / "new.jpg").exists()
+    assert counts(add(videos, out, model, prune=True)) == (0, 5, 0, 0)
+    assert not (out / "posters" / "three.jpg").exists() and not Gallery.open(out).failures
 
 
 def test_another_folder_and_a_single_file_may_join(videos, clips, tmp_path, model):
@@ -180,7 +185,7 @@ def test_a_broken_file_is_listed_and_tried_again(videos, tmp_path, model):
 
 
 def test_real_broken_files_are_listed(realdata, tmp_path, model):
-    files = find_videos(realdata / "decoding")
+    files = list_videos(realdata / "decoding").videos
     report = add(realdata / "decoding", tmp_path / "out", model)
     assert report.added + len(report.failures) == len(files) and report.added > 10
     assert any("chunk_out_of_range" in failure.reason for failure in report.failures)
@@ -189,6 +194,266 @@ def test_real_broken_files_are_listed(realdata, tmp_path, model):
     assert len(gallery) == report.added
     assert torch.isfinite(gallery.features().frames).all() and torch.isfinite(gallery.pooled).all()
     assert len(Retriever(model, gallery).search("a boat", k=50, steps=10).hits) == report.added
+
+
+# --- nothing is lost by accident -----------------------------------------------------------------------
+
+
+def test_what_is_missing_is_marked_and_comes_back_unread(videos, tmp_path, model, monkeypatch):
+    out = tmp_path / "out"
+    add(videos, out, model)
+    before = Gallery.open(out)
+    (videos / "deep").rename(tmp_path / "away")
+    assert counts(add(videos, out, model)) == (0, 4, 1, 0)
+    gallery = Gallery.open(out)
+    assert gallery.ids == ["four", "one", "three", "two"]
+    (failure,) = gallery.failures
+    assert failure.uri.endswith("deep/five.mp4") and "missing since 20" in failure.reason
+    assert counts(add(videos, out, model)) == (0, 4, 1, 0)  # said each time, marked once
+    assert Gallery.open(out).failures == gallery.failures
+
+    (tmp_path / "away").rename(videos / "deep")
+    monkeypatch.setattr(index, "_encode", lambda *rest: pytest.fail("read again"))
+    assert counts(add(videos, out, model)) == (0, 5, 0, 0)
+    after = Gallery.open(out)
+    assert after.ids == before.ids and not after.failures
+    assert torch.equal(after.features().frames, before.features().frames)
+
+
+def unlistable(monkeypatch, *folders: Path) -> None:
+    """These folders cannot be listed, as for a user who may not, or while a network is down. Root may list all."""
+    real = index.os.scandir
+
+    def scandir(path):
+        if Path(path) in folders:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(index.os, "scandir", scandir)
+
+
+def test_a_folder_that_cannot_be_read_loses_nothing(videos, tmp_path, model, monkeypatch):
+    out = tmp_path / "out"
+    add(videos, out, model)
+    unlistable(monkeypatch, videos.resolve() / "deep")
+    for prune in (False, True):
+        report = add(videos, out, model, prune=prune)
+        assert counts(report) == (0, 4, 1, 0) and report.forgotten == 0
+        (note,) = report.notes
+        assert "deep cannot be read (Permission denied)" in note
+    monkeypatch.undo()
+    assert counts(add(videos, out, model)) == (0, 5, 0, 0) and len(Gallery.open(out)) == 5
+
+
+def test_prune_forgets_what_is_gone(videos, tmp_path, model):
+    out = tmp_path / "out"
+    add(videos, out, model)
+    (videos / "one.mp4").unlink()
+    report = add(videos, out, model, prune=True)
+    assert counts(report) == (0, 4, 0, 0) and report.forgotten == 1
+    assert not (out / "posters" / "one.jpg").exists()
+
+
+def test_a_failure_whose_file_is_gone_is_forgotten(videos, tmp_path, model):
+    (videos / "broken.mp4").write_bytes(b"no video at all")
+    add(videos, tmp_path / "out", model)
+    (videos / "broken.mp4").unlink()
+    assert add(videos, tmp_path / "out", model).forgotten == 1
+    assert not Gallery.open(tmp_path / "out").failures
+
+
+def test_a_file_out_of_reach_is_listed_and_the_rest_goes_on(videos, tmp_path, model):
+    (videos / "nowhere.mp4").symlink_to(tmp_path / "no such file.mp4")
+    (videos / "loop").symlink_to(videos)
+    report = add(videos, tmp_path / "out", model)
+    assert counts(report) == (5, 0, 0, 1)
+    assert report.failures[0].reason == "nowhere.mp4 cannot be seen (No such file or directory)."
+    assert report.notes == [
+        f"{videos}/loop is a link to a folder, which is not followed: index that folder by itself."
+    ]
+
+
+def test_files_of_two_folders_never_share_an_id(tmp_path, model):
+    out = tmp_path / "out"
+    for name in ("x", "y", "z"):
+        (tmp_path / name).mkdir()
+        write_clip(tmp_path / name / "clip.mp4", count=5)
+        assert counts(add(tmp_path / name, out, model)) == (1, 0, 0, 0)
+    gallery = Gallery.open(out)
+    assert len(set(gallery.ids)) == 3
+    assert len({gallery.poster(i) for i in range(3)}) == 3 and all(gallery.poster(i) for i in range(3))
+
+
+def test_rows_that_an_earlier_run_doubled_are_mended(videos, tmp_path, model):
+    out = tmp_path / "out"
+    add(videos, out, model)
+    table = Store.open(out / TABLE)._table
+    table.insert(table.to_table())  # what two runs at once left behind
+    one, two = "videos/one.mp4", "videos/two.mp4"
+    table.update({"id": "'two'"}, where=f"uri LIKE '%{one}'")
+    assert len(Gallery.open(out)) == 10
+    report = add(videos, out, model)
+    assert "5 rows that stood twice" in report.notes[0]
+    assert counts(report) == (
+        2,
+        3,
+        0,
+        0,
+    )  # both of one id are read again: one's poster had hidden the other's
+    gallery = Gallery.open(out)
+    assert len(gallery) == len(set(gallery.ids)) == 5
+    files = {str(gallery.path(i)).removeprefix(str(tmp_path) + "/"): id for i, id in enumerate(gallery.ids)}
+    assert {files[one][:3], files[two][:3]} == {"two"}
+
+
+def test_one_run_a_gallery(videos, tmp_path, model):
+    out = tmp_path / "out"
+
+    def progress(state):
+        if state.done == 2:
+            with pytest.raises(Busy, match=rf"Another run .* \(process {os.getpid()} on .*, since 20"):
+                add(videos, out, model)
+
+    assert counts(add(videos, out, model, progress=progress)) == (5, 0, 0, 0)
+    assert counts(add(videos, out, model)) == (0, 5, 0, 0)  # the lock ended with the run
+
+
+# --- odd names ------------------------------------------------------------------------------------------
+
+
+def names(realdata: Path, tmp_path: Path, folder: str) -> Path:
+    with tarfile.open(
+        realdata / "failing" / "names.tar.gz", encoding="utf-8", errors="surrogateescape"
+    ) as tar:
+        tar.extractall(
+            tmp_path, [member for member in tar if member.name.split("/")[0] == folder], filter="data"
+        )
+    return tmp_path / folder
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is text")
+def test_a_name_that_is_no_utf8_is_listed(videos, tmp_path, model):
+    (videos / "one.mp4").rename(videos / os.fsdecode(b"caf\xe9.mp4"))
+    report = add(videos, tmp_path / "out", model)
+    assert counts(report) == (4, 0, 0, 1)
+    assert report.failures == Gallery.open(tmp_path / "out").failures
+    assert report.failures[0].reason.endswith(
+        "caf\\xe9.mp4 is no name in UTF-8: rename the file or its folder."
+    )
+
+
+def test_long_names_fit_a_file_system(tmp_path, model):
+    for folder, name in (("p", 120 * "é"), ("q", 120 * "é"), ("q", 251 * "x")):
+        (tmp_path / "videos" / folder).mkdir(parents=True, exist_ok=True)
+        write_clip(tmp_path / "short.mp4", count=5).rename(tmp_path / "videos" / folder / f"{name}.mp4")
+    add_report = add(tmp_path / "videos", tmp_path / "out", model)
+    assert counts(add_report) == (3, 0, 0, 0)
+    gallery = Gallery.open(tmp_path / "out")
+    assert len(set(gallery.ids)) == 3 and all(gallery.poster(i) for i in range(3))
+    assert all(len(f"{id}.jpg".encode()) < 255 for id in gallery.ids)
+
+
+def test_marks_belong_to_their_letters(tmp_path, model):
+    (tmp_path / "videos").mkdir()
+    for name in ("सूर्यास्त", "สวัสดี", unicodedata.normalize("NFD", "Über Café")):
+        write_clip(tmp_path / "videos" / f"{name}.mp4", count=5)
+    text = "video,caption\n" + unicodedata.normalize("NFC", "Über Café") + ",A café.\n"
+    (tmp_path / "videos" / "captions.csv").write_text(text, encoding="utf-8")
+    add(tmp_path / "videos", tmp_path / "out", model)
+    gallery = Gallery.open(tmp_path / "out")
+    assert set(gallery.ids) == {"सूर्यास्त", "สวัสดี", "Über_Café"}
+    assert gallery.captions[gallery.position("Über_Café")] == "A café."
+
+
+def test_a_row_without_all_its_cells_is_left_out_and_listed(videos, tmp_path, model):
+    (videos / "captions.csv").write_text("caption,video\nonly one cell\nThe second clip.,two\n")
+    report = add(videos, tmp_path / "out", model)
+    assert counts(report) == (5, 0, 0, 0)
+    assert report.notes == [f"{videos}/captions.csv, line 2: the row has 1 cell where 2 are needed."]
+    assert Gallery.open(tmp_path / "out").captions == ["", "", "", "", "The second clip."]
+
+
+def test_the_names_that_used_to_end_a_run(realdata, tmp_path, model):
+    expected = {"long": 2, "long-twice": 2, "newline": 1, "dots": 2, "nfd": 1, "marks": 2, "linked": 1}
+    for folder, count in expected.items():
+        videos = names(realdata, tmp_path, folder)
+        report = add(videos, tmp_path / f"{folder}-gallery", model)
+        assert counts(report) == (count + (folder == "linked"), 0, 0, 0), folder
+    report = add(names(realdata, tmp_path, "latin1"), tmp_path / "latin1-gallery", model)
+    assert counts(report) == (1, 0, 0, 1)
+    report = add(names(realdata, tmp_path, "linked-folder") / "videos", tmp_path / "links", model)
+    assert counts(report) == (1, 0, 0, 0) and "is a link to a folder" in report.notes[0]
+
+
+# --- a damaged table ------------------------------------------------------------------------------------
+
+
+def damaged(out: Path, how: str) -> None:
+    newest = min((out / TABLE / "_versions").glob("*.manifest"))
+    if how == "empty":
+        newest.write_bytes(b"")
+    elif how == "zeros":
+        newest.write_bytes(bytes(newest.stat().st_size))
+    elif how == "garbage":
+        newest.write_bytes(os.urandom(400))
+    else:  # the rows that it added
+        max((out / TABLE / "data").iterdir(), key=lambda file: file.stat().st_mtime_ns).write_bytes(b"")
+
+
+@pytest.mark.parametrize("how", ["empty", "zeros", "garbage", "data"])
+def test_after_a_power_loss_the_version_before_is_used(videos, tmp_path, model, how):
+    out = tmp_path / "out"
+    add(videos / "deep", out, model)
+    assert counts(add(videos / "one.mp4", out, model)) == (1, 0, 0, 0)
+    table = Store.open(out / TABLE)
+    table.upsert([replace(table.rows(["id", "uri", "size", "modified"])[0], id="", uri="x", error="x.")])
+    damaged(out, how)
+    gallery = Gallery.open(out)
+    assert gallery.ids == ["five", "one"] and gallery.damage.endswith("index the videos again.")
+    report = add(videos, out, model)
+    assert counts(report) == (3, 2, 0, 0) and report.notes == [gallery.damage]
+    after = Gallery.open(out)
+    assert len(after) == 5 and not after.damage and torch.isfinite(after.features().frames).all()
+    assert counts(add(videos, out, model)) == (0, 5, 0, 0)
+
+
+def test_a_table_of_which_nothing_can_be_read_says_what_to_do(videos, tmp_path, model):
+    out = tmp_path / "out"
+    add(videos / "deep", out, model)
+    for manifest in (out / TABLE / "_versions").glob("*.manifest"):
+        manifest.write_bytes(b"")
+    for action in (lambda: Gallery.open(out), lambda: add(videos, out, model)):
+        with pytest.raises(
+            ValueError, match=r"out/gallery.lance .* is damaged: move it away and index"
+        ) as caught:
+            action()
+        assert "\n" not in str(caught.value) and ".rs" not in str(caught.value)
+
+
+def test_a_folder_of_a_table_without_one_is_made_anew(videos, tmp_path, model):
+    out = tmp_path / "out"
+    (out / TABLE / "_versions").mkdir(parents=True)
+    (out / TABLE / "data").mkdir()
+    with pytest.raises(FileNotFoundError, match="There is no gallery in"):
+        Gallery.open(out)
+    assert counts(add(videos, out, model)) == (5, 0, 0, 0)
+
+
+def test_the_galleries_that_used_to_be_lost(realdata, videos, tmp_path, model):
+    with tarfile.open(realdata / "failing" / "galleries.tar.gz") as tar:
+        tar.extractall(tmp_path, filter="data")
+    assert counts(add(videos, tmp_path / "empty-table", model)) == (5, 0, 0, 0)
+    gallery = Gallery.open(tmp_path / "zero-manifest")
+    assert len(gallery) == 80 and gallery.damage
+
+
+def test_a_table_of_before_files_could_be_absent_takes_part(videos, tmp_path, model):
+    out = tmp_path / "out"
+    add(videos, out, model)
+    Store.open(out / TABLE)._table.drop_columns(["absent"])
+    assert len(Gallery.open(out)) == 5
+    (videos / "one.mp4").unlink()
+    assert counts(add(videos, out, model)) == (0, 4, 1, 0) and len(Gallery.open(out)) == 4
 
 
 # --- interrupted ----------------------------------------------------------------------------------------
@@ -262,20 +527,21 @@ def test_videos_are_found_by_extension(tmp_path):
     for name in ("b.MP4", "a/c.webm", "a/.hidden.mp4", ".cache/d.mp4", "notes.txt", "e.mov/f.avi"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert find_videos(tmp_path) == [tmp_path / "a/c.webm", tmp_path / "b.MP4", tmp_path / "e.mov/f.avi"]
-    assert find_videos(tmp_path / "notes.txt") == [tmp_path / "notes.txt"]
+    paths = [tmp_path / "a/c.webm", tmp_path / "b.MP4", tmp_path / "e.mov/f.avi"]
+    assert list_videos(tmp_path) == (paths, [], [])
+    assert list_videos(tmp_path / "notes.txt").videos == [tmp_path / "notes.txt"]
     with pytest.raises(FileNotFoundError, match="There is no folder"):
-        find_videos(tmp_path / "nowhere")
+        list_videos(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="There are no videos"):
-        find_videos(tmp_path / "empty")
+        list_videos(tmp_path / "empty")
 
 
 def test_captions_are_read_by_path(tmp_path):
-    assert read_captions(tmp_path) == {}
+    assert read_captions(tmp_path) == ({}, [])
     text = "caption,video\nfirst,a.mp4\nsecond,a\n  spaced ,b\\c.mov\n,d\nversion,e.v2\n"
     (tmp_path / "captions.csv").write_text("\ufeff" + text, encoding="utf-8")
-    assert read_captions(tmp_path) == {"a": "first", "b/c": "spaced", "d": "", "e.v2": "version"}
+    assert read_captions(tmp_path) == ({"a": "first", "b/c": "spaced", "d": "", "e.v2": "version"}, [])
     (tmp_path / "captions.csv").write_text("file,text\na,b\n")
     with pytest.raises(ValueError, match="columns video and caption"):
         read_captions(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -130,7 +131,7 @@ def read_text(file: Path) -> str:
 
 def read_lines(file: Path) -> list[str]:
     """The lines of a list of videos, without the empty ones."""
-    return [line.strip() for line in read_text(file).splitlines() if line.strip()]
+    return [line.strip() for line in io.StringIO(read_text(file)) if line.strip()]
 
 
 def read_json(file: Path) -> Any:

@@ -11,10 +11,10 @@ training videos that are not in it, "msrvtt-7k", the same test with the 7,010 of
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..tables import read_table
 from .captioned import Captioned, Clip, annotation, collect, malformed, pick, read_json, read_text
 
 OFFICIAL = {"train": "train", "val": "validate", "test": "test"}  # as MSRVTT_data.json calls them
@@ -44,13 +44,11 @@ def read_full(folder: str | Path, split: str) -> Captioned:
 
 def _one_thousand(folder: str | Path, split: str, name: str, train: str) -> Captioned:
     file = annotation(folder, pick(split, {"train": train, "test": "MSRVTT_JSFUSION_test.csv"}, name))
-    rows = list(csv.DictReader(read_text(file).splitlines()))
-    try:
-        listed = [row["video_id"] for row in rows]
-        if split == "test":
-            return collect(name, split, [(Clip(row["video_id"]), row["sentence"]) for row in rows])
-    except KeyError:
-        raise malformed(file, "a column video_id, and sentence for the test") from None
+    columns = ("video_id", "sentence") if split == "test" else ("video_id",)
+    rows = [row.cells for row in read_table(file, read_text(file), columns)]
+    listed = [row["video_id"] for row in rows]
+    if split == "test":
+        return collect(name, split, [(Clip(row["video_id"]), row["sentence"]) for row in rows])
     data = annotation(folder, "MSRVTT_data.json", "MSRVTT_data*.json")
     return collect(name, split, _sentences(data, read_json(data), set(listed)), listed)
 

@@ -5,11 +5,11 @@ A folder holds a file a split (train.csv, val.csv, test.csv); a single file serv
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..tables import read_table
 from .captioned import Captioned, Clip, annotation, collect, malformed, pick, read_text
 
 SPLITS = {split: f"{split}.csv" for split in ("train", "val", "test")}
@@ -23,16 +23,13 @@ def read(folder: str | Path, split: str) -> Captioned:
 
 
 def _pairs(file: Path) -> Iterator[tuple[Clip, str]]:
-    reader = csv.DictReader(read_text(file).splitlines(keepends=True))
-    if not {"video", "caption"} <= set(reader.fieldnames or ()):
-        raise malformed(file, "the first line names the columns video and caption")
-    for row in reader:
-        if not (row["video"] or "").strip():
-            raise malformed(file, f"line {reader.line_num} names no video")
-        start, end = (_seconds(row.get(key), file, reader.line_num) for key in ("start", "end"))
+    for line, row in read_table(file, read_text(file), ("video", "caption")):
+        if not row["video"].strip():
+            raise malformed(file, f"line {line} names no video")
+        start, end = (_seconds(row.get(key), file, line) for key in ("start", "end"))
         if end is not None and end < (start or 0.0):
-            raise malformed(file, f"the moment in line {reader.line_num} ends before it starts")
-        yield Clip(row["video"].strip(), start, end), row["caption"] or ""
+            raise malformed(file, f"the moment in line {line} ends before it starts")
+        yield Clip(row["video"].strip(), start, end), row["caption"]
 
 
 def _seconds(text: str | None, file: Path, line: int) -> float | None:
