@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-END = "\x00end of the table\x00"
+END = "\ue000end of the table\ue000"  # letters of no script
 
 
 class TableRow(NamedTuple):
