@@ -16,13 +16,14 @@ if __package__ in (None, ""):  # executed as a file: the package is found from t
     __package__ = "demo"
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from diffusionret import Retriever
 from diffusionret.config import GeneratorConfig
 
-from . import batch, evidence, gallery, search, theme, verdict, watch, watch_look
+from . import batch, evidence, gallery, limits, media, panels, search, theme, verdict, watch, watch_look
 from . import map as worldmap
-from .clips import folders, name_of
+from .clips import name_of
 
 SELECT = """
 element.addEventListener("click", (event) => {
@@ -44,16 +45,17 @@ element.addEventListener("click", (event) => {
   setTimeout(() => document.querySelector("#query button").click());
 });
 """
-PLAYER = "window.DiffusionRet.mountPlayer(element, props, watch, trigger, server);"
+PLAYER = "window.DiffusionRet.mountPlayer(element, props, watch, trigger);"
 TABS = ("search", "watch", "gallery", "evidence")
 CANDIDATES, K, MOST_K = 32, 10, 50
-MOST_BYTES = 2_000_000  # of a file of queries
+WAITING = 200  # questions that may wait for their turn, over all visitors
 
 
 def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
     """The whole page over one retriever. Nothing is searched before the page is opened.
 
-    read_only: for visitors, who may ask and look, but leave nothing behind: no file is taken.
+    read_only: for visitors, who may ask and look, but leave nothing behind: a map that one of them opens first is not
+    kept beside the gallery.
     """
     clips, model = retriever.gallery, retriever.model
     forms = model.forms if retriever.generates else ()
@@ -152,27 +154,29 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
             html_attributes=gr.InputHTMLAttributes(autocorrect="off", spellcheck=False),
         )  # fmt: skip
         trouble = gr.HTML(apply_default_css=False, elem_id="trouble")
+        panels.wire(
+            {
+                "inspection": verdict.inspection(retriever),
+                "look": watch_look.panel(retriever),
+                "map": worldmap.panel(retriever, read_only),
+            }
+        )
         gr.HTML(search.chips(queries), js_on_load=CHOOSE, apply_default_css=False)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Search", id="search"):
                 found = gr.HTML(
-                    js_on_load=SELECT + verdict.SCRIPT, apply_default_css=False, elem_id="found",
-                    server_functions=[verdict.server(retriever)],
+                    js_on_load=SELECT + verdict.SCRIPT, apply_default_css=False, elem_id="found"
                 )  # fmt: skip
                 settings = _settings(retriever, denoising())
             with gr.Tab("Watch", id="watch"):
                 player = gr.HTML(
-                    html_template=watch.TEMPLATE, js_on_load=PLAYER, apply_default_css=False, elem_id="player",
-                    server_functions=[watch_look.server(retriever)],
+                    html_template=watch.TEMPLATE, js_on_load=PLAYER, apply_default_css=False, elem_id="player"
                 )  # fmt: skip
             with gr.Tab("Gallery", id="gallery"):
-                gr.HTML(
-                    worldmap.FOLDED, js_on_load=worldmap.SCRIPT, apply_default_css=False, elem_id="map",
-                    server_functions=[worldmap.server(retriever)],
-                )  # fmt: skip
+                gr.HTML(worldmap.FOLDED, js_on_load=worldmap.SCRIPT, apply_default_css=False, elem_id="map")
                 _gallery_tab(retriever)
             with gr.Tab("Evidence", id="evidence"):
-                batch.tab(retriever, uploads=not read_only)
+                batch.tab(retriever)
                 gr.HTML(evidence.tables(), apply_default_css=False)
                 gr.Markdown(evidence.model_card())
 
@@ -193,7 +197,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         )
         settings[-1].input(turned, [query, *settings], [settings[2], *shown], **quiet)
         gr.api(endpoint, api_name="search")
-    return page
+    return page.queue(max_size=WAITING)
 
 
 def _header(retriever: Retriever) -> str:
@@ -268,17 +272,17 @@ def _number(text: str | None, otherwise: int, least: int, most: int) -> int:
     return min(max(int(text), least), most) if text and text.isdecimal() and len(text) < 12 else otherwise
 
 
-def serving(retriever: Retriever, read_only: bool = False) -> dict:
-    """The arguments of `launch` that belong to the page: its looks, and the files that it may serve and take."""
+def serving(retriever: Retriever) -> dict:
+    """The arguments of `launch` that belong to the page: its looks, and what it serves and takes. Gradio itself serves
+    no file of this machine and takes none."""
     return {
-        "max_file_size": 0 if read_only else MOST_BYTES,
+        "max_file_size": 0,
         "theme": theme.theme(),
         "head": theme.head(),
-        "allowed_paths": [
-            *folders(retriever.gallery),
-            str(watch_look.PLOTLY),
-            str(evidence.ROOT / "assets" / "models" / "storybook"),
-        ],
+        "app_kwargs": {
+            "routes": media.routes(retriever.gallery),
+            "middleware": [Middleware(limits.BodyLimit)],
+        },
         "footer_links": ["api"],
         "ssr_mode": False,
     }
@@ -305,7 +309,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--read-only",
         action="store_true",
-        help="take no files from visitors; always so on Hugging Face Spaces",
+        help="write nothing on behalf of visitors; always so on Hugging Face Spaces",
     )
     options = parser.parse_args(arguments)
     read_only = options.read_only or "SPACE_ID" in os.environ
@@ -313,8 +317,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         retriever = Retriever.open(options.gallery, options.model, options.device)
     except (ValueError, OSError) as error:
         parser.exit(2, f"{error}\n")
+    if retriever.gallery.damage:
+        print(retriever.gallery.damage, file=sys.stderr)
     page = build(retriever, read_only)
-    page.launch(server_port=options.port, share=options.share, **serving(retriever, read_only))
+    page.launch(server_port=options.port, share=options.share, **serving(retriever))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
@@ -13,16 +13,24 @@ import gradio as gr
 
 from diffusionret import Retriever
 from diffusionret.calibration import say_p
-from diffusionret.detector import ALPHA, Answer, Report
+from diffusionret.detector import ALPHA, Answer, Report, in_batch
+from diffusionret.query import check_query
+from diffusionret.tables import read_rows
 
 from .verdict import CELL_NAMES
 
 INTRODUCTION = (
-    '<section class="dr-batch-head"><h3>Check many queries</h3><p>Paste one a line{or_choose}: '
+    '<section class="dr-batch-head"><h3>Check many queries</h3><p>Paste one a line, or choose a .txt or .csv file: '
     "which are unlike what the model learned, and which have a match in this gallery?</p></section>"
 )
 MOST = 1000  # queries at a time
-LONGEST = 2000  # characters of a query
+# The browser reads the file: the server takes its text, and no file.
+MOST_BYTES = 4_000_000  # of that text
+FILE = (
+    f'<label class="dr-plain" tabindex="0" data-most="{MOST_BYTES}">Check a file'
+    '<input type="file" accept=".txt,.csv" hidden></label>'
+)
+CHOOSE = "window.DiffusionRet.mountFile(element, trigger);"
 SORT = """
 element.addEventListener("click", (event) => {
   const head = event.target.closest("th");
@@ -32,24 +40,36 @@ element.addEventListener("click", (event) => {
 COLUMNS = ("query", "familiar", "p familiar", "match", "p match", "in batch", "never seen", "not read")
 
 
-def read(text: str, file: str | Path | None) -> list[str]:
-    """Queries of the box, one a line, then those of a file: lines of text, or a CSV's first column or `query`.
+def read(text: str) -> list[str]:
+    """Queries of the box, one a line. Raises ValueError for none, for more than MOST, and for one that is no query."""
+    return _checked(io.StringIO(text))
 
-    Raises ValueError for a file that is no text, for no query at all and for more than MOST.
+
+def read_file(name: str, size: int, text: str | None) -> list[str]:
+    """Queries of a file: lines of text, or a CSV's first column or `query`. Raises ValueError as `read`.
+
+    size: in bytes. text: its content, None where that is no UTF-8 or more than MOST_BYTES.
     """
-    queries = text.splitlines()
-    if file is not None:
-        try:
-            content = Path(file).read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise ValueError("The file is not UTF-8 text: save it as .txt or .csv.") from error
-        rows = csv.reader(io.StringIO(content)) if str(file).lower().endswith(".csv") else None
-        queries += content.splitlines() if rows is None else _column(list(rows))
-    queries = [query.strip()[:LONGEST] for query in queries if query.strip()]
+    if size > MOST_BYTES:
+        raise ValueError(f"The file has {size / 1e6:.0f} MB: choose one of at most {MOST_BYTES / 1e6:.0f}.")
+    if text is None:
+        raise ValueError("The file is not UTF-8 text: save it as .txt or .csv.")
+    if not name.lower().endswith(".csv"):
+        return read(text)
+    return _checked(_column([cells for _, cells in read_rows(Path(name), text.removeprefix("\ufeff"))]))
+
+
+def _checked(lines: Iterable[str]) -> list[str]:
+    queries = [line.strip() for line in lines if line.strip()]
     if not queries:
         raise ValueError("There is nothing to check: paste queries, one a line, or choose a file.")
     if len(queries) > MOST:
         raise ValueError(f"{len(queries):,} queries are too many at once: check at most {MOST:,}.")
+    for number, query in enumerate(queries, 1):
+        try:
+            check_query(query)
+        except ValueError as error:
+            raise ValueError(f"Query {number}: {error}") from None
     return queries
 
 
@@ -59,9 +79,18 @@ def _column(rows: list[list[str]]) -> list[str]:
     return [row[place] for row in rows["query" in head :] if len(row) > place]
 
 
-def check(retriever: Retriever, queries: Sequence[str], alpha: float) -> str:
+def check(retriever: Retriever, queries: Sequence[str], alpha: float) -> Iterator[str]:
+    """How far a batch is, again and again, and at last its table with summary and download, as markup."""
+    parts: list[Report] = []
+    for part in retriever.inspect_parts(queries, alpha):
+        parts += part
+        if len(parts) < len(queries):
+            yield f'<p class="dr-told" role="status">{len(parts):,} of {len(queries):,} checked …</p>'
+    yield table(in_batch(parts, alpha), alpha)
+
+
+def table(reports: Sequence[Report], alpha: float) -> str:
     """The table of a batch with its summary and download, as markup."""
-    reports = retriever.inspect_many(queries, alpha)
     flagged = [_flagged(report) for report in reports]
     discoveries = sum(_in_batch(report) for report in reports)
     summary = (
@@ -131,29 +160,33 @@ def _harmless(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
-def tab(retriever: Retriever, uploads: bool = True) -> None:
-    """The inputs and the table, wired, in the tab that is being built. uploads: whether files are taken."""
+def tab(retriever: Retriever) -> None:
+    """The inputs and the table, wired, in the tab that is being built."""
 
-    def run(text: str, file: str | None = None) -> str:
+    def shown(queries: Callable[[], list[str]]) -> Iterator[str]:
         try:
-            return check(retriever, read(text or "", file), ALPHA)
+            yield from check(retriever, queries(), ALPHA)
         except ValueError as error:
-            return f'<p class="dr-problem" role="alert">{escape(str(error))}</p>'
+            yield f'<p class="dr-problem" role="alert">{escape(str(error))}</p>'
 
-    or_choose = ", or choose a .txt or .csv file" if uploads else ""
-    gr.HTML(INTRODUCTION.format(or_choose=or_choose), apply_default_css=False)
+    def run(text: str) -> Iterator[str]:
+        yield from shown(lambda: read(text or ""))
+
+    def run_file(event: gr.EventData) -> Iterator[str]:
+        chosen = event._data if isinstance(event._data, dict) else {}
+        name, size, text = str(chosen.get("name")), chosen.get("size"), chosen.get("text")
+        size = size if isinstance(size, int) else 0
+        yield from shown(lambda: read_file(name, size, text if isinstance(text, str) else None))
+
+    gr.HTML(INTRODUCTION, apply_default_css=False)
     text = gr.Textbox(
         show_label=False, label="Queries", placeholder="a red boat at sea\na dog chases a cat", lines=3, max_lines=8,
         container=False, elem_id="batch-text",
     )  # fmt: skip
     with gr.Row(elem_id="batch-row"):
         button = gr.Button("Check", elem_id="batch-check")
-        if uploads:
-            file = gr.UploadButton(
-                "Check a file", file_types=[".txt", ".csv"], elem_id="batch-file", size="md"
-            )
-    table = gr.HTML(js_on_load=SORT, apply_default_css=False, elem_id="batch-table")
-    quiet = {"api_visibility": "private", "show_progress": "minimal"}
-    button.click(run, text, table, **quiet)
-    if uploads:
-        file.upload(lambda name: run("", name), file, table, **quiet)
+        file = gr.HTML(FILE, js_on_load=CHOOSE, apply_default_css=False, elem_id="batch-file")
+    result = gr.HTML(js_on_load=SORT, apply_default_css=False, elem_id="batch-table")
+    quiet = {"api_visibility": "private", "show_progress": "minimal", "concurrency_id": "batch"}
+    button.click(run, text, result, **quiet)
+    file.select(run_file, None, result, **quiet)

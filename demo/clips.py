@@ -1,28 +1,12 @@
-"""Clips as HTML cards, and the addresses of their files. Every text from outside is escaped here."""
+"""Clips as HTML cards. Every text from outside is escaped here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from html import escape
 from pathlib import Path
-from urllib.parse import quote
 
-from diffusionret import Gallery
-from diffusionret.gallery import POSTERS
-
-
-@lru_cache(maxsize=2**14)  # following links for every clip of a page takes longer than drawing it
-def url(path: Path | None) -> str:
-    """Where the browser finds a file of the gallery, "" for none."""
-    return f"/gradio_api/file={quote(path.resolve().as_posix())}" if path else ""
-
-
-def folders(gallery: Gallery) -> list[str]:
-    """The folders that hold the gallery's videos and posters: all that the app serves."""
-    videos = {path.parent for path in map(gallery.path, range(len(gallery))) if path}
-    posters = {gallery.folder / POSTERS} if gallery.folder else set()
-    return sorted({str(folder.resolve()) for folder in videos | posters})
+from .media import clip_url, poster_url
 
 
 def clock(seconds: float) -> str:
@@ -50,7 +34,8 @@ def card(
     moment: seconds of the best frame, which a chip jumps to. similar: offer clips like this one.
     """
     called = escape(name_of(id, caption), quote=True)
-    picture = f'<img src="{url(poster)}" alt="" loading="lazy" decoding="async">' if poster else ""
+    still = poster_url(id, poster)
+    picture = f'<img src="{still}" alt="" loading="lazy" decoding="async">' if still else ""
     chip = expand = alike = ""
     if path and moment is not None:
         chip = (
@@ -64,7 +49,7 @@ def card(
         alike = f'<button type="button" class="dr-similar" data-id="{name}">Similar clips</button>'
     at = "" if moment is None else f"{moment:g}"
     return (
-        f'<li class="dr-card" data-video="{url(path)}" data-poster="{url(poster)}" data-moment="{at}" '
+        f'<li class="dr-card" data-video="{clip_url(id, path)}" data-poster="{still}" data-moment="{at}" '
         f'data-caption="{called}" data-name="{escape(id, quote=True)}">'
         f'<div class="dr-media"><button type="button" class="dr-open" aria-label="Open clip: {called}">'
         f'{picture}</button><span class="dr-line"><i></i><b></b></span>{chip}{expand}</div>'

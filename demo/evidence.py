@@ -7,8 +7,6 @@ import re
 from html import escape
 from pathlib import Path
 
-from .clips import url
-
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "analysis" / "results"
 MODEL_CARD = ROOT / "assets" / "models" / "storybook"
@@ -187,18 +185,8 @@ def _text(value: object) -> str:
 
 
 def model_card(folder: Path = MODEL_CARD) -> str:
-    """The model card of `folder` as Markdown without its front matter, pictures served from beside it."""
+    """The model card of `folder` as Markdown without its front matter."""
     file = folder / "README.md"
     if not file.is_file():
         return ""
-    text = re.sub(r"\A---\n.*?\n---\n", "", file.read_text(encoding="utf-8"), flags=re.DOTALL)
-
-    def picture(match: re.Match) -> str:
-        place = (folder / match[2]).resolve()
-        return (
-            f"![{match[1]}]({url(place)})"
-            if place.is_file() and folder.resolve() in place.parents
-            else match[0]
-        )
-
-    return re.sub(r"!\[([^]]*)\]\(([^)\s:]+)\)", picture, text)
+    return re.sub(r"\A---\n.*?\n---\n", "", file.read_text(encoding="utf-8"), flags=re.DOTALL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 
 from diffusionret import Gallery
 
@@ -26,8 +27,8 @@ a Hub id or a published `.bin` of a model that was trained on such videos.
 
 
 def own_videos(model: str) -> str:
-    """The commands that index one's own videos, as Markdown."""
-    return OWN_VIDEOS.format(model=model or "storybook")
+    """The commands that index one's own videos, as Markdown. model: a name, or a path, of which the end is told."""
+    return OWN_VIDEOS.format(model=Path(model).name if Path(model).is_absolute() else model or "storybook")
 
 
 def matching(gallery: Gallery, words: str) -> list[int]:
@@ -57,17 +58,17 @@ def page(gallery: Gallery, words: str = "", shown: int = PAGE) -> str:
 
 
 def failures(gallery: Gallery) -> str:
-    """The files that indexing could not read, each with its reason, folded; "" for none."""
+    """The files that cannot be searched, each with its reason, folded; "" for none. Where they lie is not said."""
     if not gallery.failures:
         return ""
     count = len(gallery.failures)
     rows = "".join(
-        f"<li><code>{escape(failure.uri)}</code> {escape(failure.reason)}</li>"
+        f"<li><code>{escape(Path(failure.uri).name)}</code> {escape(failure.reason)}</li>"
         for failure in gallery.failures
     )
     files = "1 file" if count == 1 else f"{count:,} files"
     return (
-        f'<details class="dr-failures"><summary>{files} could not be read</summary><ul>{rows}</ul></details>'
+        f'<details class="dr-failures"><summary>{files} cannot be searched</summary><ul>{rows}</ul></details>'
     )
 
 

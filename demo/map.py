@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
@@ -25,8 +25,11 @@ from torch.nn.functional import normalize
 
 from diffusionret import Retriever
 from diffusionret.detector import gallery_digest, rule_of, text_made_for
+from diffusionret.query import check_query
 
-from .clips import name_of, url
+from .clips import name_of
+from .media import poster_url
+from .panels import Panel
 
 FILE = "map.safetensors"
 CAPTIONS, CLIPS = 1200, 1000  # points drawn at most
@@ -43,7 +46,7 @@ const asked = () => document.querySelector("#query textarea")?.value ?? "";
 let drawn = null;
 async function draw() {
   const query = (drawn = asked());
-  const found = await server.locate(query);
+  const found = await window.DiffusionRet.ask("map", query).catch(window.DiffusionRet.problem);
   if (query !== drawn) return;
   stand().innerHTML = found;
   if (stand().querySelector(".is-drawing")) setTimeout(() => { if (!stand().hidden) draw(); }, 2000);
@@ -156,8 +159,8 @@ def keep(retriever: Retriever, layout: Layout) -> Path:
 class _Fitting:
     """One map a retriever: read, or fitted in the background once somebody looks."""
 
-    def __init__(self, retriever: Retriever) -> None:
-        self.retriever = retriever
+    def __init__(self, retriever: Retriever, read_only: bool) -> None:
+        self.retriever, self.read_only = retriever, read_only
         self.layout: Layout | None = None
         self.problem = ""
         self.thread: threading.Thread | None = None
@@ -178,7 +181,7 @@ class _Fitting:
     def _fit(self) -> None:
         try:
             self.layout = fit(self.retriever)
-            if self.retriever.gallery.folder is not None:
+            if self.retriever.gallery.folder is not None and not self.read_only:
                 with suppress(OSError):  # where nothing may be written, the next start fits it again
                     keep(self.retriever, self.layout)
         except ImportError:
@@ -187,20 +190,19 @@ class _Fitting:
             self.problem = str(error)
 
 
-def server(retriever: Retriever) -> Callable[[str], str]:
-    """The function that the page calls: a query in, the map as markup out."""
-    fitting = _Fitting(retriever)
+def panel(retriever: Retriever, read_only: bool = False) -> Panel:
+    """What the page asks for the map: a query in, markup out. read_only: a map that is fitted is not kept."""
+    fitting = _Fitting(retriever, read_only)
 
-    def locate(query: str) -> str:
-        try:
-            if not len(retriever.gallery):
-                raise ValueError("The gallery is empty: there is nothing to map.")
-            layout = fitting.get()
-            if layout is None:
-                return '<p class="dr-foot is-drawing">The map is being drawn, which takes a minute the first time …</p>'
-            return page(retriever, layout, str(query).strip())
-        except ValueError as error:
-            return f'<p class="dr-problem">{escape(str(error))}</p>'
+    def locate(query: object) -> Iterator[str]:
+        text = check_query(query, blank=True).strip()
+        if not len(retriever.gallery):
+            raise ValueError("The gallery is empty: there is nothing to map.")
+        layout = fitting.get()
+        if layout is None:
+            yield '<p class="dr-foot is-drawing">The map is being drawn, which takes a minute the first time …</p>'
+        else:
+            yield page(retriever, layout, text)
 
     return locate
 
@@ -232,7 +234,13 @@ def page(retriever: Retriever, layout: Layout, query: str) -> str:
         for i, p in enumerate(layout.captions)
     )
     shown = "".join(
-        _dot(p, "is-clip", 4, name_of(clips.ids[i], clips.captions[i]), url(clips.poster(i)))
+        _dot(
+            p,
+            "is-clip",
+            4,
+            name_of(clips.ids[i], clips.captions[i]),
+            poster_url(clips.ids[i], clips.poster(i)),
+        )
         for i, p in enumerate(layout.clips)
     )
     mark = "" if spot is None else _dot(spot, "is-query", 8, f"This query: {query}")

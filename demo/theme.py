@@ -11,6 +11,8 @@ STYLES = ("base.css", "cards.css", "watch.css", "look.css", "verdict.css")
 # Each uses what those before it offer.
 SCRIPTS = (
     "address.js",
+    "panels.js",
+    "file.js",
     "cards.js",
     "verdict.js",
     "trajectory.js",

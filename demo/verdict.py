@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from html import escape
 
 import numpy as np
@@ -14,6 +13,9 @@ from diffusionret import Retriever
 from diffusionret.calibration import Calibration, say_p
 from diffusionret.detector import ALPHA, Answer, Report, WordEffect
 from diffusionret.inspection import NOT_MEANT
+from diffusionret.query import check_query
+
+from .panels import Panel
 
 ALPHAS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2)  # what the slider offers
 NAMES = {"familiar": "Like what the model learned?", "match": "Is there a match in this gallery?"}
@@ -29,7 +31,7 @@ CELL_NAMES = {
 }
 DOTS, BINS = 100, 44  # of the picture of calibration scores
 WIDE, HIGH = 420, 118  # pixels of a picture
-# The page's part: "Why?" asks the server once, the slider only compares p-values with alpha.
+# The page's part: "Why?" asks once, the slider only compares p-values with alpha.
 SCRIPT = """
 element.addEventListener("click", async (event) => {
   const why = event.target.closest(".dr-why");
@@ -41,7 +43,8 @@ element.addEventListener("click", async (event) => {
   if (!open || panel.dataset.filled) return;
   panel.dataset.filled = "yes";
   panel.textContent = "Looking closer …";
-  panel.innerHTML = await server.inspection(why.dataset.query);
+  const fill = (markup) => { panel.innerHTML = markup; };
+  fill(await window.DiffusionRet.ask("inspection", why.dataset.query, fill).catch(window.DiffusionRet.problem));
 });
 element.addEventListener("input", (event) => {
   if (event.target.closest(".dr-alpha")) window.DiffusionRet.alpha(event.target.closest(".dr-alpha"));
@@ -95,17 +98,14 @@ def _chip(name: str, answer: Answer) -> str:
     return f'<span class="dr-answer{flag}"><b>{word}</b> {escape(say_p(answer.p_value, answer.n))}</span>'
 
 
-def server(retriever: Retriever) -> Callable[[str], str]:
-    """The function that "Why?" calls: a query in, markup out."""
+def inspection(retriever: Retriever) -> Panel:
+    """What "Why?" asks: a query in, markup out; at first without the effect of each word, which takes longest."""
 
-    @lru_cache(maxsize=64)  # a panel that is opened twice is computed once
-    def inspection(query: str) -> str:
-        try:
-            return panel(retriever, retriever.inspect(str(query)))
-        except ValueError as error:
-            return f'<p class="dr-problem">{escape(str(error))}</p>'
+    def inspect(query: object) -> Iterator[str]:
+        for report in retriever.inspect_steps(check_query(query, blank=True)):
+            yield panel(retriever, report)
 
-    return inspection
+    return inspect
 
 
 # --- the panel --------------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from analysis.readings import Crowd
 from diffusionret import Hit, Retriever, SearchResult
 from diffusionret.model import Trajectory
 
-from .clips import name_of, url
+from .clips import name_of
+from .media import clip_url, poster_url
 from .search import percent, probability
 
 NO_GENERATOR = "This model has no generator, so there is nothing to watch: it ranks by similarity only."
@@ -94,8 +95,8 @@ def candidate(hit: Hit) -> dict:
     return {
         "name": hit.id,
         "caption": name_of(hit.id, hit.caption),
-        "poster": url(hit.poster),
-        "video": url(hit.path),
+        "poster": poster_url(hit.id, hit.poster),
+        "video": clip_url(hit.id, hit.path),
         "moment": hit.moment,
         "base_rank": hit.base_rank,
         "rank": hit.rank,

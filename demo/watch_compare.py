@@ -9,7 +9,8 @@ from torch import Tensor
 from analysis import readings
 from diffusionret.model import Trajectory
 
-from .clips import name_of, url
+from .clips import name_of
+from .media import clip_url, poster_url
 from .search import percent
 from .watch import NO_MATCH, pack
 from .watch_scene import Scene
@@ -107,8 +108,8 @@ def _result(
         {
             "name": gallery.ids[i],
             "caption": name_of(gallery.ids[i], gallery.captions[i]),
-            "poster": url(gallery.poster(i)),
-            "video": url(gallery.path(i)),
+            "poster": poster_url(gallery.ids[i], gallery.poster(i)),
+            "video": clip_url(gallery.ids[i], gallery.path(i)),
         }
         for i in positions
     ]

@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 from analysis import readings
 from diffusionret import TextFeatures, VideoFeatures
 
-from .clips import url
+from .media import clip_url, poster_url
 from .watch import called, pack
 from .watch_scene import Scene
 
@@ -93,8 +93,8 @@ def _clip(scene: Scene, text: TextFeatures, video: VideoFeatures, i: int) -> dic
     return {
         "index": i,
         "caption": hit.caption,
-        "poster": url(hit.poster),
-        "video": url(hit.path),
+        "poster": poster_url(hit.id, hit.poster),
+        "video": clip_url(hit.id, hit.path),
         "times": [float(t) for t in times],
         "cosine": (words @ frames.T).cpu().tolist(),
         "attention": attention.cpu().tolist(),

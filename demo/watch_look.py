@@ -6,55 +6,43 @@ keeps no state. Figures come from analysis/figures.py, numbers from analysis/rea
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from pathlib import Path
 
-import plotly
 import torch
 from plotly.graph_objects import Figure
 
 from analysis import figures, readings
 from diffusionret import Retriever
 from diffusionret.diffusion import add_noise
+from diffusionret.query import check_query
 
 from . import watch_compare, watch_export, watch_inside
-from .clips import url
+from .media import PLOTLY_URL
+from .panels import Panel
 from .search import percent
 from .watch import called, pack, pack_small
 from .watch_scene import Scene
 
-# Plotly's own script, as its package brings it: served from here, fetched from nowhere.
-PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 MOST_SEEDS = 64
 # Beyond this many words the columns of the word by word figure are too narrow to read.
 MOST_WORDS = 24
 
 
-def server(retriever: Retriever) -> Callable[[str], str]:
-    """The function that the page calls: a request as JSON in, the panel's content as JSON out."""
+def panel(retriever: Retriever) -> Panel:
+    """What the page asks for every folded panel: its request in, the panel's content out."""
 
     @lru_cache(maxsize=16)  # moving between panels asks for the same search again
     def scene(query: str, count: int, steps: int, seed: int, form: str) -> Scene:
         return Scene(retriever, retriever.search(query, count, count, steps, seed, form=form), form)
 
-    def look(request: str) -> str:
-        try:
-            asked = json.loads(request)
-            panel = PANELS.get(asked["panel"])
-            if panel is None:
-                raise ValueError("There is no such panel.")
-            found = panel(
-                scene(asked["query"], asked["candidates"], asked["steps"], asked["seed"], asked["form"]),
-                asked,
-            )
-        except ValueError as error:
-            return json.dumps({"problem": str(error)})
-        except (KeyError, TypeError, AttributeError):
-            return json.dumps({"problem": "The page asked for something unknown: load it again."})
-        return json.dumps(found | {"plotly": url(PLOTLY)})
+    def look(asked: dict) -> Iterator[dict]:
+        content = PANELS.get(asked["panel"])
+        if content is None:
+            raise ValueError("There is no such panel.")
+        chosen = asked["candidates"], asked["steps"], asked["seed"], asked["form"]
+        yield content(scene(check_query(asked["query"]), *chosen), asked) | {"plotly": PLOTLY_URL}
 
     return look
 

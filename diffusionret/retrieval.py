@@ -30,8 +30,8 @@ COARSE_ABOVE = 20_000
 KEPT = 1_000
 # Videos whose frames' weights are computed together.
 BLOCK = 256
-# Queries that search_many encodes and denoises together.
-BATCH = 32
+# Queries that search_many encodes and denoises together; words of a query that are left out at a time.
+BATCH, WORDS = 32, 16
 
 
 class Retriever:
@@ -178,7 +178,17 @@ class Retriever:
         gets a rule instead of scores. Raises ValueError for a query longer than query.py allows, an empty gallery or
         alpha out of range.
         """
-        return self._inspect([text], alpha, words=True)[0]
+        *_, report = self.inspect_steps(text, alpha)
+        return report
+
+    def inspect_steps(self, text: str, alpha: float = ALPHA) -> Iterator[Report]:
+        """As `inspect`, as it grows: the report without the effect of single words, then with more and more of them,
+        so that a reader sees what there is, and a reader who has left costs no more."""
+        (report,) = self._inspect([text], alpha)
+        yield report
+        if not report.rule and self.detector.calibrated:
+            for words in self._word_effects(report):
+                yield replace(report, words=words)
 
     def inspect_many(self, texts: Sequence[str], alpha: float = ALPHA) -> list[Report]:
         """As `inspect`, for a batch, without the effect of single words.
@@ -193,7 +203,7 @@ class Retriever:
         in the batch as a whole is left to `in_batch`. Every text is checked before the first part."""
         check_queries(texts, blank=True)
         for start in range(0, len(texts), BATCH):
-            yield self._inspect(texts[start : start + BATCH], alpha, words=False)
+            yield self._inspect(texts[start : start + BATCH], alpha)
 
     @torch.no_grad()
     def scores(
@@ -230,20 +240,20 @@ class Retriever:
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     @torch.no_grad()
-    def _inspect(self, texts: Sequence[str], alpha: float, words: bool) -> list[Report]:
+    def _inspect(self, texts: Sequence[str], alpha: float) -> list[Report]:
         if not 0 < alpha < 1:
             raise ValueError(f"alpha is {alpha}: it must lie between 0 and 1.")
         check_queries(texts, blank=True)
         self._settings(1, 1, 1, 0, 1)  # raises for an empty gallery
         ruled = {i: rule for i, text in enumerate(texts) if (rule := rule_of(text))}
         scored = [text for i, text in enumerate(texts) if i not in ruled]
-        reports = iter(self._inspect_scored(scored, alpha, words) if scored else [])
+        reports = iter(self._inspect_scored(scored, alpha) if scored else [])
         return [
             self.detector.ruled(text, ruled[i], alpha) if i in ruled else next(reports)
             for i, text in enumerate(texts)
         ]
 
-    def _inspect_scored(self, texts: Sequence[str], alpha: float, words: bool) -> list[Report]:
+    def _inspect_scored(self, texts: Sequence[str], alpha: float) -> list[Report]:
         text = self.model.encode_text(texts)
         order, similarity = self._match(text)
         walk = self._calibrated_walk(text, order) if self.generates else None
@@ -256,19 +266,20 @@ class Retriever:
             reports = [
                 replace(report, stability=row) for report, row in zip(reports, _stability(walk), strict=True)
             ]
-        if words and self.detector.calibrated:
-            reports = [replace(report, words=self._word_effects(report)) for report in reports]
         return reports
 
-    def _word_effects(self, report: Report) -> tuple[WordEffect, ...]:
-        """The p-values of a query without each of its words, as far as the model reads it."""
+    @torch.no_grad()
+    def _word_effects(self, report: Report) -> Iterator[tuple[WordEffect, ...]]:
+        """The p-values of a query without each of its words, as far as the model reads it, more and more of them."""
         words = report.query.split()
         words = words[: len(words) - len(report.truncated.split())]
         shorter = [" ".join(words[:i] + words[i + 1 :]) for i in range(len(words))]
         kept = [i for i, rest in enumerate(shorter) if not rule_of(rest)]
         effects = [WordEffect(word, None, None) for word in words]
-        for start in range(0, len(kept), BATCH):
-            part = kept[start : start + BATCH]
+        if not kept:
+            yield tuple(effects)
+        for start in range(0, len(kept), WORDS):
+            part = kept[start : start + WORDS]
             texts = [shorter[i] for i in part]
             text = self.model.encode_text(texts)
             order, similarity = self._match(text)
@@ -276,7 +287,7 @@ class Retriever:
             answers = self.detector.answers(self._scores(texts, text, similarity, walk))
             for i, (familiar, match) in zip(part, answers, strict=True):
                 effects[i] = WordEffect(words[i], familiar.p_value, match.p_value)
-        return tuple(effects)
+            yield tuple(effects)
 
     def _reports(
         self,

@@ -37,6 +37,25 @@ def read_lines(file: Path) -> list[str]:
     return [line for text in io.StringIO(read_utf8(file)) if (line := text.strip())]
 
 
+def read_rows(file: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of every row that is not empty. Raises ValueError, with file and line, for what is no CSV."""
+    if "\0" in text:
+        raise ValueError(f"{file} holds zero bytes, so it is no text; save it as a CSV file anew.")
+    # One more row: it arrives by itself unless a quote that was never closed takes it in.
+    reader = csv.reader(io.StringIO(f"{text}\n{END}\n", newline=""))
+    line = 1
+    try:
+        for cells in reader:
+            begun, line = line, reader.line_num + 1
+            if any(END in cell for cell in cells):
+                if cells != [END]:
+                    raise ValueError(f"{file}, line {begun}: the quote that opens here is never closed.")
+            elif any(cells):
+                yield begun, cells
+    except csv.Error as error:
+        raise ValueError(f"{file}, line {line}: this is no row of a CSV file ({error}).") from None
+
+
 def read_table(
     file: Path, text: str, columns: Sequence[str], short: Callable[[str], None] | None = None
 ) -> Iterator[TableRow]:
@@ -46,39 +65,24 @@ def read_table(
     sentence about a row that has no cell for one of them, and leaves it out; without it such a row is an error.
     Raises ValueError for missing columns, a short row, or a quote that never closes.
     """
-    if "\0" in text:
-        raise ValueError(f"{file} holds zero bytes, so it is no text; save it as a CSV file anew.")
-    # One more row: it arrives by itself unless a quote that was never closed takes it in.
-    reader = csv.reader(io.StringIO(f"{text}\n{END}\n", newline=""))
     head: list[str] | None = None
-    end, line = False, 1
-    try:
-        for cells in reader:
-            begun, line = line, reader.line_num + 1
-            end = cells == [END]
-            if end or not any(cells):
-                continue
-            if any(END in cell for cell in cells):
-                raise ValueError(f"{file}, line {begun}: the quote that opens here is never closed.")
-            if head is None:
-                head = [cell.strip() for cell in cells]
-                if absent := [column for column in columns if column not in head]:
-                    raise ValueError(
-                        f"{file}: the first line must name the column{'s' * (len(columns) > 1)} "
-                        f"{' and '.join(columns)}; {absent[0]} is missing."
-                    )
-            else:
-                row = dict(zip(head, cells + [""] * (len(head) - len(cells)), strict=False))
-                needed = max(head.index(column) for column in columns) + 1
-                if len(cells) >= needed:
-                    yield TableRow(begun, row)
-                else:
-                    count = f"{len(cells)} cell{'s' * (len(cells) > 1)}"
-                    sentence = f"{file}, line {begun}: the row has {count} where {needed} are needed."
-                    if short is None:
-                        raise ValueError(sentence)
-                    short(sentence)
-    except csv.Error as error:
-        raise ValueError(f"{file}, line {line}: this is no row of a CSV file ({error}).") from None
+    needed = 0
+    for line, cells in read_rows(file, text):
+        if head is None:
+            head = [cell.strip() for cell in cells]
+            if absent := [column for column in columns if column not in head]:
+                raise ValueError(
+                    f"{file}: the first line must name the column{'s' * (len(columns) > 1)} "
+                    f"{' and '.join(columns)}; {absent[0]} is missing."
+                )
+            needed = max(head.index(column) for column in columns) + 1
+        elif len(cells) >= needed:
+            yield TableRow(line, dict(zip(head, cells + [""] * (len(head) - len(cells)), strict=False)))
+        else:
+            count = f"{len(cells)} cell{'s' * (len(cells) > 1)}"
+            sentence = f"{file}, line {line}: the row has {count} where {needed} are needed."
+            if short is None:
+                raise ValueError(sentence)
+            short(sentence)
     if head is None:
         raise ValueError(f"{file} is empty: its first line must name the columns {' and '.join(columns)}.")

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import gradio as gr
 import pytest
 import torch
 from tiny import CONFIG, features, tiny_model
 
-from demo import app, clips, evidence, gallery, search, watch_look
+from demo import app, batch, evidence, limits, media, panels, search, verdict, watch_look
+from demo import gallery as gallery_tab
+from demo import map as worldmap
 from diffusionret import Gallery, Hit, Retriever, SearchResult
 from diffusionret.config import OpenSetConfig
 from diffusionret.gallery import Failure
+from diffusionret.query import MOST_CHARACTERS
 from diffusionret.results import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -135,14 +140,137 @@ def test_the_page_and_the_endpoint_rank_alike(retriever):
         function(page, "endpoint")("", steps=10)
 
 
-def test_the_page_serves_the_folders_of_its_clips_only(tmp_path):
-    rows = [SimpleNamespace(id=i, caption="", duration=1.0, timestamps=[0.0], uri=u) for i, u in
-            [("a", "videos/a.mp4"), ("b", str(tmp_path / "else" / "b.mp4"))]]  # fmt: skip
-    names = clips.folders(Gallery(rows, folder=tmp_path / "gallery"))
-    expected = ("else", "gallery/posters", "gallery/videos")
-    assert names == [str((tmp_path / name).resolve()) for name in expected]
+def served(gallery: Gallery, address: str, **headers: str) -> tuple[int, bytes, str]:
+    """Status, body and kind of an answer of the app's own routes."""
+    from starlette.applications import Starlette
+    from starlette.testclient import TestClient
+
+    with TestClient(Starlette(routes=media.routes(gallery)), raise_server_exceptions=False) as client:
+        answer = client.get(f"/{address}", headers=headers)
+    return answer.status_code, answer.content, answer.headers["content-type"]
+
+
+def test_only_the_gallerys_clips_are_served_and_by_id(tmp_path):
+    """Beside them may lie anything; links to files are clips as well."""
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True)
+    (home / ".ssh" / "id.mp4").write_bytes(b"a secret")
+    (home / "clip.mp4").write_bytes(b"0123456789")
+    (home / "what is #1?.webm").symlink_to(home / "clip.mp4")
+    (tmp_path / "gallery" / "posters").mkdir(parents=True)
+    (tmp_path / "gallery" / "posters" / "a.jpg").write_bytes(b"a picture")
+    files = [
+        ("a", str(home / "clip.mp4")),
+        ("what is #1?", str(home / "what is #1?.webm")),
+        ("gone", "gone.mp4"),
+    ]
+    rows = [SimpleNamespace(id=i, caption="", duration=1.0, timestamps=[0.0], uri=uri) for i, uri in files]
+    gallery = Gallery(rows, folder=tmp_path / "gallery")
+    address = {id: media.clip_url(id, gallery.path(i)) for i, id in enumerate(gallery.ids)}
+    assert served(gallery, address["a"]) == (200, b"0123456789", "video/mp4")
+    assert served(gallery, address["a"], Range="bytes=2-4")[:2] == (206, b"234")
+    assert served(gallery, address["what is #1?"]) == (200, b"0123456789", "video/webm")
+    assert served(gallery, media.poster_url("a", gallery.poster(0))) == (200, b"a picture", "image/jpeg")
+    assert media.poster_url("gone", gallery.poster(2)) == media.clip_url("memory", None) == ""
+    nothing = [address["gone"], "media/clips/other", "media/posters/gone", "media/clips/.ssh%2Fid.mp4"]
+    nothing += [
+        "media/clips/../../home/.ssh/id.mp4",
+        f"media/clips/{quote(str(home / '.ssh' / 'id.mp4'), safe='')}",
+    ]
+    for other in nothing:
+        status, body, _ = served(gallery, other)
+        assert status == 404 and b"secret" not in body and str(tmp_path).encode() not in body, other
+    assert served(gallery, media.PLOTLY_URL)[0] == 200
     serving = app.serving(FakeRetriever())
-    assert serving["allowed_paths"] == [str(watch_look.PLOTLY), str(evidence.MODEL_CARD)]
+    assert "allowed_paths" not in serving and serving["max_file_size"] == 0
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_without_end_is_refused(announced):
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+    from starlette.testclient import TestClient
+
+    async def length(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(str(len(await request.body())))
+
+    served = Starlette(routes=[Route("/", length, methods=["POST"])])
+    with TestClient(limits.BodyLimit(served)) as client:
+        assert client.post("/", content=b"x" * 1000).text == "1000"
+        body = b"x" * (limits.MOST_BYTES + 1)
+        answer = client.post("/", content=body if announced else (part for part in (body[:-9], body[-9:])))
+        assert answer.status_code == 413 and answer.text == "A request may hold at most 8 megabytes."
+
+
+def asked(panel: panels.Panel, request: object) -> list:
+    """All that a panel answers to a question of the page."""
+    with gr.Blocks() as page:
+        panels.wire({"panel": panel})
+    answer = function(page, "answer_panel")
+    event = SimpleNamespace(_data={"number": 7, "panel": "panel", "request": request})
+    return [json.loads(message) for message in answer(event)]
+
+
+def test_a_panel_answers_bit_by_bit_and_refuses_in_a_sentence():
+    def panel(request):
+        yield f"{request} one"
+        if request == "odd":
+            raise ValueError("That is odd.")
+        yield request["two"]
+
+    assert asked(panel, {"two": 2}) == [
+        {"number": 7, "content": "{'two': 2} one", "done": False},
+        {"number": 7, "content": 2, "done": False},
+        {"number": 7, "content": 2, "done": True},
+    ]
+    assert asked(panel, "odd")[-1] == {"number": 7, "problem": "That is odd.", "done": True}
+    assert asked(panel, None)[-1]["problem"].startswith("The page asked for something unknown")
+
+
+def test_panels_wait_in_the_queue_and_end_with_their_visitor():
+    """Functions outside the queue know no bound and no end; a generator is closed when its visitor leaves."""
+    retriever = Retriever(tiny_model(), Gallery.in_memory(features(1, 12, seed=3)[1]))
+    page = app.build(retriever)
+    assert not any(getattr(getattr(block, name, None), "_is_server_fn", False)
+                   for block in page.blocks.values() for name in vars(block))  # fmt: skip
+    fn = next(fn for fn in page.fns.values() if fn.name == "answer_panel")
+    assert fn.queue and fn.concurrency_limit == panels.AT_ONCE and inspect.isgeneratorfunction(fn.fn)
+    assert all(fn.queue for fn in page.fns.values())
+
+
+STRANGE = {"panel": "whole", "query": "a", "candidates": None, "steps": {}, "seed": [], "form": 1}
+
+
+@pytest.mark.parametrize(
+    "request_", [None, 5, [], {}, {"panel": "whole"}, STRANGE, ["a"], {"query": {"a": 1}}], ids=str
+)
+def test_a_strange_request_is_a_sentence(request_):
+    retriever = Retriever(tiny_model(), Gallery.in_memory(features(1, 12, seed=3)[1]))
+    for made in (verdict.inspection, watch_look.panel, worldmap.panel):
+        (*_, last) = asked(made(retriever), request_)
+        assert last.get("problem") or (request_ is None and made is not watch_look.panel), made
+
+
+@pytest.mark.parametrize("panel", ["inspection", "look", "map"])
+def test_a_long_query_is_refused_by_every_panel(panel):
+    retriever = Retriever(tiny_model(), Gallery.in_memory(features(1, 12, seed=3)[1]))
+    long = "x" * (MOST_CHARACTERS + 1)
+    made = {"inspection": verdict.inspection, "look": watch_look.panel, "map": worldmap.panel}[panel](
+        retriever
+    )
+    look = {"query": long, "panel": "whole", "candidates": 8, "steps": 10, "seed": 0, "form": "published"}
+    with pytest.raises(ValueError, match="2,001 characters"):
+        list(made(look if panel == "look" else long))
+
+
+def test_where_files_lie_is_not_told(tmp_path):
+    gallery = Gallery.in_memory(features(1, 3)[1])
+    gallery.failures = [Failure(str(tmp_path / "a.mp4"), "a.mp4 is no video.")]
+    assert str(tmp_path) not in gallery_tab.failures(gallery) and "a.mp4" in gallery_tab.failures(gallery)
+    told = gallery_tab.own_videos(str(tmp_path / "weights"))
+    assert str(tmp_path) not in told and "--model weights" in told
 
 
 def test_nothing_is_fetched_from_outside():
@@ -167,21 +295,19 @@ def test_every_option_arrives(monkeypatch):
     app.main(["--gallery", "g", "--model", "m", "--device", "cpu", "--port", "7999", "--share"])
     assert opened[1] == ("g", "m", "cpu")
     assert (launched["server_port"], launched["share"]) == (7999, True)
-    assert launched["max_file_size"] == app.MOST_BYTES
+    assert launched["max_file_size"] == 0
+    read_only = []
+    monkeypatch.setattr(app, "build", lambda retriever, kept: read_only.append(kept) or gr.Blocks())
     app.main(["--read-only"])
-    assert launched["max_file_size"] == 0
     app.main([])
-    assert launched["max_file_size"] == app.MOST_BYTES
-    monkeypatch.setenv("SPACE_ID", "someone/diffusionret")  # visitors of a Space leave no files either
+    monkeypatch.setenv("SPACE_ID", "someone/diffusionret")  # visitors of a Space leave nothing behind either
     app.main([])
-    assert launched["max_file_size"] == 0
+    assert read_only == [True, False, True]
 
 
-def test_a_read_only_page_asks_for_no_file():
-    for read_only in (False, True):
-        page = app.build(FakeRetriever(), read_only)
-        uploads = [block for block in page.blocks.values() if isinstance(block, gr.UploadButton | gr.File)]
-        assert bool(uploads) != read_only
+def test_the_page_takes_no_file():
+    uploads = (gr.UploadButton, gr.File, gr.Video, gr.Image, gr.Audio)
+    assert not [block for block in app.build(FakeRetriever()).blocks.values() if isinstance(block, uploads)]
 
 
 def test_a_missing_gallery_is_one_sentence(tmp_path, capsys):
@@ -211,9 +337,9 @@ def test_every_text_is_escaped():
         search.problem(NASTY),
         search.cut(NASTY),
         search.chips([NASTY]),
-        gallery.page(fake.gallery),
-        gallery.page(fake.gallery, NASTY + "x"),
-        gallery.failures(SimpleNamespace(failures=[Failure(NASTY, NASTY)])),
+        gallery_tab.page(fake.gallery),
+        gallery_tab.page(fake.gallery, NASTY + "x"),
+        gallery_tab.failures(SimpleNamespace(failures=[Failure(NASTY, NASTY)])),
         app._header(fake),
     ]
     for part in parts:
@@ -233,7 +359,7 @@ def test_a_card_shows_share_sum_and_moment():
     assert "confidence" not in card
     assert "0.250" in card and "+ 0.125" in card and "= 0.375" in card
     assert 'data-moment="61.2"' in card and ">1:01<" in card
-    assert "/gradio_api/file=/clips/a%20b.mp4" in card
+    assert 'data-video="media/clips/v1"' in card and "/clips/a" not in card
 
 
 def test_without_a_generator_there_is_no_share_and_no_arrow():
@@ -290,17 +416,17 @@ def test_a_long_query_shows_what_was_left_out(retriever):
 def test_the_gallery_filters_and_pages():
     captions = [f"a {colour} boat {i}" for i in range(50) for colour in ("red", "blue")]
     many = Gallery.in_memory(features(1, 100)[1], captions=captions)
-    assert len(gallery.matching(many, "BOAT red")) == 50
-    page = gallery.page(many)
+    assert len(gallery_tab.matching(many, "BOAT red")) == 50
+    page = gallery_tab.page(many)
     assert "100 clips, the first 60 shown" in page and page.count('class="dr-card"') == 60
-    assert gallery.more(many, "", 60) and not gallery.more(many, "red", 60)
-    assert "50 of 100 clips" in gallery.page(many, "red")
-    assert "No clip says" in gallery.page(many, "green")
-    assert "empty" in gallery.page(Gallery.in_memory(features(1, 0)[1]))
+    assert gallery_tab.more(many, "", 60) and not gallery_tab.more(many, "red", 60)
+    assert "50 of 100 clips" in gallery_tab.page(many, "red")
+    assert "No clip says" in gallery_tab.page(many, "green")
+    assert "empty" in gallery_tab.page(Gallery.in_memory(features(1, 0)[1]))
 
 
 def test_own_videos_come_with_their_commands():
-    text = gallery.own_videos("clip:ViT-B-32:openai")
+    text = gallery_tab.own_videos("clip:ViT-B-32:openai")
     assert (
         "python -m diffusionret index FOLDER_OF_VIDEOS --gallery my-videos --model clip:ViT-B-32:openai"
         in text
@@ -322,14 +448,17 @@ def test_results_become_tables_with_their_commands(tmp_path):
     assert "<img src=x" not in shown
 
 
-def test_the_model_card_shows_its_own_pictures(tmp_path):
+def test_a_batch_shows_how_far_it_is():
+    retriever = Retriever(tiny_model(), Gallery.in_memory(features(1, 12, seed=3)[1]))
+    *steps, last = batch.check(retriever, [f"a boat {i}" for i in range(70)], 0.05)
+    assert ["32 of 70 checked" in steps[0], "64 of 70 checked" in steps[1], len(steps)] == [True, True, 2]
+    assert last.count("<tr>") == 71
+
+
+def test_the_model_card_comes_without_its_front_matter(tmp_path):
     assert evidence.model_card(tmp_path) == ""
-    (tmp_path / "curve.png").write_bytes(b"")
-    text = "---\nlicense: x\n---\n# Card\n![a](curve.png) ![b](../up.png) ![c](https://x/y.png)\n"
-    (tmp_path / "README.md").write_text(text)
-    card = evidence.model_card(tmp_path)
-    assert card.startswith("# Card") and f"![a]({clips.url(tmp_path / 'curve.png')})" in card
-    assert "![b](../up.png)" in card
+    (tmp_path / "README.md").write_text("---\nlicense: x\n---\n# Card\n")
+    assert evidence.model_card(tmp_path) == "# Card\n"
 
 
 def test_both_generators_answer_and_the_address_names_the_other():

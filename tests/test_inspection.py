@@ -59,7 +59,10 @@ def test_the_verdict_fills_one_cell_and_escapes_the_query(retriever):
 
 def test_the_panel_holds_all_that_an_answer_rests_on(retriever):
     query = "a red zebra spins " + " ".join(["boat"] * 12) + f" {NASTY}"
-    panel = verdict.server(retriever)(query)
+    first, *_, panel = verdict.inspection(retriever)(query)
+    assert "dr-effects" not in first  # what takes longest comes last, and of what the model reads only
+    assert panel.count('class="dr-word') == 2 * panel.split('class="dr-effects"')[1].count('class="dr-word')
+    assert "dr-word" in panel and NASTY.split()[0] not in panel.split("dr-cut")[0].split("Word by word")[1]
     assert "<img" not in panel and "zebra" in panel
     for part in (
         "ordinary queries looked this unusual", "Nearest training captions", "Never seen in training", "dr-cut",
@@ -117,26 +120,34 @@ def test_the_generator_that_answers_gives_the_scores(tmp_path):
 # --- batch ------------------------------------------------------------------------------------------------------
 
 
-def test_queries_come_from_the_box_and_from_files(tmp_path):
-    (tmp_path / "a.txt").write_text("\ufeffone, two\n\n three \n", encoding="utf-8")
-    assert batch.read("zero\n", tmp_path / "a.txt") == ["zero", "one, two", "three"]
-    (tmp_path / "b.csv").write_text('id,Query\n1,"a dog, barking"\n2,\n3,a cat\n')
-    assert batch.read("", tmp_path / "b.csv") == ["a dog, barking", "a cat"]
-    (tmp_path / "c.CSV").write_text("a dog\na cat\n")
-    assert batch.read("", tmp_path / "c.CSV") == ["a dog", "a cat"]
-    (tmp_path / "d.txt").write_bytes(b"\xff\xfe\x00")
-    for text, file, told in (
-        ("", None, "nothing"),
-        ("a\n" * 1001, None, "too many"),
-        ("", tmp_path / "d.txt", "UTF-8"),
-    ):
-        with pytest.raises(ValueError, match=told):
-            batch.read(text, file)
+def test_queries_come_from_the_box_and_from_files():
+    assert batch.read("zero\n\n two \n") == ["zero", "two"]
+    assert batch.read_file("a.txt", 9, "one, two\n\n three \n") == ["one, two", "three"]
+    assert batch.read_file("b.csv", 9, '\ufeffid,Query\n1,"a dog, barking"\n2,\n3,a cat\n') == [
+        "a dog, barking", "a cat"
+    ]  # fmt: skip
+    assert batch.read_file("c.CSV", 9, "a dog,x\na cat\n") == ["a dog", "a cat"]
+
+
+@pytest.mark.parametrize(
+    ("queries", "sentence"),
+    [
+        (lambda: batch.read(f"one\n{'x' * 2001}"), "Query 2: The query has 2,001 characters"),
+        (lambda: batch.read(" \n"), "nothing to check"),
+        (lambda: batch.read("x\n" * 1001), "1,001 queries are too many"),
+        (lambda: batch.read_file("a.txt", 9, None), "not UTF-8"),
+        (lambda: batch.read_file("a.txt", 5_000_000, None), "has 5 MB: choose one of at most 4"),
+        (lambda: batch.read_file("a.csv", 9, 'query\n"open'), "a.csv, line 2: the quote that opens here"),
+    ],
+)
+def test_what_is_no_batch_is_said_in_a_sentence(queries, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        queries()
 
 
 def test_a_batch_is_a_table_and_a_harmless_csv(retriever):
     queries = ["a red boat spins", "qwz xkr", "?", f"=cmd {NASTY}"]
-    shown = batch.check(retriever, queries, 0.05)
+    (shown,) = batch.check(retriever, queries, 0.05)
     assert "<img" not in shown and shown.count("<tr>") == 5 and "of 4 flagged at alpha 5%" in shown
     link = re.search(r'href="data:text/csv;charset=utf-8,([^"]*)"', shown)[1]
     rows = list(csv.DictReader(unquote(link).splitlines()))
@@ -151,13 +162,21 @@ def test_a_tiny_gallery_is_laid_out_by_principal_components(tmp_path):
     tiny = make(tmp_path, count=3)
     layout = worldmap.fit(tiny)
     assert layout.how == "principal components" and layout.clips.shape == (3, 2) and not len(layout.captions)
-    locate = worldmap.server(tiny)
-    while "is-drawing" in (shown := locate("a red boat")):  # fitted in the background
+    locate = worldmap.panel(tiny)
+    while "is-drawing" in (shown := next(locate("a red boat"))):  # fitted in the background
         time.sleep(0.05)
     assert shown.count("is-clip") == 3 and "is-query" not in shown
     while (kept := worldmap.load(tiny)) is None:
         time.sleep(0.05)
     assert (kept.clips == layout.clips).all()
+
+
+def test_a_read_only_page_keeps_no_map(tmp_path):
+    tiny = make(tmp_path, count=3)
+    locate = worldmap.panel(tiny, read_only=True)
+    while "is-drawing" in (shown := next(locate(""))):
+        time.sleep(0.05)
+    assert shown.count("is-clip") == 3 and not (tiny.gallery.folder / worldmap.FILE).exists()
 
 
 def test_a_map_is_kept_for_its_model_and_clips_only(retriever):

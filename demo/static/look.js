@@ -456,8 +456,8 @@
     let found;
     try {
       found = await player.ask(request);
-    } catch {
-      found = { problem: "The server did not answer: try again." };
+    } catch (error) {
+      found = { problem: error.message };
     }
     if (!host.isConnected) return null;
     line.textContent = found.problem ?? found.sentence;

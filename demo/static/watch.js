@@ -273,10 +273,10 @@
     }
   }
 
-  function mountPlayer(element, props, watch, trigger, server) {
-    const ask = async (request) => {
+  function mountPlayer(element, props, watch, trigger) {
+    const ask = (request) => {
       const { query, seed, settings, form } = player.data;
-      return JSON.parse(await server.look(JSON.stringify({ query, seed, form, ...settings, ...request })));
+      return window.DiffusionRet.ask("look", { query, seed, form, ...settings, ...request });
     };
     const player = new Player(element.querySelector(".dr-player"), (changes) => trigger("select", changes), ask);
     element.player = player;

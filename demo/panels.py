@@ -1,0 +1,53 @@
+"""What folded panels ask of the server: through its queue, so that few are computed at a time, a visitor who has left
+is not computed for, and one who waits sees what there is so far.
+
+The page asks `await DiffusionRet.ask(panel, request)` (static/panels.js); one component carries questions and answers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+TEMPLATE = "<span></span>"
+SCRIPT = "window.DiffusionRet.mountPanels(props, watch, trigger);"
+AT_ONCE = 2  # panels computed at a time, over all visitors
+# A panel: what the page asks in, markup or plain values out, the last of them being the whole answer. Raises ValueError
+# with a sentence for the visitor.
+Panel = Callable[[Any], Iterator[Any]]
+
+
+def wire(panels: dict[str, Panel]) -> gr.HTML:
+    """The component that carries questions and answers, in the page that is being built."""
+
+    def answer_panel(event: gr.EventData) -> Iterator[str]:
+        asked = event._data if isinstance(event._data, dict) else {}
+        number = asked.get("number")
+
+        def message(**content: Any) -> str:
+            return json.dumps({"number": number, **content})
+
+        panel = panels.get(str(asked.get("panel")))
+        try:
+            if panel is None:
+                raise ValueError("There is no such panel.")
+            content = None
+            for content in panel(asked.get("request")):
+                yield message(content=content, done=False)
+            yield message(content=content, done=True)
+        except ValueError as error:
+            yield message(problem=str(error), done=True)
+        except (KeyError, TypeError, AttributeError):  # a question may say anything
+            yield message(problem="The page asked for something unknown: load it again.", done=True)
+
+    carrier = gr.HTML(
+        html_template=TEMPLATE, js_on_load=SCRIPT, apply_default_css=False, elem_id="panels", container=False
+    )
+    carrier.select(
+        answer_panel, None, carrier, api_visibility="private", show_progress="hidden", trigger_mode="multiple",
+        concurrency_id="panels", concurrency_limit=AT_ONCE,
+    )  # fmt: skip
+    return carrier
