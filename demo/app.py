@@ -24,26 +24,8 @@ from . import batch, evidence, gallery, search, theme, verdict, watch, watch_loo
 from . import map as worldmap
 from .clips import folders, name_of
 
-SELECT = """
-element.addEventListener("click", (event) => {
-  const similar = event.target.closest(".dr-similar");
-  if (similar) trigger("select", { similar: similar.dataset.id });
-  else if (event.target.closest(".dr-back")) trigger("select", { similar: "" });
-});
-watch("value", () => window.DiffusionRet.link(element));
-window.DiffusionRet.link(element);
-"""
-CHOOSE = """
-element.addEventListener("click", (event) => {
-  const chip = event.target.closest(".dr-chip");
-  if (!chip) return;
-  // As if it were typed and sent: one way to ask, so that what is asked last is answered last.
-  const box = document.querySelector("#query textarea");
-  box.value = chip.textContent;
-  box.dispatchEvent(new Event("input", { bubbles: true }));
-  setTimeout(() => document.querySelector("#query button").click());
-});
-"""
+SELECT = "window.DiffusionRet.mountResults(element, watch, trigger);"
+CHOOSE = "window.DiffusionRet.mountChips(element);"
 PLAYER = "window.DiffusionRet.mountPlayer(element, props, watch, trigger, server);"
 TABS = ("search", "watch", "gallery", "evidence")
 CANDIDATES, K, MOST_K = 32, 10, 50

@@ -23,12 +23,7 @@ INTRODUCTION = (
 )
 MOST = 1000  # queries at a time
 LONGEST = 2000  # characters of a query
-SORT = """
-element.addEventListener("click", (event) => {
-  const head = event.target.closest("th");
-  if (head) window.DiffusionRet.sort(head);
-});
-"""
+SORT = "window.DiffusionRet.mountTable(element);"
 COLUMNS = ("query", "familiar", "p familiar", "match", "p match", "in batch", "never seen", "not read")
 
 
