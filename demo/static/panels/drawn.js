@@ -2,51 +2,44 @@
 (() => {
   const { registerPanel, drawing, bars, follow, grid, largest, extent, percent } = window.DiffusionRet;
 
-  // [key of the data, title, text, whether it is signed, what the highest bar stands for]
-  function kinds(data) {
-    const reach = (rows) => Math.max(1, extent(rows));
-    const expected = data.open
+  // The signed arrays, about zero. top: what the highest bar stands for.
+  function signedArrays(data) {
+    const top = (rows) => Math.max(1, extent(rows));
+    const state = "Signed, about zero. Noise at first; at the end it is the last prediction itself.";
+    const prediction = data.open
       ? "What the network expects of each clean bit, between −1 and +1."
       : "What the network takes the clean answer to be, before the clamp to [−1, 1].";
-    const both = [
-      [
-        "state",
-        "State xₜ",
-        "Signed, about zero. Noise at first; at the end it is the last prediction itself.",
-        true,
-        reach(data.state),
-      ],
-      ["prediction", "Prediction x̂₀", expected, true, reach(data.prediction)],
-    ];
-    if (data.open) {
-      const { caption } = data.items.at(-1);
-      return [
-        ...both,
-        [
-          "match",
-          "Probability of a match",
-          `(x̂₀ + 1) / 2 for each candidate on its own; the last bar is “${caption}”.`,
-          false,
-          1,
-        ],
-        [
-          "mean",
-          `Mean of ${data.seeds} noises`,
-          "Settled samples are yes or no; their mean is the probability that is reported.",
-          false,
-          1,
-        ],
-      ];
-    }
-    const highest = percent(extent(data.published.slice(1)));
-    const equal = percent(1 / data.K);
-    const flat = `Nearly flat: over ${data.K} candidates it never rises above ${highest}, and an equal share would be ${equal}.`;
-    const taught =
-      "The same prediction at the temperature of training: the distribution the network was taught to give.";
     return [
-      ...both,
-      ["published", "Published readout softmax(x̂₀)", flat, false, extent(data.published)],
-      ["sharp", `Sharp readout softmax(${data.sharpness} x̂₀)`, taught, false, 1],
+      { key: "state", title: "State xₜ", text: state, top: top(data.state), signed: true },
+      {
+        key: "prediction",
+        title: "Prediction x̂₀",
+        text: prediction,
+        top: top(data.prediction),
+        signed: true,
+      },
+    ];
+  }
+
+  function openReadouts({ items, seeds }) {
+    const none = items.at(-1).caption;
+    const match = `(x̂₀ + 1) / 2 for each candidate on its own; the last bar is “${none}”.`;
+    const mean = "Settled samples are yes or no; their mean is the probability that is reported.";
+    return [
+      { key: "match", title: "Probability of a match", text: match, top: 1 },
+      { key: "mean", title: `Mean of ${seeds} noises`, text: mean, top: 1 },
+    ];
+  }
+
+  function publishedReadouts({ published, sharpness, K }) {
+    const highest = percent(extent(published.slice(1)));
+    const never = `Nearly flat: over ${K} candidates it never rises above ${highest}`;
+    const flat = `${never}, and an equal share would be ${percent(1 / K)}.`;
+    const taught = "The same prediction at the temperature of training";
+    const sharp = `${taught}: the distribution the network was taught to give.`;
+    return [
+      { key: "published", title: "Published readout softmax(x̂₀)", text: flat, top: extent(published) },
+      { key: "sharp", title: `Sharp readout softmax(${sharpness} x̂₀)`, text: sharp, top: 1 },
     ];
   }
 
@@ -54,16 +47,13 @@
     "drawn",
     "What is drawn",
     (host, player) => {
+      const { data } = player;
       const box = grid(host);
-      const drawings = kinds(player.data).map(([key, title, text, signed, top]) => ({
-        canvas: drawing(box, title, text),
-        key,
-        signed,
-        top,
-      }));
+      const arrays = [...signedArrays(data), ...(data.open ? openReadouts(data) : publishedReadouts(data))];
+      const drawings = arrays.map((array) => ({ ...array, canvas: drawing(box, array.title, array.text) }));
       follow(player, () => {
-        for (const { canvas, key, signed, top } of drawings) {
-          const row = player.between(player.data[key]);
+        for (const { canvas, key, signed = false, top } of drawings) {
+          const row = player.between(data[key]);
           bars(canvas, row, top, { signed, leader: player.at >= 1 ? largest(row) : -1 });
         }
       });
