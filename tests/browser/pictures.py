@@ -15,7 +15,8 @@ from test_app import PLAYER
 from diffusionret import Retriever
 
 PICTURES = Path(__file__).resolve().parents[2] / "assets" / "pictures"
-STEP = 34
+SEVERAL = "a boat at night"  # which several clips match
+STEP = 8  # amid its denoising
 POSTERS = "[...document.querySelectorAll('.dr-posters img')].every((image) => image.complete)"
 WIDTH = 960  # of the animation
 EDGE = 22  # pixels of the page around the player
@@ -37,7 +38,7 @@ def search(opener) -> None:
 
 def watch(opener) -> None:
     """The first view of the player while the distribution appears."""
-    page = opener(f"?tab=watch&step={STEP}")
+    page = opener(f"?q={quote_plus(SEVERAL)}&tab=watch&step={STEP}")
     page.wait_for_function(POSTERS)
     page.wait_for_timeout(500)
     page.screenshot(path=PICTURES / "watch-desktop-light.png")
