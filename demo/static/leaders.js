@@ -48,7 +48,7 @@
       this.rows.forEach((row, place) => {
         const [share, i] = order[place];
         const item = this.data.items[i];
-        row.lastChild.textContent = percent(share);
+        row.lastChild.textContent = this.step || share ? percent(share) : ""; // no prediction, no number
         row.style.setProperty("--share", share);
         row.classList.toggle("is-first", !place && this.step > 0);
         if (row.dataset.index === String(i)) return;

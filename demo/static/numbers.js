@@ -11,11 +11,10 @@
   // The largest magnitude of many rows, above zero, so that it can be divided by.
   const extent = (rows) => Math.max(1e-6, ...rows.map((row) => Math.max(...row.map(Math.abs))));
 
-  // As `percent` of demo/search.py writes a share, which a browser test holds together; but nothing at all, as before
-  // the first prediction, is 0 %.
+  // As `percent` of demo/search.py writes a share, which a browser test holds together.
   function percent(share) {
-    if (share > 0 && share < 0.001) return "<\u00a00.1\u00a0%";
-    return `${(100 * share).toFixed(share > 0 && share < 0.0995 ? 1 : 0)}\u00a0%`;
+    if (share < 0.001) return "<\u00a00.1\u00a0%";
+    return `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)}\u00a0%`;
   }
 
   window.DiffusionRet = { ...window.DiffusionRet, clamp, largest, extent, percent };
