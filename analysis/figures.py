@@ -1,7 +1,7 @@
 """Figures: pure functions from tensors to plotly figures, one a figure, shared by app, scripts and notebooks.
 
-Colours are those of the app's light page (demo/static/base.css); the app replaces them by its own where the page
-is dark. `page` writes a figure as a file that needs no network.
+Colours are those of palette.py on a light page; the app replaces them by its own where the page is dark. `page`
+writes a figure as a file that needs no network.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ import plotly.io
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from . import palette
+
 PAPER, WASH, INK, SOFT, LINE, MUTE, SIGNAL, DOWN = (
-    "#fdfdfc", "#f3f3f1", "#15171c", "#5d626d", "#e1e2e4", "#b3b7bf", "#3a36d4", "#a2452f",
-)  # fmt: skip
-SANS = "-apple-system, BlinkMacSystemFont, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
-# Told apart by lightness as well as by hue; the first is the winner's.
-LINES = (SIGNAL, "#b8622b", "#0a7352", "#8a5cc2", "#7c8087", "#c0447c", "#2f88a8", "#8b8320")
+    palette.LIGHT[name] for name in ("paper", "wash", "ink", "soft", "line", "mute", "signal", "down")
+)
+SANS = ", ".join(palette.SANS)
+# The first is the winner's.
+LINES = tuple(
+    palette.LIGHT[name] for name in ("signal", "rust", "up", "violet", "slate", "pink", "teal", "olive")
+)
 
 
 def _axis(title: str = "", **changes) -> dict:
@@ -66,7 +70,7 @@ def heat_map(share: Float[Tensor, "step candidate"], names: Sequence[str], title
     cells = go.Heatmap(
         z=share.T.tolist(), x=list(range(1, steps + 1)), y=list(range(1, count + 1)), zmin=0, zmax=1,
         customdata=[[name] * steps for name in _hover(names)],
-        colorscale=[[0, WASH], [0.02, "#e2e1f4"], [0.25, "#a6a4e6"], [1, SIGNAL]],
+        colorscale=[[0, WASH], [0.02, palette.LIGHT["tenth"]], [0.25, palette.LIGHT["fifths"]], [1, SIGNAL]],
         colorbar=dict(thickness=8, len=1, outlinewidth=0, tickformat=".0%", tickvals=[0, 0.5, 1], x=1.01),
         hovertemplate="%{customdata}<br>step %{x}: " + title + " %{z:.1%}<extra></extra>", xgap=0.5, ygap=0.5,
     )  # fmt: skip

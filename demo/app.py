@@ -21,30 +21,12 @@ from starlette.middleware import Middleware
 from diffusionret import Retriever
 from diffusionret.config import GeneratorConfig
 
-from . import batch, evidence, gallery, limits, media, panels, search, theme, verdict, watch, watch_look
+from . import batch, evidence, gallery, limits, media, questions, search, theme, verdict, watch, watch_look
 from . import map as worldmap
 from .clips import name_of
 
-SELECT = """
-element.addEventListener("click", (event) => {
-  const similar = event.target.closest(".dr-similar");
-  if (similar) trigger("select", { similar: similar.dataset.id });
-  else if (event.target.closest(".dr-back")) trigger("select", { similar: "" });
-});
-watch("value", () => window.DiffusionRet.link(element));
-window.DiffusionRet.link(element);
-"""
-CHOOSE = """
-element.addEventListener("click", (event) => {
-  const chip = event.target.closest(".dr-chip");
-  if (!chip) return;
-  // As if it were typed and sent: one way to ask, so that what is asked last is answered last.
-  const box = document.querySelector("#query textarea");
-  box.value = chip.textContent;
-  box.dispatchEvent(new Event("input", { bubbles: true }));
-  setTimeout(() => document.querySelector("#query button").click());
-});
-"""
+SELECT = "window.DiffusionRet.mountResults(element, watch, trigger);"
+CHOOSE = "window.DiffusionRet.mountChips(element);"
 PLAYER = "window.DiffusionRet.mountPlayer(element, props, watch, trigger);"
 TABS = ("search", "watch", "gallery", "evidence")
 CANDIDATES, K, MOST_K = 32, 10, 50
@@ -82,7 +64,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         text = asked.get("q") or queries[0]
         k = min(_number(asked.get("k"), K, 1, MOST_K), max(len(clips), 1))
         candidates = _number(asked.get("candidates"), min(CANDIDATES, len(clips)), 1, watch.MOST_CANDIDATES)
-        seed = _number(asked.get("seed"), 0, 0, 2**31 - 1)
+        seed = _number(asked.get("seed"), 0, 0, watch.MOST_SEED)
         tab = asked.get("tab") if asked.get("tab") in TABS else TABS[0]
         form = asked.get("generator") if asked.get("generator") in forms else next(iter(forms), None)
         config = denoising(form)
@@ -154,7 +136,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
             html_attributes=gr.InputHTMLAttributes(autocorrect="off", spellcheck=False),
         )  # fmt: skip
         trouble = gr.HTML(apply_default_css=False, elem_id="trouble")
-        panels.wire(
+        questions.wire(
             {
                 "inspection": verdict.inspection(retriever),
                 "look": watch_look.panel(retriever),

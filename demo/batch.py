@@ -31,12 +31,7 @@ FILE = (
     '<input type="file" accept=".txt,.csv" hidden></label>'
 )
 CHOOSE = "window.DiffusionRet.mountFile(element, trigger);"
-SORT = """
-element.addEventListener("click", (event) => {
-  const head = event.target.closest("th");
-  if (head) window.DiffusionRet.sort(head);
-});
-"""
+SORT = "window.DiffusionRet.mountTable(element);"
 COLUMNS = ("query", "familiar", "p familiar", "match", "p match", "in batch", "never seen", "not read")
 
 

@@ -101,7 +101,8 @@ def _reliability(rows: list[dict]) -> str:
     side, edge = 260, 34
     most = max(row.get("count", 1) for row in rows)
     kinds = list(dict.fromkeys(", ".join(v for v in row.values() if isinstance(v, str)) for row in rows))
-    colours = ("var(--dr-signal)", "var(--dr-soft)", "var(--dr-ink)", "var(--dr-line)", "#b8622b", "#0a7352")
+    names = ("signal", "soft", "ink", "line", "rust", "up")
+    colours = [f"var(--dr-{name})" for name in names]
     parts = [
         f'<line x1="{edge}" y1="{side}" x2="{edge + side}" y2="0" stroke="var(--dr-line)"/>',
         f'<path d="M{edge} 0V{side}H{edge + side}" fill="none" stroke="var(--dr-line)"/>',

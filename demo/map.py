@@ -29,7 +29,7 @@ from diffusionret.query import check_query
 
 from .clips import name_of
 from .media import poster_url
-from .panels import Panel
+from .questions import Panel
 
 FILE = "map.safetensors"
 CAPTIONS, CLIPS = 1200, 1000  # points drawn at most
@@ -40,45 +40,7 @@ FOLDED = (
     '<div><button type="button" class="dr-plain dr-open-map" aria-expanded="false">Map of captions, clips and this '
     'query</button><div class="dr-map-stand" hidden></div></div>'
 )
-SCRIPT = """
-const stand = () => element.querySelector(".dr-map-stand");
-const asked = () => document.querySelector("#query textarea")?.value ?? "";
-let drawn = null;
-async function draw() {
-  const query = (drawn = asked());
-  const found = await window.DiffusionRet.ask("map", query).catch(window.DiffusionRet.problem);
-  if (query !== drawn) return;
-  stand().innerHTML = found;
-  if (stand().querySelector(".is-drawing")) setTimeout(() => { if (!stand().hidden) draw(); }, 2000);
-}
-element.addEventListener("click", (event) => {
-  const open = event.target.closest(".dr-open-map");
-  if (!open) return;
-  const now = open.getAttribute("aria-expanded") !== "true";
-  open.setAttribute("aria-expanded", String(now));
-  stand().hidden = !now;
-  if (now) draw();
-});
-// A new search moves the query on a map that is open.
-new MutationObserver(() => { if (!stand().hidden && drawn !== asked()) draw(); })
-  .observe(document.querySelector("#found"), { childList: true, subtree: true });
-function show(point) {
-  const place = element.querySelector(".dr-hover");
-  if (!place || !point) return;
-  place.replaceChildren();
-  if (point.dataset.poster) {
-    const picture = document.createElement("img");
-    picture.src = point.dataset.poster;
-    picture.alt = "";
-    place.append(picture);
-  }
-  const text = document.createElement("span");
-  text.textContent = point.dataset.name;
-  place.append(text);
-}
-element.addEventListener("pointerover", (event) => show(event.target.closest("circle[data-name]")));
-element.addEventListener("focusin", (event) => show(event.target.closest("circle[data-name]")));
-"""
+SCRIPT = "window.DiffusionRet.mountMap(element);"
 
 
 @dataclass(frozen=True)

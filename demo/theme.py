@@ -6,38 +6,41 @@ from pathlib import Path
 
 import gradio as gr
 
+from analysis import palette
+
 STATIC = Path(__file__).parent / "static"
-STYLES = ("base.css", "cards.css", "watch.css", "look.css", "verdict.css")
+STYLES = (
+    *("base.css", "evidence.css", "cards.css", "lightbox.css", "player.css", "panels.css", "tour.css"),
+    *("verdict.css", "batch.css", "map.css"),
+)
 # Each uses what those before it offer.
 SCRIPTS = (
-    "address.js",
-    "panels.js",
-    "file.js",
-    "cards.js",
-    "verdict.js",
-    "trajectory.js",
-    "controls.js",
-    "stage.js",
-    "tour.js",
-    "look.js",
-    "watch.js",
+    *("element.js", "numbers.js", "arrays.js", "palette.js", "address.js"),
+    *("questions.js", "file.js"),
+    *("preview.js", "lightbox.js", "cards.js", "chips.js", "results.js", "verdict.js", "map.js", "table.js"),
+    *(
+        "readouts.js",
+        "trajectory.js",
+        "move.js",
+        "icons.js",
+        "controls.js",
+        "tip.js",
+        "leaders.js",
+        "stage.js",
+    ),
+    *("formula.js", "tour.js", "bars.js", "chart.js", "panels.js"),
+    # In the order in which they are offered.
+    *("panels/drawn.js", "panels/whole.js", "panels/noise.js", "panels/compare.js", "panels/inside.js"),
+    *("panels/words.js", "panels/forward.js", "panels/familiar.js", "panels/export.js"),
+    *("transport.js", "player.js"),
 )
-SANS = (
-    "-apple-system",
-    "BlinkMacSystemFont",
-    "Segoe UI",
-    "Roboto",
-    "Helvetica Neue",
-    "Arial",
-    "Liberation Sans",
-    "sans-serif",
-)
-MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
 
 
 def theme() -> gr.themes.Base:
-    """Gradio's plainest theme on our variables of static/base.css, which know light and dark."""
-    plain = gr.themes.Base(font=SANS, font_mono=MONO, radius_size="md", spacing_size="md", text_size="md")
+    """Gradio's plainest theme on the variables of our palette, which know light and dark."""
+    plain = gr.themes.Base(
+        font=palette.SANS, font_mono=palette.MONO, radius_size="md", spacing_size="md", text_size="md"
+    )
     both = {
         "body_background_fill": "var(--dr-paper)",
         "body_text_color": "var(--dr-ink)",
@@ -95,8 +98,8 @@ def head() -> str:
 
 
 def styles() -> str:
-    """All style sheets, for a page of ours."""
-    return "\n".join(_read(name) for name in STYLES)
+    """The palette and all style sheets, for a page of ours."""
+    return "\n".join([palette.variables(), *map(_read, STYLES)])
 
 
 def scripts() -> str:

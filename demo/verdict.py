@@ -15,7 +15,7 @@ from diffusionret.detector import ALPHA, Answer, Report, WordEffect
 from diffusionret.inspection import NOT_MEANT
 from diffusionret.query import check_query
 
-from .panels import Panel
+from .questions import Panel
 
 ALPHAS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2)  # what the slider offers
 NAMES = {"familiar": "Like what the model learned?", "match": "Is there a match in this gallery?"}
@@ -31,25 +31,7 @@ CELL_NAMES = {
 }
 DOTS, BINS = 100, 44  # of the picture of calibration scores
 WIDE, HIGH = 420, 118  # pixels of a picture
-# The page's part: "Why?" asks once, the slider only compares p-values with alpha.
-SCRIPT = """
-element.addEventListener("click", async (event) => {
-  const why = event.target.closest(".dr-why");
-  if (!why) return;
-  const panel = element.querySelector(".dr-inspection");
-  const open = why.getAttribute("aria-expanded") !== "true";
-  why.setAttribute("aria-expanded", String(open));
-  panel.hidden = !open;
-  if (!open || panel.dataset.filled) return;
-  panel.dataset.filled = "yes";
-  panel.textContent = "Looking closer …";
-  const fill = (markup) => { panel.innerHTML = markup; };
-  fill(await window.DiffusionRet.ask("inspection", why.dataset.query, fill).catch(window.DiffusionRet.problem));
-});
-element.addEventListener("input", (event) => {
-  if (event.target.closest(".dr-alpha")) window.DiffusionRet.alpha(event.target.closest(".dr-alpha"));
-});
-"""
+SCRIPT = "window.DiffusionRet.mountVerdict(element);"
 
 
 def line(report: Report | None) -> str:
@@ -197,32 +179,42 @@ def _ends(at: float) -> str:
 
 
 def _alpha(report: Report) -> str:
-    """A slider over alpha that tells the expected false alarms and what would be flagged."""
-    answers = {
-        name: {
-            "p": answer.p_value,
-            "small": answer.null == "ordinary",
-            "yes": YES_NO[name][0],
-            "no": YES_NO[name][1],
-        }
-        for name in NAMES
-        if (answer := getattr(report, name)).p_value is not None
-    }
+    """A slider over alpha that tells the expected false alarms and what would be flagged. All its levels come along."""
+    answers = {name: getattr(report, name) for name in NAMES}
+    answers = {name: answer for name, answer in answers.items() if answer.p_value is not None}
     if not answers:
         return ""
-    told = escape(json.dumps({"alphas": ALPHAS, "answers": answers}), quote=True)
+    levels = [
+        {
+            "alpha": f"{alpha:.0%}",
+            "sentence": f"{_expected(alpha, len(answers))} This one: {_at(alpha, answers)}.",
+        }
+        for alpha in ALPHAS
+    ]
     start = ALPHAS.index(ALPHA)
     return (
-        f'<div class="dr-alpha" data-told="{told}"><label>False alarms accepted, alpha '
+        f'<div class="dr-alpha" data-levels="{escape(json.dumps(levels), quote=True)}">'
+        f"<label>False alarms accepted, alpha "
         f'<input type="range" min="0" max="{len(ALPHAS) - 1}" value="{start}" '
-        f'aria-label="alpha"> <output>{ALPHA:.0%}</output></label> <p class="dr-note" aria-live="polite">'
-        f"{_expected(ALPHA, len(answers))}</p></div>"
+        f'aria-label="alpha"> <output>{levels[start]["alpha"]}</output></label> '
+        f'<p class="dr-note" aria-live="polite">{_expected(ALPHA, len(answers))}</p></div>'
     )
 
 
 def _expected(alpha: float, answers: int) -> str:
     flagged = f"Of 1,000 ordinary queries, about {1000 * alpha:.0f} are flagged wrongly by each answer"
     return flagged + (f", at most {2000 * alpha:.0f} by either." if answers > 1 else ".")
+
+
+def _at(alpha: float, answers: dict[str, Answer]) -> str:
+    """The answers at another alpha: of ordinary queries a small p is flagged, of those without a match a large one."""
+    return ", ".join(
+        YES_NO[name][
+            answer.p_value <= alpha + 1e-12 if answer.null == "ordinary" else answer.p_value > alpha + 1e-12
+        ]
+        for name, answer in answers.items()
+        if answer.p_value is not None
+    )
 
 
 def effect(without: float | None, whole: float | None) -> float:

@@ -1,4 +1,4 @@
-"""The Watch tab's first view: what the player in static/watch.js needs to show one trajectory, and its sentences."""
+"""The Watch tab's first view: what the player in static/player.js needs to show one trajectory, and its sentences."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor
 from analysis import readings
 from analysis.readings import Crowd
 from diffusionret import Hit, Retriever, SearchResult
-from diffusionret.model import Trajectory
+from diffusionret.model import READOUT, Trajectory
 
-from .clips import name_of
+from .clips import clock, name_of
 from .media import clip_url, poster_url
 from .search import percent, probability
 
@@ -24,6 +24,9 @@ TEMPLATE = '<div class="dr-player"></div>'
 SEEDS = 16
 # More columns than this cannot be told apart.
 MOST_CANDIDATES = 128
+MOST_SEEDS = 64  # of which the page asks at a time
+MOST_SEED = 2**31 - 1  # the largest number of a noise
+SCHEDULES = ("cosine", "linear")  # of the noise, to choose from
 # Where the winner's shares over the seeds lie closer than this, the noise is said not to matter.
 HARDLY = 0.02
 
@@ -34,9 +37,12 @@ def show(retriever: Retriever, result: SearchResult) -> str:
         return json.dumps({"message": NO_GENERATOR})
     sent = payload(result, noises(retriever, result))
     sent["forms"] = list(retriever.model.forms)
-    sent["settings"] |= {
-        "most_steps": retriever.model.generator_config(result.trajectory.form).steps,
-        "most_candidates": min(MOST_CANDIDATES, len(retriever.gallery)),
+    sent["limits"] = {
+        "steps": retriever.model.generator_config(result.trajectory.form).steps,
+        "candidates": min(MOST_CANDIDATES, len(retriever.gallery)),
+        "seed": MOST_SEED,
+        "seeds": MOST_SEEDS,
+        "schedules": SCHEDULES,
     }
     return json.dumps(sent)
 
@@ -58,13 +64,16 @@ def payload(result: SearchResult, noises: Trajectory) -> dict:
     noises: the same query with a seed axis, the first seed being the one played. x [step+1 candidate] and x0_raw
     [step candidate] of that seed travel as base64 of little-endian float32: exact. So does mean [step column],
     over all seeds. crowd [step seed column] is drawn small and travels in 65,535ths. A column is a candidate;
-    with the open-set generator one more follows, "no match".
+    with the open-set generator one more follows, which `no_match` names.
     """
     drawn = candidates(result)
     crowd = readings.crowd(noises)
     return {
         "query": result.query,
         "form": noises.form,
+        "quantity": quantity(noises.form),
+        "no_match": NO_MATCH if noises.form == readings.OPEN_SET else "",
+        "sharpness": READOUT,
         "seed": result.settings.seed,
         "seeds": crowd.seeds,
         "settings": {"candidates": result.settings.candidates, "steps": result.settings.steps},
@@ -75,6 +84,11 @@ def payload(result: SearchResult, noises: Trajectory) -> dict:
         "crowd": pack_small(crowd.share),
         "winner": crowd.winner,
     }
+
+
+def quantity(form: str) -> str:
+    """What a column has, in a word."""
+    return "share" if form == readings.PUBLISHED else "probability"
 
 
 def states(trajectory: Trajectory) -> dict:
@@ -98,6 +112,7 @@ def candidate(hit: Hit) -> dict:
         "poster": poster_url(hit.id, hit.poster),
         "video": clip_url(hit.id, hit.path),
         "moment": hit.moment,
+        "clock": "" if hit.moment is None else clock(hit.moment),
         "base_rank": hit.base_rank,
         "rank": hit.rank,
         "similarity": hit.similarity,

@@ -52,11 +52,11 @@ new window.DiffusionRet.Player(document.querySelector(".dr-player")).load({data}
 """
 
 
-STYLE = f"""
-body {{ margin: 0; font-family: {", ".join(theme.SANS)}; }}
-.gradio-container main {{ padding-top: 26px !important; }}
-.gradio-container .dr-player {{ margin-top: 26px; }}
-.gradio-container button {{ font: inherit; cursor: pointer; }}
+STYLE = """
+body { margin: 0; font-family: var(--dr-sans); }
+.gradio-container main { padding-top: 26px !important; }
+.gradio-container .dr-player { margin-top: 26px; }
+.gradio-container button { font: inherit; cursor: pointer; }
 """
 
 

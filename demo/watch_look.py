@@ -13,19 +13,18 @@ from functools import lru_cache
 import torch
 from plotly.graph_objects import Figure
 
-from analysis import figures, readings
+from analysis import figures, palette, readings
 from diffusionret import Retriever
 from diffusionret.diffusion import add_noise
 from diffusionret.query import check_query
 
 from . import watch_compare, watch_export, watch_inside
 from .media import PLOTLY_URL
-from .panels import Panel
+from .questions import Panel
 from .search import percent
-from .watch import called, pack, pack_small
+from .watch import MOST_SEEDS, called, pack, pack_small, quantity
 from .watch_scene import Scene
 
-MOST_SEEDS = 64
 # Beyond this many words the columns of the word by word figure are too narrow to read.
 MOST_WORDS = 24
 
@@ -48,8 +47,8 @@ def panel(retriever: Retriever) -> Panel:
 
 
 def drawing(figure: Figure) -> str:
-    """A figure as JSON, for Plotly.newPlot."""
-    return figure.to_json()
+    """A figure as JSON, for Plotly.newPlot once the page has put its colours for the variables."""
+    return palette.themed(figure.to_json())
 
 
 # --- the panels -----------------------------------------------------------------------------------------
@@ -94,7 +93,9 @@ def noise(scene: Scene, asked: dict) -> dict:
         parts = [f"{crowd.agree} of {seeds} {'noise ends' if one else 'noises end'} with {winner}."]
     if seeds > 1:
         span = {percent(least): f"is {percent(least)} in each"}.get(percent(most))
-        parts.append(f"Its {_what(scene)} {span or f'lies between {percent(least)} and {percent(most)}'}.")
+        parts.append(
+            f"Its {quantity(scene.form)} {span or f'lies between {percent(least)} and {percent(most)}'}."
+        )
         if crowd.together:
             parts.append(f"From step {crowd.together} on, all say so.")
         parts.append(
@@ -107,6 +108,7 @@ def noise(scene: Scene, asked: dict) -> dict:
         "seeds": seeds,
         "crowd": pack_small(crowd.share),
         "settled": [{"index": i, "caption": names[i], "share": float(last[i])} for i in settled],
+        "bands_note": f"Mean {quantity(scene.form)}, and the range that holds 80 % of the noises.",
         "bands": drawing(figures.noise_bands(crowd.low, crowd.mean, crowd.high, names)),
         "agreement": drawing(figures.agreement(crowd.agreeing)),
     }
@@ -176,30 +178,28 @@ def familiar(scene: Scene, asked: dict) -> dict:
         "is, p(query), it does not say; that comes from a density over the training captions. The two stand side by "
         "side and are never multiplied: one is a place among captions, the other is about these candidates alone."
     )
+    if scene.form == readings.PUBLISHED:
+        share_note = "is the share of the leader among the candidates"
+    else:
+        share_note = "is the leader’s probability to match"
+    beside = {"honest": honest, "share": share, "share_note": share_note}
     if answer is None or answer.p_value is None or not answer.n:
         note = (
             answer.note if answer else "This model is not calibrated: run python -m diffusionret calibrate."
         )
-        return {"sentence": note, "honest": honest, "percentile": None, "share": share}
+        return {"sentence": note, "percentile": None, **beside}
     as_unusual = answer.as_unusual or 0
     return {
         "sentence": f"{as_unusual:,} of {answer.n:,} held-out captions are as unusual as this query or more so.",
-        "honest": honest,
         "percentile": as_unusual / answer.n,
-        "share": share,
-        "what": "is the share of the leader among the candidates"
-        if scene.form == readings.PUBLISHED
-        else "is the leader’s probability to match",
+        "percentile_note": "of held-out captions are as unusual or more so",
+        **beside,
     }
 
 
 def export(scene: Scene, asked: dict) -> dict:
     """The animation as one HTML page that needs neither a server nor a network."""
     return {"page": watch_export.page(watch_export.shown(scene.retriever, scene.result))}
-
-
-def _what(scene: Scene) -> str:
-    return "share" if scene.form == readings.PUBLISHED else "probability"
 
 
 def _times(count: int) -> str:

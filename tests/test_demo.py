@@ -16,7 +16,7 @@ import pytest
 import torch
 from tiny import CONFIG, features, tiny_model
 
-from demo import app, batch, evidence, limits, media, panels, search, verdict, watch_look
+from demo import app, batch, evidence, limits, media, questions, search, verdict, watch_look
 from demo import gallery as gallery_tab
 from demo import map as worldmap
 from diffusionret import Gallery, Hit, Retriever, SearchResult
@@ -204,10 +204,10 @@ def test_a_body_without_end_is_refused(announced):
         assert answer.status_code == 413 and answer.text == "A request may hold at most 8 megabytes."
 
 
-def asked(panel: panels.Panel, request: object) -> list:
+def asked(panel: questions.Panel, request: object) -> list:
     """All that a panel answers to a question of the page."""
     with gr.Blocks() as page:
-        panels.wire({"panel": panel})
+        questions.wire({"panel": panel})
     answer = function(page, "answer_panel")
     event = SimpleNamespace(_data={"number": 7, "panel": "panel", "request": request})
     return [json.loads(message) for message in answer(event)]
@@ -236,7 +236,7 @@ def test_panels_wait_in_the_queue_and_end_with_their_visitor():
     assert not any(getattr(getattr(block, name, None), "_is_server_fn", False)
                    for block in page.blocks.values() for name in vars(block))  # fmt: skip
     fn = next(fn for fn in page.fns.values() if fn.name == "answer_panel")
-    assert fn.queue and fn.concurrency_limit == panels.AT_ONCE and inspect.isgeneratorfunction(fn.fn)
+    assert fn.queue and fn.concurrency_limit == questions.AT_ONCE and inspect.isgeneratorfunction(fn.fn)
     assert all(fn.queue for fn in page.fns.values())
 
 

@@ -1,6 +1,6 @@
 // The page's address: what was searched, then how it is looked at, so that a link restores both.
 (() => {
-  const opened = new URLSearchParams(location.search); // what the page was opened with
+  const address = new URLSearchParams(location.search); // what the page was opened with
   const view = new Map(); // what differs from a fresh look: tab, step, readout, panel, ...
   let search = "";
   let waiting = 0;
@@ -10,8 +10,8 @@
     history.replaceState(null, "", parts.length ? `?${parts.join("&")}` : location.pathname);
   }
 
-  // The search that is shown says what its address is.
-  function link(element) {
+  // The results on the page say what their address is.
+  function linkResults(element) {
     const state = element.querySelector("[data-link]")?.dataset.link;
     if (state === undefined) return;
     search = state;
@@ -19,7 +19,7 @@
   }
 
   // Browsers count changes of the address: a slider that is dragged changes it once, when it rests.
-  function look(changes) {
+  function setAddress(changes) {
     for (const [key, value] of Object.entries(changes)) {
       if (value === null || value === undefined || value === "") view.delete(key);
       else view.set(key, String(value));
@@ -32,9 +32,9 @@
     const tab = event.target.closest?.('#tabs [role="tab"]');
     if (!tab) return;
     const name = tab.textContent.trim().toLowerCase();
-    look({ tab: name === "search" ? null : name });
+    setAddress({ tab: name === "search" ? null : name });
   });
-  if (opened.get("tab") && opened.get("tab") !== "search") view.set("tab", opened.get("tab"));
+  if (address.get("tab") && address.get("tab") !== "search") view.set("tab", address.get("tab"));
 
-  window.DiffusionRet = { ...window.DiffusionRet, link, look, opened };
+  window.DiffusionRet = { ...window.DiffusionRet, address, setAddress, linkResults };
 })();

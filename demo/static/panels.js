@@ -1,46 +1,72 @@
-// Questions of folded panels, one after the other, each answered through the server's queue.
-window.DiffusionRet.mountPanels = (props, watch, trigger) => {
-  const waiting = [];
-  let asked = null; // the question that is with the server
-  let number = 0;
+// Look closer: folded panels under the player, one open at a time, all following its step. Each file of panels/
+// registers one.
+(() => {
+  const { part, button, address, setAddress } = window.DiffusionRet;
+  const panels = new Map(); // in the order in which they are offered
 
-  const next = () => {
-    asked = waiting.shift() ?? null;
-    if (!asked) return;
-    asked.number = ++number;
-    // A server that went away never answers.
-    asked.timer = setTimeout(() => finish({ problem: "There is no answer: try again, or load the page again." }), 180000);
-    trigger("select", { number, panel: asked.panel, request: asked.request });
-  };
-  const finish = (answer) => {
-    const { timer, resolve, reject } = asked;
-    clearTimeout(timer);
-    if (answer.problem === undefined) resolve(answer.content);
-    else reject(new Error(answer.problem));
-    next();
-  };
+  // open(host, player): fills the host. asks: whether it needs the server, which an exported page has not.
+  function registerPanel(name, title, open, asks = true) {
+    panels.set(name, { title, open, asks });
+  }
 
-  // partly: takes what there is so far. Rejects with a sentence for the visitor.
-  window.DiffusionRet.ask = (panel, request, partly = () => {}) =>
-    new Promise((resolve, reject) => {
-      waiting.push({ panel, request, partly, resolve, reject });
-      if (!asked) next();
-    });
+  function panelFolds(player) {
+    const box = part("section", "dr-look");
+    const body = part("div", "dr-panel");
+    const buttons = new Map();
+    const show = (name) => {
+      player.panel = name;
+      player.listeners.clear();
+      for (const [key, node] of buttons) node.setAttribute("aria-expanded", String(key === name));
+      body.replaceChildren();
+      body.hidden = !name;
+      setAddress({ panel: name });
+      if (!name) return;
+      const host = part("div");
+      body.append(host);
+      panels.get(name).open(host, player);
+    };
+    const row = part("div", "dr-folds");
+    row.append(part("h2", "", "Look closer"));
+    for (const [name, { title, asks }] of panels) {
+      if (asks && !player.ask) continue;
+      const node = button("dr-plain", title, () => show(player.panel === name ? null : name));
+      buttons.set(name, node);
+      row.append(node);
+    }
+    box.append(row, body);
+    const wanted = player.panel === undefined ? address.get("panel") : player.panel;
+    queueMicrotask(() => show(buttons.has(wanted) ? wanted : null));
+    return box;
+  }
 
-  // A refusal in the place of markup.
-  window.DiffusionRet.problem = (error) => {
-    const line = document.createElement("p");
-    line.className = "dr-problem";
-    line.setAttribute("role", "alert");
-    line.textContent = error.message;
-    return line.outerHTML;
-  };
+  // What the server says: asks, says that it asks, and shows the sentence; null when there is nothing to draw.
+  async function answer(host, player, request) {
+    const line = part("p", "dr-told", "One moment …");
+    line.setAttribute("role", "status");
+    host.append(line);
+    let panel;
+    try {
+      panel = await player.ask(request);
+    } catch (error) {
+      panel = { problem: error.message };
+    }
+    if (!host.isConnected) return null;
+    line.textContent = panel.problem ?? panel.sentence;
+    line.classList.toggle("dr-problem", Boolean(panel.problem));
+    return panel.problem ? null : panel;
+  }
 
-  watch("value", () => {
-    if (!props.value) return;
-    const answer = JSON.parse(props.value);
-    if (answer.number !== asked?.number) return;
-    if (answer.done) finish(answer);
-    else asked.partly(answer.content);
-  });
-};
+  // Draws now and whenever the player has drawn.
+  function follow(player, draw) {
+    player.listeners.add(draw);
+    draw();
+  }
+
+  function grid(host) {
+    const node = part("div", "dr-grid");
+    host.append(node);
+    return node;
+  }
+
+  window.DiffusionRet = { ...window.DiffusionRet, registerPanel, panelFolds, answer, follow, grid };
+})();

@@ -1,35 +1,8 @@
 // A tour of five stops through the method, told with the query and the trajectory that are shown.
 (() => {
-  const { part, button, largest, look, percent } = window.DiffusionRet;
-  const MATH = "http://www.w3.org/1998/Math/MathML";
-
-  // [name, ...children] or text: digits become <mn>, single letters and words <mi>, the rest <mo>.
-  function math(tree) {
-    if (typeof tree === "string") {
-      const name = /^[\d.]+$/.test(tree) ? "mn" : /^\p{L}+$/u.test(tree) ? "mi" : "mo";
-      const leaf = document.createElementNS(MATH, name);
-      leaf.textContent = tree;
-      return leaf;
-    }
-    const [name, ...children] = tree;
-    const node = document.createElementNS(MATH, name);
-    node.append(...children.map(math));
-    return node;
-  }
-
-  const row = (...parts) => ["mrow", ...parts];
-  const sub = (base, index) => ["msub", base, index];
-  const hat = (base) => ["mover", base, "^"];
-  const root = (...parts) => ["msqrt", ...parts];
-  const level = (index) => sub(["mover", "α", "¯"], index);
+  const { part, button, largest, percent, setAddress, formula } = window.DiffusionRet;
+  const { row, sub, hat, root, level } = formula;
   const previous = row("t", "−", "1");
-
-  function formula(...parts) {
-    const node = document.createElementNS(MATH, "math");
-    node.setAttribute("display", "block");
-    node.append(math(row(...parts)));
-    return node;
-  }
 
   function stops({ data }) {
     const first = data.candidates[0];
@@ -41,7 +14,20 @@
     const network = data.open
       ? [
           "The network sees each candidate beside the query, all candidates at once, and the noisy bits xₜ. It answers with the mean of each clean bit: +1 where the clip matches.",
-          formula(sub(hat("x"), "0"), "=", "E", "[", sub("x", "0"), "|", sub("x", "t"), ",", "query", ",", "candidates", "]"),
+          formula(
+            sub(hat("x"), "0"),
+            "=",
+            "E",
+            "[",
+            sub("x", "0"),
+            "|",
+            sub("x", "t"),
+            ",",
+            "query",
+            ",",
+            "candidates",
+            "]",
+          ),
         ]
       : [
           "The query attends to the candidates; the noisy state xₜ competes with it inside one softmax. From what was attended to, and each candidate, comes a guess of the clean answer. The paper writes k where this page says t.",
@@ -58,19 +44,54 @@
           formula("score", "=", "s", "+", "α", "softmax", "(", "β", sub("x", "0"), ")"),
         ];
     return [
-      ["Candidates", 0, [
-        `Similarity alone puts “${first.caption}” first, at ${first.similarity.toFixed(3)}: each word looks for its best frame, each frame for its best word. The ${data.K} best clips go on, from left to right.`,
-        formula("s", "=", ["mfrac", "1", "2"], "(", "∑", sub("w", "i"), "max", sub("c", row("i", "j")), "+", "∑", sub("w", "j"), "max", sub("c", row("i", "j")), ")"),
-      ]],
-      ["Noise", 0, [
-        `The answer starts as pure noise, one number a candidate (noise ${data.seed}). It knows nothing of the query yet.`,
-        formula(sub("x", "T"), "∼", "N", "(", "0", ",", "I", ")"),
-      ]],
+      [
+        "Candidates",
+        0,
+        [
+          `Similarity alone puts “${first.caption}” first, at ${first.similarity.toFixed(3)}: each word looks for its best frame, each frame for its best word. The ${data.K} best clips go on, from left to right.`,
+          formula(
+            "s",
+            "=",
+            ["mfrac", "1", "2"],
+            "(",
+            "∑",
+            sub("w", "i"),
+            "max",
+            sub("c", row("i", "j")),
+            "+",
+            "∑",
+            sub("w", "j"),
+            "max",
+            sub("c", row("i", "j")),
+            ")",
+          ),
+        ],
+      ],
+      [
+        "Noise",
+        0,
+        [
+          `The answer starts as pure noise, one number a candidate (noise ${data.seed}). It knows nothing of the query yet.`,
+          formula(sub("x", "T"), "∼", "N", "(", "0", ",", "I", ")"),
+        ],
+      ],
       ["One prediction", 1, network],
-      ["Step by step", half, [
-        `Each step keeps a little less noise and a little more of the guess. Half way, at step ${half}, ${ahead.none ? "no match leads" : `“${ahead.caption}” leads`} with ${percent(Math.max(...now[half]))}.`,
-        formula(sub("x", previous), "=", root(level(previous)), sub(hat("x"), "0"), "+", root("1", "−", level(previous)), hat("ε")),
-      ]],
+      [
+        "Step by step",
+        half,
+        [
+          `Each step keeps a little less noise and a little more of the guess. Half way, at step ${half}, ${ahead.none ? ahead.caption : `“${ahead.caption}”`} leads with ${percent(Math.max(...now[half]))}.`,
+          formula(
+            sub("x", previous),
+            "=",
+            root(level(previous)),
+            sub(hat("x"), "0"),
+            "+",
+            root("1", "−", level(previous)),
+            hat("ε"),
+          ),
+        ],
+      ],
       ["The answer", data.steps, reading],
     ];
   }
@@ -86,28 +107,39 @@
       const [title, step, [text, ...formulas]] = all[at];
       const row = part("div", "dr-tour-row");
       if (at) row.append(button("dr-plain", "Back", () => show(at - 1)));
-      row.append(at < all.length - 1 ? button("dr-plain is-next", "Next", () => show(at + 1)) : button("dr-plain is-next", "Done", leave));
+      row.append(
+        at < all.length - 1
+          ? button("dr-plain is-next", "Next", () => show(at + 1))
+          : button("dr-plain is-next", "Done", leave),
+      );
       const close = button("dr-close", "×", leave);
       close.setAttribute("aria-label", "Leave the tour");
       const words = part("p", "", text);
       words.setAttribute("role", "status");
-      card.replaceChildren(close, part("p", "dr-note", `${at + 1} of ${all.length}`), part("h2", "", title), words, ...formulas, row);
+      card.replaceChildren(
+        close,
+        part("p", "dr-note", `${at + 1} of ${all.length}`),
+        part("h2", "", title),
+        words,
+        ...formulas,
+        row,
+      );
       player.pause();
       player.go(step);
-      look({ tour: at + 1 });
+      setAddress({ tour: at + 1 });
       row.lastChild.focus({ preventScroll: true });
     }
 
     function leave() {
-      card.replaceWith(player.stage.lead);
+      card.replaceWith(player.stage.leaders.element);
       player.stage.element.classList.remove("is-tour");
-      look({ tour: null });
+      setAddress({ tour: null });
       player.root.focus({ preventScroll: true });
     }
 
     return {
       start(stop = 0) {
-        player.stage.lead.replaceWith(card);
+        player.stage.leaders.element.replaceWith(card);
         player.stage.element.classList.add("is-tour");
         show(Math.min(Math.max(stop, 0), all.length - 1));
       },

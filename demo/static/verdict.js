@@ -1,32 +1,40 @@
-// The slider over alpha, and tables whose columns sort.
+// The verdict on a query: "Why?" asks the server once for the inspection, whose slider goes through the levels alpha.
 (() => {
-  function alpha(stand) {
-    const { alphas, answers } = JSON.parse(stand.dataset.told);
-    const chosen = alphas[Number(stand.querySelector("input").value)];
-    stand.querySelector("output").textContent = `${Math.round(100 * chosen)}%`;
-    const names = Object.values(answers).map(({ p, small, yes, no }) =>
-      (small ? p <= chosen + 1e-12 : p > chosen + 1e-12) ? no : yes);
-    const each = Math.round(1000 * chosen);
-    const either = names.length > 1 ? `, at most ${2 * each} by either` : "";
-    stand.querySelector("p").textContent =
-      `Of 1,000 ordinary queries, about ${each} are flagged wrongly by each answer${either}. This one: ${names.join(", ")}.`;
+  const { ask, refusal } = window.DiffusionRet;
+
+  async function toggleInspection(why, element) {
+    const panel = element.querySelector(".dr-inspection");
+    const open = why.getAttribute("aria-expanded") !== "true";
+    why.setAttribute("aria-expanded", String(open));
+    panel.hidden = !open;
+    if (!open || panel.dataset.filled) return;
+    panel.dataset.filled = "yes";
+    panel.textContent = "Looking closer …";
+    const fill = (markup) => {
+      panel.innerHTML = markup;
+    };
+    fill(await ask("inspection", why.dataset.query, fill).catch(refusal));
   }
 
-  function sort(head) {
-    const table = head.closest("table");
-    const column = [...head.parentNode.children].indexOf(head);
-    const down = head.getAttribute("aria-sort") === "ascending";
-    head.parentNode.querySelectorAll("th").forEach((other) => other.removeAttribute("aria-sort"));
-    head.setAttribute("aria-sort", down ? "descending" : "ascending");
-    const key = (row) => row.children[column].dataset.key ?? row.children[column].textContent;
-    const rows = [...table.tBodies[0].rows].sort((a, b) => {
-      const [x, y] = [key(a), key(b)];
-      const order = Number.isFinite(Number(x)) && Number.isFinite(Number(y)) && x !== "" && y !== ""
-        ? Number(x) - Number(y) : x.localeCompare(y);
-      return down ? -order : order;
+  // The sentences of all levels come with the slider.
+  function showLevel(slider) {
+    const { alpha, sentence } = JSON.parse(slider.dataset.levels)[
+      Number(slider.querySelector("input").value)
+    ];
+    slider.querySelector("output").textContent = alpha;
+    slider.querySelector("p").textContent = sentence;
+  }
+
+  function mountVerdict(element) {
+    element.addEventListener("click", (event) => {
+      const why = event.target.closest(".dr-why");
+      if (why) toggleInspection(why, element);
     });
-    table.tBodies[0].append(...rows);
+    element.addEventListener("input", (event) => {
+      const slider = event.target.closest(".dr-alpha");
+      if (slider) showLevel(slider);
+    });
   }
 
-  window.DiffusionRet = { ...window.DiffusionRet, alpha, sort };
+  window.DiffusionRet = { ...window.DiffusionRet, mountVerdict };
 })();

@@ -11,12 +11,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import torch
 from clips import write_clip
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from tiny import tiny_model
 
@@ -311,8 +313,56 @@ def test_the_gallery_shows_and_filters_all_clips(visit, address, world):
     page.locator("#filter :is(input, textarea)").fill("number 13")
     page.wait_for_function("document.querySelectorAll('#clips .dr-card').length === 1")
     assert "python -m diffusionret index" in page.locator(".block.dr-own").inner_text()
-    with pytest.raises(urllib.error.HTTPError, match="403"):  # only the clips' own folders are served
-        urllib.request.urlopen(f"{address}gradio_api/file={world / 'model' / 'config.json'}", timeout=20)
+    (world / "videos" / "key").write_text("a secret")
+    for file in ("model/config.json", "videos/key", "videos/captions.csv", "videos/clip00.mp4"):
+        with pytest.raises(
+            urllib.error.HTTPError, match="403"
+        ):  # clips are served by id, nothing by its path
+            urllib.request.urlopen(f"{address}gradio_api/file={world / file}", timeout=20)
+
+
+def test_nothing_that_is_sent_says_where_files_lie(visit, world):
+    """Every answer that a browser gets while a visitor looks at everything; the page's model and gallery have paths."""
+    page = visit()
+    answers = []
+    page.on("response", lambda answer: answers.append(answer))
+    page.reload()
+    page.wait_for_selector(".dr-card")
+    page.locator(".dr-why").or_(page.locator(".dr-similar")).first.click()
+    page.get_by_role("tab", name="Watch").click()
+    page.wait_for_selector(".dr-theatre")
+    page.get_by_role("button", name="Noise", exact=True).click()
+    page.wait_for_selector(".dr-panel .js-plotly-plot")
+    page.get_by_role("tab", name="Gallery").click()
+    page.locator(".dr-open-map").click()
+    page.wait_for_selector(".dr-map svg")
+    page.get_by_role("tab", name="Evidence").click()
+    page.locator("#batch-text textarea").fill("a boat\na dog")
+    page.locator("#batch-check").click()
+    page.wait_for_selector(".dr-batch table")
+    texts = [page.content()]
+    for answer in answers:
+        kind = answer.headers.get("content-type", "")
+        if "text" in kind or "json" in kind:
+            with suppress(PlaywrightError):  # a stream that has no end has no body
+                texts.append(answer.text())
+    assert len(texts) > 20 and any("dr-batch" in text for text in texts[1:])
+    assert not [text[:200] for text in texts if str(world) in text or str(ROOT) in text]
+
+
+def test_a_clip_plays_from_its_address(visit, address):
+    page = visit()
+    video = page.locator(".dr-card").first.get_attribute("data-video")
+    assert video.startswith("media/clips/clip")
+    duration = page.evaluate(
+        """address => new Promise((done, fail) => {
+          const video = Object.assign(document.createElement("video"), { src: address, preload: "metadata" });
+          video.onloadedmetadata = () => done(video.duration);
+          video.onerror = () => fail(new Error("it does not play"));
+        })""",
+        video,
+    )
+    assert 2.9 < duration < 4.5
 
 
 # The right edge of what is seen, but for what scrolls sideways within itself.

@@ -129,7 +129,7 @@ def test_a_batch_of_200_sorts_and_downloads(visit, retriever, tmp_path):  # noqa
     queries = [f"{GIBBERISH} {i}" for i in range(20)] + retriever.gallery.captions[:180]
     (tmp_path / "queries.csv").write_text("\n".join(["query", *(f'"{query}"' for query in queries)]))
     with page.expect_file_chooser() as chooser:
-        page.locator("#batch-file").click()
+        page.locator("#batch-file label").click()
     chooser.value.set_files(tmp_path / "queries.csv")
     page.wait_for_selector(".dr-batch table")
     first = page.locator(".dr-batch tbody td:first-child")

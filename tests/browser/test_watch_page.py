@@ -68,6 +68,13 @@ def test_another_noise_starts_elsewhere_and_plays(visit):  # noqa: F811
     page.wait_for_function("location.search.includes('seed=1')")
 
 
+def test_the_page_writes_shares_as_the_server_does(visit):  # noqa: F811
+    page = visit("?tab=watch")
+    shares = [0, 0.0004, 0.0011, 0.004, 0.0123, 0.0994, 0.0996, 0.5, 0.996, 1]
+    written = page.evaluate("(shares) => shares.map(window.DiffusionRet.percent)", shares)
+    assert written == [search.percent(share) for share in shares]
+
+
 def test_keys_play_pause_and_step(visit):  # noqa: F811
     page = visit("?tab=watch")
     page.locator(".dr-theatre").focus()

@@ -1,7 +1,7 @@
 """What folded panels ask of the server: through its queue, so that few are computed at a time, a visitor who has left
 is not computed for, and one who waits sees what there is so far.
 
-The page asks `await DiffusionRet.ask(panel, request)` (static/panels.js); one component carries questions and answers.
+The page asks `await ask(panel, request)` (static/questions.js); one component carries questions and answers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 TEMPLATE = "<span></span>"
-SCRIPT = "window.DiffusionRet.mountPanels(props, watch, trigger);"
+SCRIPT = "window.DiffusionRet.mountQuestions(props, watch, trigger);"
 AT_ONCE = 2  # panels computed at a time, over all visitors
 # A panel: what the page asks in, markup or plain values out, the last of them being the whole answer. Raises ValueError
 # with a sentence for the visitor.
@@ -44,10 +44,14 @@ def wire(panels: dict[str, Panel]) -> gr.HTML:
             yield message(problem="The page asked for something unknown: load it again.", done=True)
 
     carrier = gr.HTML(
-        html_template=TEMPLATE, js_on_load=SCRIPT, apply_default_css=False, elem_id="panels", container=False
+        html_template=TEMPLATE,
+        js_on_load=SCRIPT,
+        apply_default_css=False,
+        elem_id="questions",
+        container=False,
     )
     carrier.select(
         answer_panel, None, carrier, api_visibility="private", show_progress="hidden", trigger_mode="multiple",
-        concurrency_id="panels", concurrency_limit=AT_ONCE,
+        concurrency_id="questions", concurrency_limit=AT_ONCE,
     )  # fmt: skip
     return carrier

@@ -1,0 +1,92 @@
+// The larger view of a clip, with its neighbours of the same list one key away.
+(() => {
+  const { part, button, stopPreview } = window.DiffusionRet;
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  let dialog = null;
+  let clips = [];
+  let at = 0;
+
+  function build() {
+    dialog = part("dialog", "dr-lightbox");
+    dialog.setAttribute("aria-label", "A clip, larger");
+    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    dialog.addEventListener("close", () => {
+      dialog.querySelector("video")?.remove();
+      clips[at]?.querySelector(".dr-open")?.focus({ preventScroll: true });
+    });
+    dialog.addEventListener("keydown", (event) => {
+      if (event.target.tagName === "VIDEO") return; // its own keys seek
+      if (event.key === "ArrowRight") go(1);
+      if (event.key === "ArrowLeft") go(-1);
+    });
+    document.querySelector(".gradio-container").append(dialog); // within reach of the styles
+  }
+
+  function go(step) {
+    if (clips.length < 2) return;
+    at = (at + step + clips.length) % clips.length;
+    fill();
+  }
+
+  function navigation() {
+    const nav = part("div", "dr-lightbox-nav");
+    const before = button("dr-plain", "←", () => go(-1));
+    const after = button("dr-plain", "→", () => go(1));
+    before.setAttribute("aria-label", "Previous clip");
+    after.setAttribute("aria-label", "Next clip");
+    nav.append(before, after, part("span", "", `${at + 1} of ${clips.length}`));
+    return nav;
+  }
+
+  // What can be done with the clip: the jump to its best moment, and clips like it.
+  function actions(clip, video) {
+    const row = part("div", "dr-lightbox-row");
+    const { moment } = clip.dataset;
+    const clock = clip.dataset.clock ?? clip.querySelector(".dr-moment")?.textContent;
+    if (moment && clock) {
+      const jump = () => {
+        video.currentTime = Number(moment);
+        video.play().catch(() => {});
+      };
+      row.append(button("dr-plain", `Best moment ${clock}`, jump));
+    }
+    const similar = clip.querySelector(".dr-similar");
+    if (similar) {
+      const leave = () => {
+        dialog.close();
+        similar.click();
+      };
+      row.append(button("dr-plain", "Similar clips", leave));
+    }
+    return row;
+  }
+
+  function fill() {
+    const clip = clips[at];
+    const { video: source, poster, caption = "", name = "" } = clip.dataset;
+    const video = document.createElement("video");
+    Object.assign(video, { src: source, poster, controls: true, loop: true, muted: true, playsInline: true });
+    video.autoplay = !still.matches;
+    const side = part("div", "dr-lightbox-side");
+    if (clips.length > 1) side.append(navigation());
+    side.append(part("p", "dr-lightbox-caption", caption), part("p", "dr-lightbox-name", name));
+    const numbers = clip.querySelectorAll(".dr-share, .dr-numbers");
+    side.append(...[...numbers].map((node) => node.cloneNode(true)), actions(clip, video));
+    const close = button("dr-close", "×", () => dialog.close());
+    close.setAttribute("aria-label", "Close");
+    dialog.replaceChildren(video, side, close);
+  }
+
+  // clip: a card, or any element with a card's data.
+  function enlarge(clip) {
+    stopPreview();
+    if (!dialog) build();
+    clips = clip.parentElement?.classList.contains("dr-cards") ? [...clip.parentElement.children] : [clip];
+    at = Math.max(clips.indexOf(clip), 0);
+    fill();
+    dialog.showModal();
+    dialog.querySelector(".dr-close").focus();
+  }
+
+  window.DiffusionRet = { ...window.DiffusionRet, enlarge };
+})();
