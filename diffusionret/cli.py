@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from . import calibrate, evaluate, index, inspection, train
+from . import calibrate, evaluate, index, inspection
 from .checkpoint import load_published
 from .datasets import count
 from .retrieval import Hit, Retriever, SearchResult
+from .training import command as training
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -137,7 +138,7 @@ COMMANDS = {
     "calibrate": ("calibrate both answers for a gallery", calibrate.add_arguments, calibrate.run),
     "index": ("make or update a gallery from a folder of videos", index.add_arguments, index.run),
     "evaluate": ("measure a model on the bundled world", evaluate.add_arguments, evaluate.run),
-    "train": ("train one stage of a preset, or go on with it", train.add_arguments, train.run),
+    "train": ("train one stage of a preset, or go on with it", training.add_arguments, training.run),
     "data": ("count the videos and captions of a benchmark", count.add_arguments, count.run),
     "storybook": ("draw the bundled gallery and index it", _storybook_arguments, _storybook),
     "convert": ("turn a published checkpoint into a model folder", _convert_arguments, _convert),
