@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -20,6 +21,7 @@ from ..frames import CACHE, FrameCache
 from . import records
 from .benchmark_pairs import read_pairs
 from .benchmark_stages import BenchmarkFeatures, benchmark_stage
+from .distributed import Process
 from .loop import Duration, Loop, never
 from .records import Record
 from .start import benchmark_start, storybook_start
@@ -101,16 +103,17 @@ def _benchmark(args: argparse.Namespace) -> None:
         log_with="tensorboard",
         project_dir=folder,
     )
+    process = cast(Process, accelerator)
     model = benchmark_start(config, args.runs, args.init)
     cache = FrameCache(args.frame_cache, model.config)
-    train, selection, missing = read_pairs(config, args.annotations, args.videos, cache, accelerator)
-    if accelerator.is_main_process:
+    train, selection, missing = read_pairs(config, args.annotations, args.videos, cache, process)
+    if process.is_main_process:
         about = f"{len(train.places):,} videos with {len(train.captions):,} captions train, "
         about += f"{len(selection.places):,} videos select, {len(missing):,} are missing"
         sys.stderr.write(f"{about}{': ' if missing else ''}{'; '.join(missing[:5])}\n")
-    features = BenchmarkFeatures(config, model, train, selection, cache, accelerator, args.steps)
+    features = BenchmarkFeatures(config, model, train, selection, cache, process, args.steps)
     stage = benchmark_stage(features, args.chunk, args.workers)
-    loop = Loop(stage, config.optimisation, features.duration, folder, accelerator)
+    loop = Loop(stage, config.optimisation, features.duration, folder, process)
     accelerator.init_trackers("logs")
 
     def log(record: Record) -> None:

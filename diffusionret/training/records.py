@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 FILE = "records.jsonl"
 
@@ -64,7 +65,9 @@ def append(folder: Path, text: str) -> None:
 def read(folder: Path) -> Iterator[Record]:
     """The records of a folder, oldest first. A null is read as NaN. Raises FileNotFoundError without the file."""
     for text in (folder / FILE).read_text(encoding="utf-8").splitlines():
-        flat = {name: math.nan if value is None else value for name, value in json.loads(text).items()}
+        flat: dict[str, Any] = {
+            name: math.nan if value is None else value for name, value in json.loads(text).items()
+        }
         if "loss" in flat and "score" not in flat:
             yield LossRecord(**flat)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import NamedTuple, Protocol
 
@@ -30,7 +30,7 @@ class Stage(Protocol):
 
     model: DiffusionRet
     heads: nn.Module
-    settings: Mapping[str, object]
+    settings: dict[str, object]
 
     def trained(self) -> Sequence[nn.Module]:
         """The parts of the model that learn."""
@@ -51,6 +51,5 @@ class Stage(Protocol):
 
 def settings_of(config: TrainConfig | FinetuneConfig, **others: object) -> dict[str, object]:
     """Everything in a preset that decides what is trained, and `others`, by name."""
-    fields = asdict(config) | others
-    optimisation = fields.pop("optimisation")
-    return {name: value for name, value in (fields | optimisation).items() if name not in DESCRIPTION}
+    flat = asdict(config) | asdict(config.optimisation) | others
+    return {name: value for name, value in flat.items() if name not in {*DESCRIPTION, "optimisation"}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -60,11 +61,17 @@ def benchmark_start(config: FinetuneConfig, runs: Path, init: str | None = None)
         name = str(before)
     model = load_model(name, "cpu")
     torch.manual_seed(config.seed)
-    about = dict(words=config.words, frames=config.frames, name=config.name, dataset=config.data)
     if model.temporal is not None and model.temporal.positions.num_embeddings < config.frames:
         raise ValueError(f"{name} knows fewer positions than {config.frames} frames: start from CLIP.")
-    settings = dict(schedule=config.schedule, steps=config.diffusion_steps, candidates=config.negatives + 1)
-    published = GeneratorConfig(**settings) if config.stage == 2 else None
+    about: dict[str, Any] = dict(
+        words=config.words, frames=config.frames, name=config.name, dataset=config.data
+    )
+    about["frame_rule"] = "published"
+    size = config.negatives + 1
+    if config.stage == 2:
+        published = GeneratorConfig(schedule=config.schedule, steps=config.diffusion_steps, candidates=size)
+        return model.trainable(published, **about)
     if config.stage == 3:
-        about |= dict(openset=OpenSetConfig(**settings), form="open-set")
-    return model.trainable(published, frame_rule="published", **about)
+        openset = OpenSetConfig(schedule=config.schedule, steps=config.diffusion_steps, candidates=size)
+        return model.trainable(openset=openset, form="open-set", **about)
+    return model.trainable(**about)
