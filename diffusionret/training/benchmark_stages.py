@@ -57,7 +57,7 @@ class BenchmarkFeatures:
         steps = steps or config.epochs * self.batches.an_epoch
         every = max(1, round(config.evaluate_every * self.batches.an_epoch))
         self.duration = Duration(steps, every, config.patience)
-        self.settings = settings_of(config, pairs=len(train.captions), steps=steps)
+        self.settings = settings_of(config, pairs=len(train.captions))
 
     def encode(self, pairs: np.ndarray, frames: np.ndarray, mask: np.ndarray) -> Parts:
         """Features of a `Batch`, in float32 whatever the precision of the towers."""
