@@ -29,10 +29,10 @@ from diffusionret.datasets.storybook import captions, clips, world
 from diffusionret.encoders import TextFeatures, VideoFeatures
 from diffusionret.evaluate import common_noise, generate
 from diffusionret.features import encode_captions
-from diffusionret.finetune import lr_scale
 from diffusionret.metrics import ranks
 from diffusionret.model import build_model, initialise
-from diffusionret.stages import embed_clips
+from diffusionret.training.optimiser import lr_scale
+from diffusionret.training.storybook_features import frame_embeddings
 
 from . import measure
 
@@ -61,7 +61,7 @@ def read(model: DiffusionRet, scenes: list, frames: np.ndarray, each: int, seed:
         cls, tokens, mask = encode_captions(model, written)
         longest = int(mask.sum(1).max())  # positions that nobody uses need not run
         text = TextFeatures(cls, tokens[:, :longest].clone(), mask[:, :longest].clone())
-        return Frozen(text, embed_clips(model, frames))
+        return Frozen(text, frame_embeddings(model, frames))
 
 
 class Heads(nn.Module):

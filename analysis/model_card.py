@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from diffusionret.config import FORMS, PRESETS
+from diffusionret.training import records
 
 from .bench import told
 
@@ -208,13 +209,12 @@ def record_training(runs: Path) -> None:
     """Write training.json: of every stage the command, the minutes, and the figures of the weights that were kept."""
     stages = []
     for name, preset in PRESETS.items():
-        lines = (runs / name / "records.jsonl").read_text(encoding="utf-8").splitlines()
-        records = [record for line in lines if "best" in (record := json.loads(line))]
-        kept = next(r for r in records if r["best"] == records[-1]["best"])
-        figures = {k: v for k, v in kept.items() if k not in ("step", "minutes", "best")}
+        validations = [r for r in records.read(runs / name) if isinstance(r, records.ValidationRecord)]
+        last = validations[-1]
+        kept = next(r for r in validations if r.best == last.best)
         stages.append(
-            dict(name=name, command=preset.command, minutes=records[-1]["minutes"], steps=records[-1]["step"])
-            | dict(kept=kept["step"], figures=figures)
+            dict(name=name, command=preset.command, minutes=last.minutes, steps=last.step)
+            | dict(kept=kept.step, figures=dict(kept.figures))
         )
     record = dict(machine=f"{os.cpu_count()} CPU cores, torch {torch.__version__}", stages=stages)
     (RESULTS / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

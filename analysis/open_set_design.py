@@ -29,18 +29,18 @@ from diffusionret.checkpoint import load_model
 from diffusionret.config import PRESETS, OpenSetConfig
 from diffusionret.datasets.storybook import clips
 from diffusionret.diffusion import ddim, make_schedule
-from diffusionret.finetune import lr_scale
 from diffusionret.metrics import paired_bootstrap, reliability
 from diffusionret.openset import (
     OpenSetDenoiser,
-    candidate_sets,
     denoising_loss,
     match_probability,
     no_match_probability,
     noised,
 )
-from diffusionret.stages import OpenSet
-from diffusionret.train import make_optimizer
+from diffusionret.training.openset_sets import SetConfig, validation_sets
+from diffusionret.training.optimiser import lr_scale, make_optimiser, set_rate
+from diffusionret.training.storybook_features import StorybookFeatures
+from diffusionret.training.storybook_stages import PoolConfig, StorybookOpenSet
 
 from . import measure
 from .open_set_measures import first
@@ -130,24 +130,21 @@ def noisier_loss(network, context, match, u, noise) -> Tensor:
     return denoising_loss(network, context, match, u.sqrt(), noise)
 
 
-class Related(OpenSet):
-    """Pools that hold relatives, clips that differ in one fact, far more often than a gallery does."""
-
-    def members(self, rng: random.Random, size: int) -> list[int]:
-        return rng.sample(range(len(self.data)), size)
+def any_clips(data: clips.TrainingClips, rng: random.Random, size: int) -> list[int]:
+    """Members of a pool that holds relatives, clips that differ in one fact, far more often than a gallery does."""
+    return rng.sample(range(len(data)), size)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One change and its reason. training: what the stage of training is made of instead."""
+    """One change and its reason. pools: what the stage of training is made of."""
 
     name: str
     why: str
     config: OpenSetConfig = USUAL
     network: type[OpenSetDenoiser] = OpenSetDenoiser
-    stage: type[OpenSet] = OpenSet
     loss: Loss = denoising_loss
-    training: tuple[tuple[str, object], ...] = ()
+    pools: PoolConfig = PoolConfig()  # noqa: RUF009
 
 
 VARIANTS = (
@@ -160,10 +157,10 @@ VARIANTS = (
     Variant("three layers a step", "do bits need to exchange more?", OpenSetConfig(state_layers=3)),
     Variant("no layer a query", "must candidates see each other before the noise?", OpenSetConfig(layers=0)),
     Variant("end token only", "all that the published generator sees of a sentence", network=EndTokenOnly),
-    Variant("always 32 candidates", "one K instead of several", training=(("SIZES", (USUAL.candidates,)),)),
-    Variant("pools of 256", "easier candidates than those of a large gallery", training=(("POOL", 256),)),
-    Variant("relatives in the pools", "harder candidates than those of a gallery", stage=Related),
-    Variant("always a match", "closed-set training", training=(("ABSENT", 0.0),)),
+    Variant("always 32 candidates", "one K instead of several", pools=PoolConfig(counts=(USUAL.candidates,))),
+    Variant("pools of 256", "easier candidates than those of a large gallery", pools=PoolConfig(size=256)),
+    Variant("relatives in the pools", "harder candidates than those of a gallery", pools=PoolConfig(members=any_clips)),
+    Variant("always a match", "closed-set training", pools=PoolConfig(sets=SetConfig(absent=0.0))),
 )  # fmt: skip
 
 
@@ -194,21 +191,19 @@ class Figures(NamedTuple):
 
 @torch.no_grad()
 def ask(
-    stage: OpenSet,
+    stage: StorybookOpenSet,
     network: OpenSetDenoiser,
     steps: int = SAMPLING,
     eta: float = 0.0,
     count: int = USUAL.candidates,
 ) -> Figures:
     """Every fourth validation query, ABSENT of them without what fits. steps, eta: of sampling; count: candidates."""
-    pool = stage.validation_pool
-    queries = torch.arange(0, len(pool.fits), 4)
-    scores, fits, text, video = pool.asked("t2v", queries)
-    absent = torch.arange(len(queries)) % 10 < 10 * OpenSet.ABSENT
-    candidates = candidate_sets(scores, ~(absent[:, None] & fits), min(count, scores.shape[1]))
+    pool = stage.features.validation_pool
+    queries = pool.queries("t2v", torch.arange(0, len(pool.fits), 4))
+    candidates, _ = validation_sets(queries, count)
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(USUAL.seeds, *candidates.shape, generator=generator)
-    context = network.context(stage.model.pairs(text, video, candidates, "t2v"), "t2v")
+    context = network.context(queries.pairs(candidates), "t2v")
     context = wide(context, noise)
     plan = make_schedule(USUAL.schedule, USUAL.steps).respaced(steps)
     level = dict(zip(plan.timesteps.tolist(), plan.alpha_bar.tolist(), strict=True))
@@ -223,41 +218,43 @@ def ask(
     *_, last = ddim(denoise, noise, plan, eta, generator)
     if isinstance(network, SelfConditioned):
         network.last = None
-    match = fits.gather(1, candidates).double()
+    match = queries.fits.gather(1, candidates).double()
     said, none = match_probability(last.x0), no_match_probability(last.x0)
     return Figures(said.double().numpy(), match.numpy(), none.double().numpy())
 
 
-def train(stage: OpenSet, network: OpenSetDenoiser, steps: int = STEPS) -> None:
+def train(stage: StorybookOpenSet, network: OpenSetDenoiser, steps: int = STEPS) -> None:
     """The usual training of the stage, shorter, without the average of weights that a decay to zero replaces."""
     network.train()
-    optimizer = make_optimizer(network, stage.config)
+    optimisation = PRESET.optimisation
+    optimiser = make_optimiser(network, optimisation)
     for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = stage.config.lr * lr_scale(step, steps, stage.config.warmup)
+        set_rate(optimiser, lr_scale(step, steps, optimisation.warmup))
         loss = stage.loss(step)
-        optimizer.zero_grad(set_to_none=True)
+        optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), stage.config.clip_norm)
-        optimizer.step()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), optimisation.clip_norm)
+        optimiser.step()
     network.eval()
 
 
-def build(variant: Variant, model: DiffusionRet, seed: int, shared: OpenSet | None, cache: Path) -> OpenSet:
+def build(
+    variant: Variant, model: DiffusionRet, seed: int, shared: StorybookOpenSet | None, cache: Path
+) -> StorybookOpenSet:
     """A stage of training with new weights of the variant. shared: another one, whose clips and features it takes."""
     model = copy.copy(model)  # the same features; modules that are set anew do not change the other's
     model._modules = dict(model._modules)
     torch.manual_seed(seed)
     model.openset = variant.network(model.config.clip.embed_dim, variant.config)
-    made = type("Design", (variant.stage,), {"ASKED": ("t2v",), "objective": staticmethod(variant.loss)})
-    for name, value in variant.training:
-        setattr(made, name, value)
     size, frames = model.config.clip.image_size, model.config.frames
-    data = shared.data if shared else clips.TrainingClips(cache, FAMILIES, frames, size, PRESET.stage)
-    stage = made(replace(PRESET, seed=seed), model, data, cache)
+    data = (
+        shared.features.data if shared else clips.TrainingClips(cache, FAMILIES, frames, size, PRESET.stage)
+    )
+    features = StorybookFeatures(replace(PRESET, seed=seed), model, data, cache)
     if shared is not None:  # what all variants see alike
-        stage.__dict__ |= {name: getattr(shared, name) for name in ("video", "validation_pool")}
-    return stage
+        features.__dict__ |= {name: getattr(shared.features, name) for name in ("video", "validation_pool")}
+    sets = replace(variant.pools.sets, objective=variant.loss)
+    return StorybookOpenSet(features, replace(variant.pools, directions=("t2v",), sets=sets))
 
 
 def row(variant: Variant, found: list[Figures], base: list[Figures]) -> dict:
@@ -283,7 +280,7 @@ def main() -> None:
     started = time.monotonic()
     model = load_model("storybook", "cpu")
     model.requires_grad_(False)
-    shared: OpenSet | None = None
+    shared: StorybookOpenSet | None = None
     found: dict[str, list[Figures]] = {}
     sampling: list[dict] = []
     counts: list[dict] = []

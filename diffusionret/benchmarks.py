@@ -3,7 +3,9 @@ third stage for the open-set generator."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from .config import Optimisation
 
 CLIP = "clip:ViT-B-32-quickgelu:openai"
 
@@ -17,11 +19,10 @@ class FinetuneConfig:
     init: a model that `load_model` knows, or the preset whose result it starts from.
     words, frames: what is read of a text (tokens) and of a video (1 a second, at most so many). epochs: over all
     (video, caption) pairs. batch: pairs of all processes together; each is a negative for all others.
-    lr: of the new parts, clip_lr: of CLIP's towers. warmup: share of the steps. negatives: the hardest of the
-    batch, stages 2 and 3. held_out: share of the training videos that select the weights, at most 1,000.
-    evaluate_every: epochs; patience: evaluations without a better one before training stops. hours: on one GPU
-    that sustains 60 TFLOP/s, by arithmetic (13 GFLOP a frame trained), not measured. reaches: what is published
-    for text to video.
+    diffusion_steps, schedule: of the generator that stages 2 and 3 train. negatives: the hardest of the batch.
+    held_out: share of the training videos that select the weights, at most 1,000. evaluate_every: epochs; patience:
+    validations without a better one before training stops. hours: on one GPU that sustains 60 TFLOP/s, by arithmetic
+    (13 GFLOP a frame trained), not measured. reaches: what is published for text to video.
     """
 
     name: str
@@ -35,13 +36,8 @@ class FinetuneConfig:
     frames: int = 12
     epochs: int = 5
     batch: int = 128
-    lr: float = 1e-4
-    clip_lr: float = 1e-7
-    weight_decay: float = 0.2
-    warmup: float = 0.1
-    clip_norm: float = 1.0
-    ema: float = 0.99
-    steps: int = 50
+    optimisation: Optimisation = field(default_factory=lambda: Optimisation(tower_lr=1e-7))
+    diffusion_steps: int = 50
     schedule: str = "cosine"
     negatives: int = 127
     held_out: float = 0.05
@@ -66,7 +62,7 @@ _UNPUBLISHED = {
 _STAGE_ONE = {"msrvtt": "R@1 46.8 in a public re-run; the paper gives stage 2 only"}
 
 
-def _stages(data: str, figures: str, thousands: int, words: int, frames: int) -> list[FinetuneConfig]:
+def _presets(data: str, figures: str, thousands: int, words: int, frames: int) -> list[FinetuneConfig]:
     def command(stage: int | str) -> str:
         return f"python -m diffusionret train --preset {data}-{stage} --annotations DIR --videos DIR"
 
@@ -86,7 +82,7 @@ def _stages(data: str, figures: str, thousands: int, words: int, frames: int) ->
         FinetuneConfig(
             name=f"{data}-open", data=data, stage=3, init=f"{data}-2", command=command("open"), words=words,
             frames=frames, hours=round(max(0.1, 5 * thousands / 4500), 1), reaches="nothing is published",
-            batch=512, lr=1e-3, weight_decay=0.05, warmup=0.05, negatives=31,
+            batch=512, negatives=31, optimisation=Optimisation(lr=1e-3, weight_decay=0.05, warmup=0.05),
         ),
     ]  # fmt: skip
 
@@ -94,5 +90,5 @@ def _stages(data: str, figures: str, thousands: int, words: int, frames: int) ->
 BENCHMARKS: dict[str, FinetuneConfig] = {
     preset.name: preset
     for data, about in (_PUBLISHED | _UNPUBLISHED).items()
-    for preset in _stages(data, *about)
+    for preset in _presets(data, *about)
 }

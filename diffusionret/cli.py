@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from . import calibrate, evaluate, index, inspection, inventory, train
+from . import calibrate, evaluate, index, inspection, inventory
 from .checkpoint import load_published
 from .datasets import count
 from .retrieval import Hit, Retriever, SearchResult
+from .training import command as training
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -145,7 +146,7 @@ COMMANDS = {
         inventory.run_forget,
     ),
     "evaluate": ("measure a model on the bundled world", evaluate.add_arguments, evaluate.run),
-    "train": ("train one stage of a preset, or go on with it", train.add_arguments, train.run),
+    "train": ("train one stage of a preset, or go on with it", training.add_arguments, training.run),
     "data": ("count the videos and captions of a benchmark", count.add_arguments, count.run),
     "storybook": ("draw the bundled gallery and index it", _storybook_arguments, _storybook),
     "convert": ("turn a published checkpoint into a model folder", _convert_arguments, _convert),

@@ -146,16 +146,38 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class Optimisation:
+    """AdamW, its learning rate, and the average of the weights that is kept. The defaults are the paper's.
+
+    lr: highest learning rate, above 0; tower_lr: of CLIP's towers, None where they learn like the rest.
+    weight_decay: of matrices; biases, norms and single numbers do not decay.
+    warmup: share of the steps in which the rate rises, 0 to 1; a cosine brings it to 0 afterwards.
+    clip_norm: largest norm of the gradient.
+    ema: decay of the average a step, 0 to 1. ema_rises: whether the decay starts at 0.1 and rises to `ema`, for towers
+    that start from nothing, where early weights are worth little; otherwise the first step's weights start the average.
+    """
+
+    lr: float = 1e-4
+    tower_lr: float | None = None
+    weight_decay: float = 0.2
+    warmup: float = 0.1
+    clip_norm: float = 1.0
+    ema: float = 0.99
+    ema_rises: bool = False
+
+
+@dataclass(frozen=True)
 class TrainConfig:
-    """One stage of training.
+    """One stage of training on Storybook.
 
     stage: 0 pre-trains the image tower from scratch (`batch` counts frames), 1 is the paper's discrimination,
     2 the paper's generation on frozen features, 3 the open-set generator on the same (`batch` counts the queries of
-    a direction). cls_weight: weight of the end token's losses beside the
-    token-wise ones, phrase_weight: of phrases beside captions, fact_weight: of what a caption's end token must tell of
-    it. negatives: hard negatives of stage 2.
+    a direction). init: the preset whose result it starts from, None for random weights.
+    cls_weight: weight of the end token's losses beside the token-wise ones, phrase_weight: of phrases beside captions,
+    fact_weight: of what a caption's end token must tell of it. negatives: hard negatives of stage 2.
     omit: captions leave out each circumstance with a probability between 0 and this. relatives: clips of a
-    batch that differ from each other in little. command, minutes (2 CPU cores) and reaches state what to expect.
+    batch that differ from each other in little. steps, evaluate_every: steps of training, and between validations.
+    command, minutes (2 CPU cores) and reaches state what to expect.
     """
 
     name: str
@@ -164,14 +186,10 @@ class TrainConfig:
     command: str
     minutes: int
     reaches: str
-    init: str | None = None  # the preset whose result it starts from
+    init: str | None = None
     steps: int = 1000
     batch: int = 128
-    lr: float = 1e-4
-    weight_decay: float = 0.2
-    warmup: float = 0.1  # share of the steps
-    clip_norm: float = 1.0
-    ema: float = 0.99
+    optimisation: Optimisation = field(default_factory=lambda: Optimisation(ema_rises=True))
     cls_weight: float = 0.0
     phrase_weight: float = 0.0
     fact_weight: float = 0.0
@@ -216,11 +234,9 @@ _STORYBOOK_STAGES = (
         reaches="every subject found, and no other, in 91 % of the validation frames, and which of two acts in 98 %",
         steps=2400,
         batch=192,
-        lr=2e-3,
-        weight_decay=0.05,
-        warmup=0.03,
-        clip_norm=5.0,
-        ema=0.99,
+        optimisation=Optimisation(
+            lr=2e-3, weight_decay=0.05, warmup=0.03, clip_norm=5.0, ema=0.99, ema_rises=True
+        ),
         evaluate_every=300,
     ),
     TrainConfig(
@@ -233,10 +249,7 @@ _STORYBOOK_STAGES = (
         init="storybook-0",
         steps=700,
         batch=256,
-        lr=1e-3,
-        weight_decay=0.1,
-        warmup=0.05,
-        ema=0.99,
+        optimisation=Optimisation(lr=1e-3, weight_decay=0.1, warmup=0.05, ema=0.99, ema_rises=True),
         cls_weight=0.5,
         phrase_weight=0.25,
         fact_weight=0.5,
@@ -252,9 +265,7 @@ _STORYBOOK_STAGES = (
         init="storybook-1",
         steps=600,
         batch=256,
-        lr=1e-3,
-        weight_decay=0.05,
-        ema=0.995,
+        optimisation=Optimisation(lr=1e-3, weight_decay=0.05, ema=0.995, ema_rises=True),
         negatives=31,
         omit=0.7,
         relatives=2,
@@ -270,10 +281,7 @@ _STORYBOOK_STAGES = (
         init="storybook-2",
         steps=800,
         batch=32,
-        lr=1e-3,
-        weight_decay=0.05,
-        warmup=0.05,
-        ema=0.99,
+        optimisation=Optimisation(lr=1e-3, weight_decay=0.05, warmup=0.05, ema=0.99, ema_rises=True),
         omit=0.7,
         evaluate_every=400,
     ),

@@ -1,4 +1,4 @@
-"""Frames of a benchmark's training clips: decoded once, kept on disk, drawn in batches that any run repeats."""
+"""Frames of a benchmark's training clips, decoded once and kept on disk, and the captions that they belong to."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from torch.utils.data import Dataset
 
 from .config import ModelConfig
 from .datasets.captioned import Captioned, Clip, VideoFolder
@@ -114,53 +112,3 @@ def held_out(videos: Sequence[str], share: float, seed: int) -> list[bool]:
         raise ValueError("Training needs two readable videos at least: one of them selects the weights.")
     kept = set(names[: max(1, min(HELD_OUT, round(share * len(names))))])
     return [video in kept for video in videos]
-
-
-class Batch(NamedTuple):
-    """Of one process. pairs: indices into the captions. frames uint8 [video frame h w 3], mask bool [video frame]."""
-
-    pairs: np.ndarray
-    frames: np.ndarray
-    mask: np.ndarray
-
-
-class Steps(Dataset):
-    """Batch number `step` of this process. It depends on the seed and the step alone, so a run can be resumed."""
-
-    def __init__(
-        self,
-        pairs: TrainingPairs,
-        cache: FrameCache | None,
-        batch: int,
-        seed: int,
-        process: int = 0,
-        processes: int = 1,
-    ) -> None:
-        """cache: None gives the indices only. Raises ValueError where the batch cannot be dealt out evenly."""
-        if batch % processes:
-            raise ValueError(f"A batch of {batch} pairs cannot be dealt evenly to {processes} processes.")
-        if batch > len(pairs.captions):
-            raise ValueError(
-                f"A batch of {batch} is more than the {len(pairs.captions)} pairs: pass --batch."
-            )
-        self.pairs, self.cache, self.batch, self.seed = pairs, cache, batch, seed
-        self.own = slice(process * batch // processes, (process + 1) * batch // processes)
-
-    @property
-    def an_epoch(self) -> int:
-        """Steps that see all pairs once, but for those that fill no batch."""
-        return len(self.pairs.captions) // self.batch
-
-    def indices(self, step: int) -> np.ndarray:
-        """The pairs of all processes at a step."""
-        epoch, place = divmod(step, self.an_epoch)
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.pairs.captions))
-        return order[place * self.batch : (place + 1) * self.batch]
-
-    def __getitem__(self, step: int) -> Batch:
-        chosen = self.indices(step)[self.own]
-        if self.cache is None:
-            return Batch(chosen, np.empty(0), np.empty(0))
-        clips = [self.cache.load(self.pairs.places[i]) for i in self.pairs.owner[chosen]]
-        frames, mask = zip(*clips, strict=True)
-        return Batch(chosen, np.stack(frames), np.stack(mask))

@@ -14,7 +14,8 @@ from diffusionret.config import OpenSetConfig
 from diffusionret.datasets.storybook import world
 from diffusionret.datasets.storybook.clips import FAMILY
 from diffusionret.openset import OpenSetDenoiser
-from diffusionret.stages import OpenSet
+from diffusionret.training.openset_sets import SetConfig
+from diffusionret.training.storybook_stages import PoolConfig, one_a_family
 
 pytest.importorskip("skia")
 SMALL = OpenSetConfig(steps=50, width=16, layers=1, state_width=16, state_layers=1, heads=2)
@@ -44,10 +45,16 @@ def test_every_variant_trains_and_answers(shared, variant, tmp_path):
     first, model = shared
     stage = design.build(small(variant), model, 1, first, tmp_path)
     network = stage.model.openset
-    assert type(network) is variant.network and stage.objective is variant.loss and stage.ASKED == ("t2v",)
-    assert isinstance(stage, variant.stage)
-    for name in ("POOL", "SIZES", "ABSENT"):
-        assert getattr(stage, name) == dict(variant.training).get(name, getattr(OpenSet, name))
+    assert type(network) is variant.network and stage.pools.sets.objective is variant.loss
+    changes = {
+        "always 32 candidates": PoolConfig(counts=(32,)),
+        "pools of 256": PoolConfig(size=256),
+        "relatives in the pools": PoolConfig(members=design.any_clips),
+        "always a match": PoolConfig(sets=SetConfig(absent=0.0)),
+    }
+    pools = changes.get(variant.name, PoolConfig())
+    sets = replace(pools.sets, objective=variant.loss)
+    assert stage.pools == replace(pools, directions=("t2v",), sets=sets)
     stage.loss(0).backward()
     silent = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     unused = {"direction.v2t"} | ({"before.weight"} if isinstance(network, design.SelfConditioned) else set())
@@ -138,7 +145,7 @@ def test_the_end_token_alone_is_deaf_to_the_other_words(shared):
 
 def test_pools_hold_relatives_only_where_they_are_meant_to(shared):
     stage, _ = shared
-    family = [i // FAMILY for i in stage.members(random.Random(0), 16)]
+    family = [i // FAMILY for i in one_a_family(stage.features.data, random.Random(0), 16)]
     assert len(set(family)) == 16
-    related = [i // FAMILY for i in design.Related.members(stage, random.Random(0), 16)]
+    related = [i // FAMILY for i in design.any_clips(stage.features.data, random.Random(0), 16)]
     assert len(set(related)) < 16

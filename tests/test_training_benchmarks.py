@@ -19,14 +19,20 @@ from tiny import CONFIG, tiny_model
 from diffusionret import DiffusionRet, datasets
 from diffusionret.benchmarks import BENCHMARKS, FinetuneConfig
 from diffusionret.cli import main
-from diffusionret.config import OpenSetConfig
-from diffusionret.finetune import ALPHAS, Finetune, average_gradients
-from diffusionret.frames import FrameCache, Steps, TrainingPairs, held_out
+from diffusionret.config import OpenSetConfig, Optimisation
+from diffusionret.frames import FrameCache, TrainingPairs, held_out
+from diffusionret.training.benchmark_pairs import Batches, ReadAhead
+from diffusionret.training.benchmark_stages import BenchmarkFeatures, benchmark_stage
+from diffusionret.training.distributed import average_gradients
+from diffusionret.training.loop import Loop
+from diffusionret.training.openset_sets import ALPHAS
+from diffusionret.training.records import ValidationRecord
+from diffusionret.training.stage import Validation
 
 accelerate = pytest.importorskip("accelerate")
 JOB = FinetuneConfig(
     name="tiny-1", data="csv", stage=1, init="", command="", hours=0, reaches="", words=16, frames=4, batch=8,
-    lr=1e-3, clip_lr=1e-4, evaluate_every=0.5, patience=9,
+    optimisation=Optimisation(lr=1e-3, tower_lr=1e-4), evaluate_every=0.5, patience=9,
 )  # fmt: skip
 STEPS = 4
 SMALL = OpenSetConfig(steps=10, candidates=6, width=16, layers=1, state_width=16, state_layers=1, heads=2)
@@ -45,19 +51,22 @@ def world(folder: Path) -> tuple[TrainingPairs, TrainingPairs, FrameCache]:
     return pairs, pairs.only([8, 9]), cache
 
 
-def job(folder: Path, runs: Path, config: FinetuneConfig = JOB, **settings) -> Finetune:
+def job(folder: Path, runs: Path, config: FinetuneConfig = JOB, steps: int = STEPS, **settings) -> Loop:
     train, selection, cache = world(folder)
     accelerator = accelerate.Accelerator(cpu=True)
     model = tiny_model(config=BOTH if config.stage == 3 else CONFIG)
-    return Finetune(config, model, train, selection, cache, runs, accelerator, STEPS, **settings)
+    features = BenchmarkFeatures(config, model, train, selection, cache, accelerator, steps)
+    stage = benchmark_stage(features, **settings)
+    return Loop(stage, config.optimisation, features.duration, runs, accelerator)
 
 
-def gradients(training: Finetune) -> tuple[float, dict[str, torch.Tensor]]:
+def gradients(loop: Loop) -> tuple[float, dict[str, torch.Tensor]]:
     """The loss of the first step, and what it leaves in the parameters."""
-    training.model.train()
-    loss = training.discriminate(0)
-    average_gradients(training.model)
-    return loss.item(), {n: p.grad for n, p in training.model.named_parameters() if p.grad is not None}
+    model = loop.stage.model.train()
+    loss = loop.stage.loss(0)
+    loop.process.backward(loss)
+    average_gradients(model)
+    return loss.item(), {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
 
 
 def test_chunks_change_neither_loss_nor_gradients(tmp_path: Path) -> None:
@@ -90,11 +99,11 @@ def test_two_processes_give_the_gradients_of_one(tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
     loss, whole = gradients(job(tmp_path / "c", tmp_path / "a"))
     program = (
-        "import sys, torch; from pathlib import Path; import test_finetune as t\n"
+        "import sys, torch; from pathlib import Path; import test_training_benchmarks as t\n"
         "folder = Path(sys.argv[1]); job = t.job(folder / 'c', folder / 'a', chunk=int(sys.argv[2]))\n"
-        "assert job.accelerator.num_processes == 2\n"
+        "assert job.process.num_processes == 2\n"
         "loss, found = t.gradients(job)\n"
-        "torch.save([loss, found], folder / f'{job.accelerator.process_index}.pt')\n"
+        "torch.save([loss, found], folder / f'{job.process.process_index}.pt')\n"
     )
     (tmp_path / "two.py").write_text(program)
     under_torchrun(tmp_path, "two.py", str(tmp_path), "3")
@@ -110,27 +119,27 @@ def test_killed_and_resumed_is_as_never_killed(tmp_path: Path, stage: int) -> No
     (tmp_path / "c").mkdir()
     config = replace(JOB, stage=stage, negatives=5)
     whole = job(tmp_path / "c", tmp_path / "a", config)
-    records = list(whole.records())
-    assert [r["step"] for r in records if "best" in r] == [1, 2, 3, 4]
+    records = [r for r in whole.records() if isinstance(r, ValidationRecord)]
+    assert [r.step for r in records] == [1, 2, 3, 4]
     for record in job(tmp_path / "c", tmp_path / "b", config).records():
-        if record["step"] == 2:
+        if record.step == 2 and isinstance(record, ValidationRecord):
             break  # as a kill between two steps
     again = job(tmp_path / "c", tmp_path / "b", config)
     assert again.step == 2
     list(again.records())
     start, frozen = tiny_model(config=BOTH if stage == 3 else CONFIG).state_dict(), 0
     learns = ("", "", "generator.", "openset.")[stage]
-    for name, value in whole.model.state_dict().items():
-        assert torch.allclose(value, again.model.state_dict()[name], atol=1e-6), name
+    for name, value in whole.stage.model.state_dict().items():
+        assert torch.allclose(value, again.stage.model.state_dict()[name], atol=1e-6), name
         frozen += torch.equal(value, start[name])
         assert stage == 1 or torch.equal(value, start[name]) != name.startswith(learns) or value.ndim < 2
     assert frozen > 20 if stage > 1 else frozen < len(start)
-    for name, value in whole.average.state_dict().items():
-        assert torch.allclose(value, again.average.state_dict()[name], atol=1e-6), name
+    for name, value in whole.average.module.state_dict().items():
+        assert torch.allclose(value, again.average.module.state_dict()[name], atol=1e-6), name
     if stage == 3:
         kept = DiffusionRet.from_pretrained(tmp_path / "a" / "best")
         assert kept.forms == ("open-set", "published") and kept.generator_config().alpha in ALPHAS
-        assert all(0 < r["best"] <= 1 and r["alpha"] in ALPHAS for r in records if "best" in r)
+        assert all(0 < r.best <= 1 and r.figures["alpha"] in ALPHAS for r in records)
     with pytest.raises(ValueError, match="another seed"):
         job(tmp_path / "c", tmp_path / "b", replace(config, seed=1))
 
@@ -138,24 +147,33 @@ def test_killed_and_resumed_is_as_never_killed(tmp_path: Path, stage: int) -> No
 def test_training_stops_when_nothing_gets_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "c").mkdir()
     scores = iter([5.0, 7.0, 6.0, 7.0])
-    training = job(tmp_path / "c", tmp_path / "a", replace(JOB, patience=2))
-    monkeypatch.setattr(training, "_figures", lambda model: {"score": next(scores)})
-    training.steps = 100
-    assert [r["best"] for r in training.records() if "best" in r] == [5.0, 7.0, 7.0, 7.0]
+    training = job(tmp_path / "c", tmp_path / "a", replace(JOB, patience=2), steps=100)
+    monkeypatch.setattr(training.stage, "validate", lambda model, heads: Validation(next(scores), {}))
+    records = [r for r in training.records() if isinstance(r, ValidationRecord)]
+    assert [r.best for r in records] == [5.0, 7.0, 7.0, 7.0]
     assert training.step == 4
 
 
 def test_every_pair_is_seen_once_an_epoch_by_one_process(tmp_path: Path) -> None:
     pairs = world(tmp_path)[0]
-    whole = Steps(pairs, None, 4, seed=3)
+    whole = Batches(pairs, None, 4, seed=3)
     assert sorted(np.concatenate([whole.indices(i) for i in range(5)])) == list(range(20))
     assert not np.array_equal(whole.indices(0), whole.indices(5))
-    halves = [Steps(pairs, None, 4, 3, process, 2)[7].pairs for process in range(2)]
+    halves = [Batches(pairs, None, 4, 3, process, 2)[7].pairs for process in range(2)]
     assert np.array_equal(np.concatenate(halves), whole.indices(7))
     with pytest.raises(ValueError, match="dealt evenly"):
-        Steps(pairs, None, 4, 0, 0, 3)
+        Batches(pairs, None, 4, 0, 0, 3)
     with pytest.raises(ValueError, match="more than the 20 pairs"):
-        Steps(pairs, None, 21, 0)
+        Batches(pairs, None, 21, 0)
+
+
+def test_batches_read_ahead_are_those_of_their_steps(tmp_path: Path) -> None:
+    pairs, _, cache = world(tmp_path)
+    batches = Batches(pairs, cache, 4, seed=3)
+    ahead = ReadAhead(batches, 4, workers=1)
+    for step in (2, 3, 1):  # a run that was resumed, and another one
+        for a, b in zip(ahead[step], batches[step], strict=True):
+            assert np.array_equal(a, b), step
 
 
 def test_the_held_out_videos_are_whole_videos_and_stay_the_same() -> None:

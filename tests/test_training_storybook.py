@@ -7,17 +7,23 @@ import pytest
 import torch
 from tiny import CONFIG, tiny_model
 
-from diffusionret import DiffusionRet, VideoFeatures, stages
-from diffusionret.config import PRESETS, GeneratorConfig, OpenSetConfig, TrainConfig
+from diffusionret import DiffusionRet, VideoFeatures
+from diffusionret.config import PRESETS, GeneratorConfig, OpenSetConfig, Optimisation, TrainConfig
 from diffusionret.datasets.storybook import lessons, world
-from diffusionret.stages import shift
-from diffusionret.train import Trainer, lr_scale, start_model
+from diffusionret.training import storybook_stages as stages
+from diffusionret.training.augmentation import shift
+from diffusionret.training.loop import Duration, Loop
+from diffusionret.training.openset_sets import ALPHAS
+from diffusionret.training.optimiser import lr_scale
+from diffusionret.training.records import values
+from diffusionret.training.start import storybook_start
+from diffusionret.training.storybook_heads import CaptionHeads
 
 pytest.importorskip("skia")
 TINY = replace(CONFIG, generator=None, words=32, clip=replace(CONFIG.clip, context_length=32))
 STAGE = TrainConfig(
-    name="tiny-0", stage=0, model=TINY, command="", minutes=0, reaches="", steps=4, batch=16, lr=1e-3,
-    cls_weight=1.0, phrase_weight=0.25, evaluate_every=2,
+    name="tiny-0", stage=0, model=TINY, command="", minutes=0, reaches="", steps=4, batch=16,
+    optimisation=Optimisation(lr=1e-3, ema_rises=True), cls_weight=1.0, phrase_weight=0.25, evaluate_every=2,
 )  # fmt: skip
 
 
@@ -28,12 +34,17 @@ def few(monkeypatch):
     monkeypatch.setattr(world, "split", lambda name, look="storybook": scenes)
 
 
-def train(config, runs, tmp_path, **changes):
-    config = replace(config, **changes)
-    trainer = Trainer(
-        config, start_model(config, runs, 0), runs / config.name, tmp_path / "cache", families=16
-    )
-    return trainer, list(trainer.records())
+def loop(config, runs, tmp_path, start=None, families=16):
+    """The loop of a preset, on few clips. start: folder of the stages before, `runs` when None."""
+    model = storybook_start(config, start or runs, 0)
+    stage = stages.storybook_stage(config, model, tmp_path / "cache", families)
+    return Loop(stage, config.optimisation, Duration(config.steps, config.evaluate_every), runs / config.name)
+
+
+def train(config, runs, tmp_path):
+    """A finished loop and its records by name."""
+    finished = loop(config, runs, tmp_path)
+    return finished, [values(record) for record in finished.records()]
 
 
 def test_the_learning_rate_rises_and_falls():
@@ -58,65 +69,68 @@ def test_three_stages_build_on_each_other(few, tmp_path):
     for name, value in before.state_dict().items():  # features are frozen in stage 2
         assert torch.allclose(value, after.state_dict()[name], atol=1e-3), name
     with pytest.raises(FileNotFoundError, match="not trained yet"):
-        start_model(replace(one, init="elsewhere"), runs, 0)
+        storybook_start(replace(one, init="elsewhere"), runs, 0)
 
 
 def test_killed_and_resumed_is_as_never_killed(few, tmp_path):
     whole, _ = train(STAGE, tmp_path / "a", tmp_path)
-    config = replace(STAGE)
-    trainer = Trainer(
-        config,
-        start_model(config, tmp_path, 0),
-        tmp_path / "b" / config.name,
-        tmp_path / "cache",
-        families=16,
-    )
-    for record in trainer.records():
-        if record["step"] == 2:
+    for record in loop(STAGE, tmp_path / "b", tmp_path).records():
+        if record.step == 2:
             break  # as a kill between two steps
     again, _ = train(STAGE, tmp_path / "b", tmp_path)
-    for name, value in whole.whole.state_dict().items():
-        assert torch.allclose(value, again.whole.state_dict()[name], atol=1e-5), name
-    for name, value in whole.average.state_dict().items():
-        assert torch.allclose(value, again.average.state_dict()[name], atol=1e-5), name
+    for name, value in whole.weights.state_dict().items():
+        assert torch.allclose(value, again.weights.state_dict()[name], atol=1e-5), name
+    for name, value in whole.average.module.state_dict().items():
+        assert torch.allclose(value, again.average.module.state_dict()[name], atol=1e-5), name
 
 
-def test_twins_are_told_apart_by_the_fit_of_their_own_clip(few, tmp_path, monkeypatch):
-    stage = Trainer(
-        replace(STAGE, stage=1, fact_weight=1.0),
-        start_model(STAGE, tmp_path, 0),
-        tmp_path / "a",
-        tmp_path / "cache",
-        families=16,
-    ).stage
-    seen = []
-    monkeypatch.setattr(DiffusionRet, "encode_text", lambda self, texts: seen.append(texts) or len(seen))
+def test_another_batch_rate_or_number_of_clips_is_refused(few, tmp_path):
+    train(replace(STAGE, steps=2), tmp_path / "a", tmp_path)
+    faster = replace(STAGE, steps=2, optimisation=replace(STAGE.optimisation, lr=2e-3))
+    for config, families, difference in (
+        (replace(STAGE, steps=2, batch=8), 16, "batch"),
+        (faster, 16, "lr"),
+        (replace(STAGE, steps=2), 12, "families"),
+        (replace(STAGE, steps=3, seed=1), 16, "steps, seed"),
+    ):
+        with pytest.raises(ValueError, match=f"holds a run with another {difference}: pass its settings"):
+            loop(config, tmp_path / "a", tmp_path, families=families)
+    same = replace(STAGE, steps=2, reaches="said in other words", minutes=7)
+    assert loop(same, tmp_path / "a", tmp_path).is_over
+
+
+def test_twins_are_told_apart_by_the_fit_of_their_own_clip(few, monkeypatch):
+    model = tiny_model(config=TINY)
+    captions = []
+    monkeypatch.setattr(
+        DiffusionRet, "encode_text", lambda self, texts: captions.append(texts) or len(captions)
+    )
     video = VideoFeatures(torch.zeros(12, 2, 8), torch.ones(12, 2))
     for better, percent in ((1, 100.0), (2, 0.0)):  # the right captions are read first
-        seen.clear()
+        captions.clear()
         monkeypatch.setattr(
-            stages, "pair_similarity", lambda m, t, v, b=better: torch.full((len(v.mask),), float(t == b))
+            stages, "aligned_similarity", lambda m, t, v, b=better: torch.full((len(v.mask),), float(t == b))
         )
-        assert stage._told_apart(stage.model, video, world.swapped) == percent
-        right, wrong = seen
+        assert stages.twin_accuracy(model, video, world.swapped) == percent
+        right, wrong = captions
         assert len(right) == sum(scene.other is not None for scene in world.split("validation"))
         assert all(a != b for a, b in zip(right, wrong, strict=True))
 
 
 def test_the_end_token_must_tell_every_fact(few, tmp_path):
-    heads = stages.CaptionHeads(8)
+    heads = CaptionHeads(8)
     cls, facts = torch.randn(2, 8), [{"subject": "dog", "direction": "left"}, {"subject": "cat"}]
     expected = 0.0
     for name, rows in (("subject", [0, 1]), ("direction", [0])):
         shares = heads.facts[name](cls).log_softmax(1)
-        values = lessons.values(name)
-        expected -= sum(shares[i, values.index(facts[i][name])].item() for i in rows) / len(rows)
+        choices = lessons.values(name)
+        expected -= sum(shares[i, choices.index(facts[i][name])].item() for i in rows) / len(rows)
     assert heads.loss(cls, facts).item() == pytest.approx(expected, rel=1e-5)
     assert lessons.values("other_colour") == world.COLOURS
     one = replace(STAGE, name="tiny-told", stage=1, init="tiny-0", fact_weight=0.5)
     train(STAGE, tmp_path, tmp_path)
-    trainer, records = train(one, tmp_path, tmp_path)
-    assert isinstance(trainer.stage.heads, stages.CaptionHeads) and np.isfinite(records[-2]["loss"])
+    finished, records = train(one, tmp_path, tmp_path)
+    assert isinstance(finished.stage.heads, CaptionHeads) and np.isfinite(records[-2]["loss"])
     kept = DiffusionRet.from_pretrained(tmp_path / "tiny-told" / "best").state_dict()
     assert not any("facts" in name for name in kept)  # what only trains is dropped
 
@@ -125,36 +139,31 @@ OPEN = OpenSetConfig(steps=10, width=16, layers=1, state_width=16, state_layers=
 
 
 def test_the_open_set_generator_joins_the_published_one(few, tmp_path, monkeypatch):
-    monkeypatch.setattr("diffusionret.train.OpenSetConfig", lambda: OPEN)
+    monkeypatch.setattr("diffusionret.training.start.OpenSetConfig", lambda: OPEN)
     whole = replace(TINY, generator=GeneratorConfig(steps=10, candidates=8), openset=None)
     before = tiny_model(config=whole)
     before.save_pretrained(tmp_path / "tiny-2" / "best")
     config = replace(STAGE, name="tiny-open", stage=3, init="tiny-2", omit=0.7)
-    trainer, records = train(config, tmp_path, tmp_path)
+    finished, records = train(config, tmp_path, tmp_path)
     figures = [r for r in records if "calibration_error" in r]
     assert [r["step"] for r in figures] == [2, 4] and all(
         np.isfinite(list(r.values())).all() for r in figures
     )
     after = DiffusionRet.from_pretrained(tmp_path / "tiny-open" / "best")
     assert after.forms == ("open-set", "published")
-    assert after.config.openset.alpha in trainer.stage.ALPHAS  # the rule that validation chose goes along
+    assert after.config.openset.alpha in ALPHAS  # the rule that validation chose goes along
     assert after.config.openset == replace(OPEN, alpha=after.config.openset.alpha)
     for name, value in before.state_dict().items():
         assert torch.allclose(value, after.state_dict()[name], atol=1e-3), name
 
-    again = Trainer(
-        config, start_model(config, tmp_path, 0), tmp_path / "again", tmp_path / "cache", families=16
-    )
-    for record in again.records():
-        if record["step"] == 2:
+    for record in loop(config, tmp_path / "again", tmp_path, start=tmp_path).records():
+        if record.step == 2:
             break  # as a kill between two steps
-    resumed = Trainer(
-        config, start_model(config, tmp_path, 0), tmp_path / "again", tmp_path / "cache", families=16
-    )
+    resumed = loop(config, tmp_path / "again", tmp_path, start=tmp_path)
     assert resumed.step == 2
     list(resumed.records())
-    for name, value in trainer.whole.state_dict().items():
-        assert torch.allclose(value, resumed.whole.state_dict()[name], atol=1e-5), name
+    for name, value in finished.weights.state_dict().items():
+        assert torch.allclose(value, resumed.weights.state_dict()[name], atol=1e-5), name
 
 
 def test_augmentation_moves_and_never_flips():
