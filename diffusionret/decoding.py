@@ -120,7 +120,8 @@ def check_file(path: str) -> None:
     except PermissionError:
         raise Unreadable(f"{name} may not be read by this user; change its permissions.") from None
     except (OSError, ValueError) as error:
-        raise Unreadable(f"{name} cannot be opened ({error}); check the path.") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise Unreadable(f"{name} cannot be opened ({why}); check the path.") from None
     if not status.st_size:
         raise Unreadable(f"{name} is empty (0 bytes); copy or download it again.")
 
@@ -425,7 +426,8 @@ def serve() -> None:
         except Unreadable as error:
             answer: dict[str, Any] = {"error": str(error)}
         except Exception as error:  # one file must not end the child
-            answer = {"error": f"The decoder failed ({type(error).__name__}: {error}); {CONVERT}."}
+            what = str(error).replace(str(Path(json.loads(line)["path"]).parent) + os.sep, "")  # not where it lies
+            answer = {"error": f"The decoder failed ({type(error).__name__}: {what}); {CONVERT}."}
         answer["shape"] = None if frames is None else frames.shape
         answer["still"] = len(still)
         answers.write(json.dumps(answer).encode() + b"\n")

@@ -22,6 +22,7 @@ from .model import BUNDLED as MODELS
 from .model import DiffusionRet
 from .similarity import mean_frame
 from .store import Row, Store
+from .video import printable
 
 BUNDLED = Path(__file__).parents[1] / "assets" / "gallery" / "storybook"
 TABLE, POSTERS = "gallery.lance", "posters"
@@ -212,7 +213,7 @@ def trouble(row: Row) -> str:
     if row.error or not row.absent:
         return row.error
     return (
-        f"{Path(row.uri).name} has been missing since {row.absent}; index its folder again when it is back, or forget "
+        f"{printable(Path(row.uri).name)} has been missing since {row.absent}; index its folder again when it is back, or forget "
         "it with --prune."
     )
 

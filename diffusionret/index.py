@@ -28,7 +28,7 @@ from .model import DiffusionRet
 from .similarity import mean_frame
 from .store import Row, Store
 from .tables import read_table, read_utf8
-from .video import EXTENSIONS, VideoError, VideoFrames, read_many
+from .video import EXTENSIONS, VideoError, VideoFrames, printable, read_many
 
 CAPTIONS = "captions.csv"
 POSTER_SIZE = 320  # pixels of the shorter side, at most
@@ -121,7 +121,7 @@ def index_folder(
             try:
                 status = _stat(path)
             except OSError as error:
-                failed.append(Row("", uri, 0, 0, error=f"{path.name} cannot be seen ({error.strerror})."))
+                failed.append(Row("", uri, 0, 0, error=f"{printable(path.name)} cannot be seen ({error.strerror})."))
                 continue
             except UnicodeEncodeError:
                 failed.append(
@@ -130,7 +130,7 @@ def index_folder(
                         uri,
                         0,
                         0,
-                        error=f"{_shown(path)} is no name in UTF-8: rename the file or its folder.",
+                        error=f"{printable(path.name)} is no name in UTF-8: rename the file or its folder.",
                     )
                 )
                 continue
@@ -366,12 +366,14 @@ def _stat(path: Path) -> os.stat_result:
 
 def _shown(path: Path) -> str:
     """A path for reading, whatever its bytes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return printable(str(path))
 
 
 def _uri(path: Path, folder: Path) -> str:
-    """Relative where the video lies below the gallery, so that the two can move together."""
-    return _shown(Path((path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()))
+    """Relative where the video lies below the gallery, so that the two can move together; bytes that are no UTF-8, which
+    the table cannot hold, are spelled out."""
+    uri = (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+    return os.fsencode(uri).decode(errors="backslashreplace")
 
 
 def _caption_key(video: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from .gallery import BUNDLED, LIGHT, POSTERS, TABLE, Gallery, trouble
 from .lock import run_lock
 from .store import Row, Store
+from .video import printable
 
 
 def inventory(folder: str | Path) -> list[Row]:
@@ -61,7 +62,7 @@ def run_list(args: argparse.Namespace) -> None:
         return
     wide = max((len(row.id) for row in rows), default=0)
     for row in rows:
-        print(f"{row.id or '-':{wide}}  {row.duration:7.1f} s  {row.uri}  {trouble(row)}".rstrip())
+        print(f"{row.id or '-':{wide}}  {row.duration:7.1f} s  {printable(row.uri)}  {trouble(row)}".rstrip())
     out = sum(bool(trouble(row)) for row in rows)
     print(f"{len(rows) - out} can be searched, {out} cannot.")
 

@@ -66,11 +66,18 @@ class VideoError(Exception):
     """A file that cannot be read. `str(error)` is one sentence for the user; `path` is the file."""
 
     def __init__(self, message: str, path: str | os.PathLike[str] = "") -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         self.path = os.fspath(path)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (str(self), self.path)
+
+
+def printable(text: str) -> str:
+    """A text for one line: what a file's name may hold beside letters (ends of lines, orders to a terminal, bytes that
+    are no UTF-8) is spelled out."""
+    text = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class VideoFrames(NamedTuple):

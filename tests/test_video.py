@@ -101,6 +101,14 @@ def test_frames_are_the_ones_asked_for(clip: Path, engine: video.Engine) -> None
     assert blue < 90
 
 
+def test_names_cannot_break_a_line_or_order_a_terminal_about(tmp_path):
+    file = tmp_path / "a\n\x1b[31mb.mp4"
+    file.write_bytes(b"no video")
+    with pytest.raises(VideoError) as caught:
+        read_frames(file)
+    assert str(caught.value).startswith(r"a\n\x1b[31mb.mp4 is no video") and str(tmp_path) not in str(caught.value)
+
+
 def test_published_rule_pads(clip: Path) -> None:
     got = read_frames(clip, rule="published", n=12)
     assert got.mask.tolist() == [True] * 6 + [False] * 6
