@@ -121,7 +121,8 @@ class Calibration:
                 arrays.pop("scores"), notes["weights"], notes["made_for"], notes["about"], arrays
             )
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{file} is not a readable calibration: run `{remedy}`.") from error
+            where = f"{file.parent.name}/{file.name}"  # the app says it on its page, which is not told where things lie
+            raise ValueError(f"{where} is not a readable calibration: run `{remedy}`.") from error
         then = calibration.made_for
         changed = sorted(
             name for name in then.keys() | made_for.keys() if then.get(name) != made_for.get(name)

@@ -426,7 +426,9 @@ def serve() -> None:
         except Unreadable as error:
             answer: dict[str, Any] = {"error": str(error)}
         except Exception as error:  # one file must not end the child
-            what = str(error).replace(str(Path(json.loads(line)["path"]).parent) + os.sep, "")  # not where it lies
+            what = str(error).replace(
+                str(Path(json.loads(line)["path"]).parent) + os.sep, ""
+            )  # not where it lies
             answer = {"error": f"The decoder failed ({type(error).__name__}: {what}); {CONVERT}."}
         answer["shape"] = None if frames is None else frames.shape
         answer["still"] = len(still)

@@ -121,7 +121,9 @@ def index_folder(
             try:
                 status = _stat(path)
             except OSError as error:
-                failed.append(Row("", uri, 0, 0, error=f"{printable(path.name)} cannot be seen ({error.strerror})."))
+                failed.append(
+                    Row("", uri, 0, 0, error=f"{printable(path.name)} cannot be seen ({error.strerror}).")
+                )
                 continue
             except UnicodeEncodeError:
                 failed.append(

@@ -106,7 +106,9 @@ def test_names_cannot_break_a_line_or_order_a_terminal_about(tmp_path):
     file.write_bytes(b"no video")
     with pytest.raises(VideoError) as caught:
         read_frames(file)
-    assert str(caught.value).startswith(r"a\n\x1b[31mb.mp4 is no video") and str(tmp_path) not in str(caught.value)
+    assert str(caught.value).startswith(r"a\n\x1b[31mb.mp4 is no video") and str(tmp_path) not in str(
+        caught.value
+    )
 
 
 def test_published_rule_pads(clip: Path) -> None:
