@@ -112,7 +112,7 @@ class Calibration:
         from safetensors import SafetensorError, safe_open
 
         if not file.is_file():
-            raise FileNotFoundError(f"There is no calibration in {file.parent}: run `{remedy}`.")
+            raise FileNotFoundError(f"There is no calibration in {file.parent.name}: run `{remedy}`.")
         try:
             with safe_open(file, framework="numpy") as opened:
                 notes = json.loads((opened.metadata() or {})["calibration"])
@@ -121,7 +121,8 @@ class Calibration:
                 arrays.pop("scores"), notes["weights"], notes["made_for"], notes["about"], arrays
             )
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            where = f"{file.parent.name}/{file.name}"  # the app says it on its page, which is not told where things lie
+            # The app says it on its page, which is not told where things lie.
+            where = f"{file.parent.name}/{file.name}"
             raise ValueError(f"{where} is not a readable calibration: run `{remedy}`.") from error
         then = calibration.made_for
         changed = sorted(

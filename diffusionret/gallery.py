@@ -212,10 +212,8 @@ def trouble(row: Row) -> str:
     """Why a row cannot be searched, "" where it can."""
     if row.error or not row.absent:
         return row.error
-    return (
-        f"{printable(Path(row.uri).name)} has been missing since {row.absent}; index its folder again when it is back, or forget "
-        "it with --prune."
-    )
+    name = printable(Path(row.uri).name)
+    return f"{name} has been missing since {row.absent}; index its folder again when it is back, or with --prune."
 
 
 def fingerprint(model: DiffusionRet) -> str:

@@ -372,8 +372,8 @@ def _shown(path: Path) -> str:
 
 
 def _uri(path: Path, folder: Path) -> str:
-    """Relative where the video lies below the gallery, so that the two can move together; bytes that are no UTF-8, which
-    the table cannot hold, are spelled out."""
+    """Relative where the video lies below the gallery, so that the two can move together; bytes that are no UTF-8,
+    which the table cannot hold, are spelled out."""
     uri = (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
     return os.fsencode(uri).decode(errors="backslashreplace")
 
