@@ -29,7 +29,7 @@ from .openset import (
     no_match_probability,
     sample_bits,
 )
-from .sampler import sample
+from .sampling import sample
 from .similarity import TokenWeights, cls_similarity, wti, wti_in_blocks
 
 BUNDLED = Path(__file__).parents[1] / "assets" / "models"

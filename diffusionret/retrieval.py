@@ -21,7 +21,7 @@ from .gallery import Gallery
 from .model import DiffusionRet, NoGenerator, Trajectory
 from .ood import Scores, gallery_scores, generator_scores
 from .results import Hit, SearchResult, Settings
-from .sampler import prepare, warm_up
+from .sampling import prepare, warm_up
 from .similarity import wti_in_blocks
 
 # Above this many videos a coarse stage by pooled features keeps KEPT of them.
