@@ -35,10 +35,9 @@ from diffusionret.openset import (
     OpenSetDenoiser,
     candidate_sets,
     denoising_loss,
-    match_probability,
-    no_match_probability,
     noised,
 )
+from diffusionret.readout import BITS
 from diffusionret.stages import OpenSet
 from diffusionret.train import make_optimizer
 
@@ -224,7 +223,7 @@ def ask(
     if isinstance(network, SelfConditioned):
         network.last = None
     match = fits.gather(1, candidates).double()
-    said, none = match_probability(last.x0), no_match_probability(last.x0)
+    said, none = BITS.shares(last.x0).mean(dim=0), BITS.none(last.x0).mean(dim=0)
     return Figures(said.double().numpy(), match.numpy(), none.double().numpy())
 
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module may import only modules before it. A package is one entry, `__init__` and `__main__` see all.
 ORDER = [
     *("config", "diffusion", "metrics", "decoding", "video", "calibration", "encoders", "similarity"),
+    *("readout", "trajectory"),
     *("denoiser", "openset", "sampling", "losses", "model", "checkpoint"),
     *("store", "gallery", "ood", "detector", "results", "retrieval", "datasets"),
     *("benchmarks", "frames", "features", "evaluate", "finetune", "stages", "train"),

@@ -15,10 +15,10 @@ from torch.nn.functional import normalize
 
 from diffusionret import Gallery, Retriever, VideoFeatures, retrieval
 from diffusionret.detector import Detector
-from diffusionret.model import Trajectory
 from diffusionret.sampling import sampler
 from diffusionret.sampling.factorisation import make_plan
 from diffusionret.similarity import wti_in_blocks
+from diffusionret.trajectory import Trajectory
 
 TEXTS = ["a red boat", "two dogs run to the left", "rain", "the cat follows a blue ball at night", "snow"]
 
