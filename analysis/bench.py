@@ -38,7 +38,7 @@ from diffusionret.config import ClipConfig, GeneratorConfig, ModelConfig, OpenSe
 from diffusionret.diffusion import ddim
 from diffusionret.metrics import ranks
 from diffusionret.model import DIRECTIONS, build_model
-from diffusionret.sampler import prepare, warm_up
+from diffusionret.sampling import prepare, warm_up
 from diffusionret.similarity import wti_in_blocks
 
 ROOT = Path(__file__).resolve().parents[1]

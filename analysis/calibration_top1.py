@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from diffusionret.metrics import reliability
+from diffusionret.readout import ONE_WINNER, published_shares
 
 from . import measure
 
@@ -25,8 +26,8 @@ def readouts(test: measure.Test) -> dict[str, tuple[Tensor, Tensor]]:
     place = raw.argmax(1, keepdim=True)
     winner = path.candidates.gather(1, place)[:, 0]
     found = {
-        "sharp": (winner, (100 * raw).softmax(1).amax(1)),
-        "published": (winner, path.sample.softmax(1).amax(1)),
+        "sharp": (winner, ONE_WINNER.shares(raw).amax(1)),
+        "published": (winner, published_shares(path.sample).amax(1)),
     }
     if "open-set" in test.model.forms:
         path = measure.walk(test, form="open-set")

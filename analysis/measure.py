@@ -16,7 +16,7 @@ from diffusionret.checkpoint import load_model
 from diffusionret.datasets.storybook import captions, clips, world
 from diffusionret.encoders import TextFeatures, VideoFeatures
 from diffusionret.evaluate import OMIT, encode_clips, generate
-from diffusionret.model import Trajectory
+from diffusionret.trajectory import Trajectory
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

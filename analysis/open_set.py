@@ -22,8 +22,10 @@ from diffusionret.checkpoint import load_model
 from diffusionret.evaluate import common_noise, generator_scores
 from diffusionret.gallery import fingerprint
 from diffusionret.metrics import bootstrap_interval, paired_bootstrap, ranks, reliability
-from diffusionret.model import DIRECTIONS, READOUT, Trajectory
+from diffusionret.model import DIRECTIONS
 from diffusionret.ood import dissimilarity, energy, lack_of_margin
+from diffusionret.readout import ONE_WINNER
+from diffusionret.trajectory import Trajectory
 
 from . import measure
 from .open_set_measures import (
@@ -132,7 +134,7 @@ def calibrate(
     present, absent = asked["published"]
     away = torch.arange(len(match)) % 10 < ABSENT
     x0 = torch.cat([present.walk.x0_raw[-1, 0][~away], absent.walk.x0_raw[-1, 0][away]])
-    methods = {"open-set": probability, "published": (READOUT * x0).softmax(1)}
+    methods = {"open-set": probability, "published": ONE_WINNER.shares(x0)}
     methods |= {name: f(x0 if "published" in name else similarity) for name, f in fitted.items()}
     empty = 1 - match.amax(1)
     nones = {"open-set": none, "softmax with none": 1 - methods["softmax with none"].sum(1)}

@@ -33,10 +33,9 @@ from diffusionret.metrics import paired_bootstrap, reliability
 from diffusionret.openset import (
     OpenSetDenoiser,
     denoising_loss,
-    match_probability,
-    no_match_probability,
     noised,
 )
+from diffusionret.readout import BITS
 from diffusionret.training.openset_sets import SetConfig, validation_sets
 from diffusionret.training.optimiser import lr_scale, make_optimiser, set_rate
 from diffusionret.training.storybook_features import StorybookFeatures
@@ -219,7 +218,7 @@ def ask(
     if isinstance(network, SelfConditioned):
         network.last = None
     match = queries.fits.gather(1, candidates).double()
-    said, none = match_probability(last.x0), no_match_probability(last.x0)
+    said, none = BITS.shares(last.x0).mean(dim=0), BITS.none(last.x0).mean(dim=0)
     return Figures(said.double().numpy(), match.numpy(), none.double().numpy())
 
 

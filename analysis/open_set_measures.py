@@ -14,9 +14,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy
 
 from diffusionret.metrics import Interval, bootstrap_interval, reliability
-from diffusionret.model import Trajectory
-
-from . import readings
+from diffusionret.trajectory import Trajectory, agreement, seed_variance
 
 Numbers = Float[Tensor, "query candidate"]
 RESAMPLES = 300
@@ -141,17 +139,15 @@ def noise_levels(walk: Trajectory) -> list[dict]:
     """Step by step, noisiest first: the share of the variance of x0 that the seeds cause (about each query's mean over
     candidates), the share of seeds whose leader ("none" may lead) is their final winner, and of seeds that lead with
     the query's most frequent leader."""
-    x0 = readings.seeds_of(walk, every_query=True)  # [step seed query candidate]
-    leaders = readings.columns(x0, walk.form).argmax(-1)
+    x0 = walk.predictions
+    leaders = walk.readout.columns(x0).argmax(-1)
     rows = []
     for prediction, leader, level in zip(x0, leaders, walk.alpha_bar.tolist(), strict=True):
-        level_free = prediction - prediction.mean(-1, keepdim=True)
-        within, total = level_free.var(0).mean(), level_free.var((0, 2)).mean()
         rows.append(
             {
-                "noise": 1 - level, "seed_variance": float(within / total.clamp(min=1e-12)),
+                "noise": 1 - level, "seed_variance": seed_variance(prediction),
                 "winner_is_final": float((leader == leaders[-1]).double().mean()),
-                "seeds_agree": float((leader == leader.mode(dim=0).values).double().mean()),
+                "seeds_agree": float(agreement(leader).mean()),
             }
         )  # fmt: skip
     return rows

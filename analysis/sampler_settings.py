@@ -13,7 +13,7 @@ import torch
 
 from diffusionret.evaluate import generator_scores
 from diffusionret.metrics import bootstrap_interval, paired_bootstrap, ranks
-from diffusionret.model import Trajectory
+from diffusionret.trajectory import Trajectory
 
 from . import measure
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from html import escape
 from urllib.parse import urlencode
 
-from analysis.readings import OPEN_SET
 from diffusionret import Hit, SearchResult
+from diffusionret.readout import Readout
 
 from . import verdict as judged
 from .clips import card, grid, name_of
@@ -107,11 +107,11 @@ def probability(p: float) -> str:
     return f"p\u00a0{value}" if value.startswith("<") else f"p\u00a0=\u00a0{value}"
 
 
-def _share(hit: Hit, candidates: int, form: str) -> str:
+def _share(hit: Hit, candidates: int, readout: Readout) -> str:
     """What the generator says of a hit: a share among the candidates, or the probability of a match."""
     if hit.probability is None:
         return ""
-    if form == OPEN_SET:
+    if not readout.exclusive:
         called, title = "p(match)", "How probable it is that this clip matches, the mean over samples"
     else:
         called, title = "generator’s share", f"The generator’s share among the {candidates} candidates"
@@ -130,12 +130,12 @@ def _numbers(hit: Hit, generates: bool) -> str:
     return f'<dl class="dr-numbers">{cells}</dl>'
 
 
-def hit_card(hit: Hit, candidates: int, form: str | None) -> str:
-    """The card of one hit. form: of the generator, None where there is none."""
-    generates = form is not None
+def hit_card(hit: Hit, candidates: int, readout: Readout | None) -> str:
+    """The card of one hit. readout: of the generator, None where there is none."""
+    generates = readout is not None
     move = arrow(hit) if generates else ""
     above = f"<b>{hit.rank}</b>{move}"
-    below = (_share(hit, candidates, form) if generates else "") + _numbers(hit, generates)
+    below = (_share(hit, candidates, readout) if readout is not None else "") + _numbers(hit, generates)
     return card(hit.id, hit.caption, hit.path, hit.poster, hit.moment, above, below, similar=True)
 
 
@@ -150,19 +150,20 @@ def link(result: SearchResult, k: int) -> str:
 
 def page(result: SearchResult, k: int, size: int) -> str:
     """The whole tab for one result. `size`: number of clips in the gallery."""
-    form = None if result.trajectory is None else result.trajectory.form
+    readout = None if result.trajectory is None else result.trajectory.readout
     settings = result.settings
-    cards = (hit_card(hit, settings.candidates, form) for hit in result.hits[:k])
+    cards = (hit_card(hit, settings.candidates, readout) for hit in result.hits[:k])
     foot = f"Answered in {result.timings.get('total', 0.0):.0f} ms"
-    if form is not None:
+    if readout is not None:
         steps, rivals = _count(settings.steps, "step"), _count(settings.candidates, "candidate")
         last = settings.seed + settings.seeds - 1
         noise = f"noise {last}" if settings.seeds == 1 else f"the noises {settings.seed} to {last}"
         foot += f" with {steps} of denoising from {noise}. "
-    if form == OPEN_SET:
-        foot += f"p(match) is how probable it is that a clip matches: of {rivals}, several may, or none."
-    elif form is not None:
-        foot += f"The generator’s share is what a clip gets of the distribution over {rivals}."
+        foot += (
+            f"The generator’s share is what a clip gets of the distribution over {rivals}."
+            if readout.exclusive
+            else f"p(match) is how probable it is that a clip matches: of {rivals}, several may, or none."
+        )
     return (
         f'<section class="dr-results" data-link="{escape(link(result, k), quote=True)}">'
         f"{judged.line(result.ood)}"

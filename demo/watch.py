@@ -8,10 +8,9 @@ import json
 import numpy as np
 from torch import Tensor
 
-from analysis import readings
-from analysis.readings import Crowd
 from diffusionret import Hit, Retriever, SearchResult
-from diffusionret.model import READOUT, Trajectory
+from diffusionret.readout import READOUT, Readout
+from diffusionret.trajectory import Ensemble, Trajectory, settled
 
 from .clips import clock, name_of
 from .media import clip_url, poster_url
@@ -67,28 +66,28 @@ def payload(result: SearchResult, noises: Trajectory) -> dict:
     with the open-set generator one more follows, which `no_match` names.
     """
     drawn = candidates(result)
-    crowd = readings.crowd(noises)
+    ensemble = Ensemble.of(noises)
     return {
         "query": result.query,
         "form": noises.form,
-        "quantity": quantity(noises.form),
-        "no_match": NO_MATCH if noises.form == readings.OPEN_SET else "",
+        "quantity": quantity(noises.readout),
+        "no_match": NO_MATCH if noises.readout.has_none else "",
         "sharpness": READOUT,
         "seed": result.settings.seed,
-        "seeds": crowd.seeds,
+        "seeds": ensemble.seeds,
         "settings": {"candidates": result.settings.candidates, "steps": result.settings.steps},
-        "sentence": sentence(drawn, crowd),
+        "sentence": sentence(drawn, ensemble),
         "candidates": [candidate(hit) for hit in drawn],
         **states(result.trajectory),
-        "mean": pack(crowd.mean),
-        "crowd": pack_small(crowd.share),
-        "winner": crowd.winner,
+        "mean": pack(ensemble.mean),
+        "crowd": pack_small(ensemble.share),
+        "winner": ensemble.winner,
     }
 
 
-def quantity(form: str) -> str:
+def quantity(readout: Readout) -> str:
     """What a column has, in a word."""
-    return "share" if form == readings.PUBLISHED else "probability"
+    return "share" if readout.exclusive else "probability"
 
 
 def states(trajectory: Trajectory) -> dict:
@@ -125,9 +124,9 @@ def candidate(hit: Hit) -> dict:
 # --- sentences ------------------------------------------------------------------------------------------
 
 
-def sentence(drawn: list[Hit], crowd: Crowd) -> str:
+def sentence(drawn: list[Hit], ensemble: Ensemble) -> str:
     """What happens in this trajectory, what it changes, and how much of that the noise decides. Plain text."""
-    parts = [_happens(drawn, crowd), _changes(drawn), _noise(crowd, len(drawn))]
+    parts = [_happens(drawn, ensemble), _changes(drawn), _noise(ensemble, len(drawn))]
     return " ".join(filter(None, parts))
 
 
@@ -139,17 +138,17 @@ def called(drawn: list[Hit], column: int) -> str:
     return f"“{name_of(hit.id, hit.caption).rstrip('.')}”"
 
 
-def _happens(drawn: list[Hit], crowd: Crowd) -> str:
-    steps, columns = crowd.mean.shape
+def _happens(drawn: list[Hit], ensemble: Ensemble) -> str:
+    steps, columns = ensemble.mean.shape
     together = columns > len(drawn)  # what is drawn: the mean over seeds (open-set), or the first seed
-    leaders = crowd.mean.argmax(dim=-1) if together else crowd.leaders[:, 0]
+    leaders = ensemble.mean.argmax(dim=-1) if together else ensemble.leaders[:, 0]
     winner = int(leaders[-1])
-    p = probability(float(crowd.mean[-1, winner]))
+    p = probability(float(ensemble.mean[-1, winner]))
     if winner == len(drawn):
         return f"Out of noise comes: no match here, {p}."
-    step = readings.settled(leaders)
+    step = int(settled(leaders))
     lead = "leads from the first step" if step == 1 else f"takes the lead for good at step {step} of {steps}"
-    share = percent(float(crowd.share[-1, 0, winner]))
+    share = percent(float(ensemble.share[-1, 0, winner]))
     ends = f"matches with {p}" if together else f"ends with {share} of the share"
     return f"Out of noise, {called(drawn, winner)} {lead} and {ends}."
 
@@ -165,21 +164,21 @@ def _changes(drawn: list[Hit]) -> str:
     return f"{moved}, the first from rank {first.base_rank}."
 
 
-def _noise(crowd: Crowd, count: int) -> str:
-    seeds = crowd.seeds
-    what = NO_MATCH if crowd.winner == count else "the same clip"
+def _noise(ensemble: Ensemble, count: int) -> str:
+    seeds = ensemble.seeds
+    what = NO_MATCH if ensemble.winner == count else "the same clip"
     if seeds == 1:
         return ""
-    least, most = crowd.spread
-    if crowd.agree == seeds:
+    least, most = ensemble.spread
+    if ensemble.agree == seeds:
         if most - least < HARDLY:
             return f"The noise hardly matters: all {seeds} noises tried end alike."
         span = f"{percent(least)} to {percent(most)}"
         return f"The noise decides how clearly: all {seeds} tried end with {what}, at {span}."
-    s = "s" if crowd.agree == 1 else ""
-    if crowd.mean.shape[1] > count > crowd.winner:  # several may match
-        return f"The noise matters: of {seeds} tried, {crowd.agree} say{s} that it matches."
-    return f"The noise matters: of {seeds} tried, {crowd.agree} end{s} with {what}."
+    s = "s" if ensemble.agree == 1 else ""
+    if ensemble.mean.shape[1] > count > ensemble.winner:  # several may match
+        return f"The noise matters: of {seeds} tried, {ensemble.agree} say{s} that it matches."
+    return f"The noise matters: of {seeds} tried, {ensemble.agree} end{s} with {what}."
 
 
 # --- arrays ---------------------------------------------------------------------------------------------

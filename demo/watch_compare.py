@@ -6,8 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from analysis import readings
-from diffusionret.model import Trajectory
+from diffusionret.trajectory import Ensemble, Trajectory, settled
 
 from .clips import name_of
 from .media import clip_url, poster_url
@@ -77,7 +76,7 @@ def _settings(scene: Scene, other: dict) -> dict:
     if schedule != trained:
         result["warning"] = (
             f"The model was trained with the {trained} schedule: it does not know this one."
-            if form == readings.PUBLISHED
+            if form == "published"
             else f"This generator knows all noise levels, but was measured with the {trained} schedule, not this one."
         )
     return result
@@ -113,7 +112,7 @@ def _result(
         }
         for i in positions
     ]
-    if any(side.form == readings.OPEN_SET for side in sides):
+    if any(side.readout.has_none for side in sides):
         items.append({"name": "", "caption": NO_MATCH, "poster": "", "video": ""})
     shares = [_shares(side, len(positions), len(items)) for side in sides]
     return {
@@ -126,7 +125,7 @@ def _result(
 
 def _shares(side: Trajectory, count: int, columns: int) -> Float[Tensor, "step column"]:
     """Mean shares over seeds, laid out over the columns of both sides: `count` candidates, then no match."""
-    mean = readings.crowd(side).mean
+    mean = Ensemble.of(side).mean
     known = side.candidates.shape[1]
     laid = mean.new_zeros(len(mean), columns)
     laid[:, :known] = mean[:, :known]
@@ -140,7 +139,7 @@ def _difference(shares: list[Tensor], names: list[str]) -> str:
     leaders = [share.argmax(dim=-1) for share in shares]
     winners = [int(leader[-1]) for leader in leaders]
     at = [percent(float(share[-1, w])) for share, w in zip(shares, winners, strict=True)]
-    when = " and ".join(f"at step {readings.settled(leader)} of {len(leader)}" for leader in leaders)
+    when = " and ".join(f"at step {int(settled(leader))} of {len(leader)}" for leader in leaders)
     first, second = (_named(names[w]) for w in winners)
     if winners[0] == winners[1]:
         same = f"both end with {first}, at {at[0]} and {at[1]}, settled {when}"

@@ -10,8 +10,8 @@ from open_clip import SimpleTokenizer
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from analysis import readings
 from diffusionret import TextFeatures, VideoFeatures
+from diffusionret.trajectory import Ensemble
 
 from .media import clip_url, poster_url
 from .watch import called, pack
@@ -24,7 +24,7 @@ def inside(scene: Scene, asked: dict) -> dict:
     asked["candidate"]: the column to explain; the winner when it is None. It stands beside its strongest rival.
     """
     model, hits = scene.retriever.model, scene.drawn
-    last = readings.crowd(scene.trajectory).mean[-1, : len(hits)]
+    last = Ensemble.of(scene.trajectory).mean[-1, : len(hits)]
     chosen = asked.get("candidate")
     chosen = int(last.argmax()) if chosen is None else int(chosen)
     if not 0 <= chosen < len(hits):
@@ -37,7 +37,7 @@ def inside(scene: Scene, asked: dict) -> dict:
         positions = scene.trajectory.candidates[0]
         video = scene.retriever.gallery.features(positions)
         video = VideoFeatures(video.frames.to(model.device), video.mask.to(model.device))
-        published = scene.form == readings.PUBLISHED
+        published = scene.readout.exclusive
         attention = _attention(scene, text, video) if published else None
         tokens = _tokens(text, scene.result.query, model)
         clips = [_clip(scene, text, video, i) for i in shown]
@@ -85,7 +85,7 @@ def _clip(scene: Scene, text: TextFeatures, video: VideoFeatures, i: int) -> dic
     frames = normalize(video.frames[i, :real], dim=-1)
     words = normalize(text.tokens[0], dim=-1)[: int(text.mask[0].sum())]
     temperature = model.generator_config(scene.form).attention_temperature
-    if scene.form == readings.PUBLISHED:
+    if scene.readout.exclusive:
         attention = (video.frames[i, :real] @ text.cls[0] / temperature).softmax(dim=-1)
     else:
         attention = (frames @ normalize(text.cls[0], dim=-1) / temperature).softmax(dim=-1)

@@ -1,22 +1,22 @@
 """Look closer: what the folded panels of the Watch tab ask of the server, one function a panel.
 
 The page names the query, the settings and the panel; everything is computed anew from them, so that the server
-keeps no state. Figures come from analysis/figures.py, numbers from analysis/readings.py.
+keeps no state. Figures come from analysis/figures.py, numbers from diffusionret/trajectory.py.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import torch
 from plotly.graph_objects import Figure
 
-from analysis import figures, palette, readings
+from analysis import figures, palette
 from diffusionret import Retriever
 from diffusionret.diffusion import add_noise
 from diffusionret.query import check_query
+from diffusionret.trajectory import Ensemble, changes, ranks, seed_variance, settled
 
 from . import watch_compare, watch_export, watch_inside
 from .media import PLOTLY_URL
@@ -56,25 +56,26 @@ def drawing(figure: Figure) -> str:
 
 def whole(scene: Scene, asked: dict) -> dict:
     """The whole trajectory of the seed that is played: heat map, ranks, entropy and the leader's share."""
-    share = readings.columns(scene.x0_raw, scene.form)
+    share = scene.readout.columns(scene.x0_raw)
     count = len(scene.drawn)
-    entropy, leaders = readings.entropy(share[:, :count], scene.form), share.argmax(dim=-1)
+    entropy, leaders = scene.readout.entropy(share[:, :count]), share.argmax(dim=-1)
     # A share may be too small for a number of its own, a prediction is not.
-    shown = scene.x0_raw if scene.form == readings.PUBLISHED else share
+    values = share if scene.readout.has_none else scene.x0_raw
     before = torch.arange(1, share.shape[1] + 1)
-    settled, changed = readings.settled(leaders), readings.changes(leaders)
-    most = math.log2(count) if scene.form == readings.PUBLISHED else float(count)
+    last_change, changed = int(settled(leaders)), int(changes(leaders))
+    most = scene.readout.most_entropy(count)
     steps = len(leaders)
     if changed:
-        lead = f"The lead changes hands {_times(changed)}; after step {settled} of {steps} the winner never changes."
+        since = f"after step {last_change} of {steps} the winner never changes"
+        lead = f"The lead changes hands {_times(changed)}; {since}."
     else:
         lead = "One candidate leads from the first step to the last."
     bits = f"Entropy goes from {float(entropy[0]):.1f} to {float(entropy[-1]):.1f} bits."
     return {
         "sentence": f"{lead} {bits}",
         "heat": drawing(figures.heat_map(share, scene.names)),
-        "ranks": drawing(figures.bump_chart(readings.ranks(shown), before, scene.names)),
-        "uncertainty": drawing(figures.uncertainty(entropy, share.amax(dim=-1), settled, max(most, 1.0))),
+        "ranks": drawing(figures.bump_chart(ranks(values), before, scene.names)),
+        "uncertainty": drawing(figures.uncertainty(entropy, share.amax(dim=-1), last_change, max(most, 1.0))),
     }
 
 
@@ -83,34 +84,36 @@ def noise(scene: Scene, asked: dict) -> dict:
     seeds = asked["seeds"]
     if not isinstance(seeds, int) or not 1 <= seeds <= MOST_SEEDS:
         raise ValueError(f"Choose from 1 to {MOST_SEEDS} noises.")
-    crowd = readings.crowd(scene.denoise([scene.result.query], seeds=seeds))
-    winner = called(scene.drawn, crowd.winner)
-    least, most = crowd.spread
+    trajectory = scene.denoise([scene.result.query], seeds=seeds)
+    ensemble = Ensemble.of(trajectory)
+    winner = called(scene.drawn, ensemble.winner)
+    least, most = ensemble.spread
     one = seeds == 1
-    if scene.form == readings.OPEN_SET and crowd.winner < len(scene.drawn):  # where several may match
-        parts = [f"{crowd.agree} of {seeds} {'noise says' if one else 'noises say'} that {winner} matches."]
+    if not scene.readout.exclusive and ensemble.winner < len(scene.drawn):  # where several may match
+        parts = [
+            f"{ensemble.agree} of {seeds} {'noise says' if one else 'noises say'} that {winner} matches."
+        ]
     else:
-        parts = [f"{crowd.agree} of {seeds} {'noise ends' if one else 'noises end'} with {winner}."]
+        parts = [f"{ensemble.agree} of {seeds} {'noise ends' if one else 'noises end'} with {winner}."]
     if seeds > 1:
         span = {percent(least): f"is {percent(least)} in each"}.get(percent(most))
         parts.append(
-            f"Its {quantity(scene.form)} {span or f'lies between {percent(least)} and {percent(most)}'}."
+            f"Its {quantity(scene.readout)} {span or f'lies between {percent(least)} and {percent(most)}'}."
         )
-        if crowd.together:
-            parts.append(f"From step {crowd.together} on, all say so.")
-        parts.append(
-            f"The seed explains {percent(readings.seed_variance(crowd))} of the variance of the result."
-        )
-    last, names = crowd.mean[-1], scene.names
-    settled = last.argsort(descending=True, stable=True)[:6].tolist()
+        if ensemble.together:
+            parts.append(f"From step {ensemble.together} on, all say so.")
+        variance = percent(seed_variance(trajectory.predictions[-1]))
+        parts.append(f"The seed explains {variance} of the variance of x₀.")
+    last, names = ensemble.mean[-1], scene.names
+    best = last.argsort(descending=True, stable=True)[:6].tolist()
     return {
         "sentence": " ".join(parts),
         "seeds": seeds,
-        "crowd": pack_small(crowd.share),
-        "settled": [{"index": i, "caption": names[i], "share": float(last[i])} for i in settled],
-        "bands_note": f"Mean {quantity(scene.form)}, and the range that holds 80 % of the noises.",
-        "bands": drawing(figures.noise_bands(crowd.low, crowd.mean, crowd.high, names)),
-        "agreement": drawing(figures.agreement(crowd.agreeing)),
+        "crowd": pack_small(ensemble.share),
+        "settled": [{"index": i, "caption": names[i], "share": float(last[i])} for i in best],
+        "bands_note": f"Mean {quantity(scene.readout)}, and the range that holds 80 % of the noises.",
+        "bands": drawing(figures.noise_bands(ensemble.low, ensemble.mean, ensemble.high, names)),
+        "agreement": drawing(figures.agreement(ensemble.agreeing)),
     }
 
 
@@ -121,13 +124,12 @@ def words(scene: Scene, asked: dict) -> dict:
         raise ValueError(f"Word by word works up to {MOST_WORDS} words; this query has {len(spoken)}.")
     parts = [" ".join(spoken[: i + 1]) for i in range(len(spoken))]
     trajectory = scene.denoise(parts, seeds=scene.seeds)
-    last = readings.seeds_of(trajectory, every_query=True)[-1]
-    share = readings.columns(last, scene.form).mean(dim=0)
+    share = scene.readout.columns(trajectory.predictions[-1]).mean(dim=0)
     leaders = share.argmax(dim=-1)
-    step = readings.settled(leaders)
+    step = int(settled(leaders))
     moved = (share[1:] - share[:-1]).abs().sum(dim=-1) / 2
     sentence = f"From “{spoken[step - 1]}” on, {called(scene.drawn, int(leaders[-1]))} leads."
-    if len(moved) and scene.form == readings.PUBLISHED:  # other probabilities have no common whole
+    if len(moved) and scene.readout.exclusive:  # other probabilities have no common whole
         most = int(moved.argmax()) + 1
         sentence += f" “{spoken[most]}” moves most: {percent(float(moved[most - 1].clamp(max=1)))} of the distribution."
     return {
@@ -142,18 +144,17 @@ def words(scene: Scene, asked: dict) -> dict:
 
 def forward(scene: Scene, asked: dict) -> dict:
     """The forward process from a clean x_0, with the noise that the player starts from."""
-    states = scene.trajectory.x[:, 0, 0] if scene.trajectory.has_seeds else scene.trajectory.x[:, 0]
+    states = scene.trajectory.states[:, 0, 0]
     query = scene.result.query.casefold()
     known = [i for i, hit in enumerate(scene.drawn) if hit.caption.casefold() == query]
-    winner = readings.crowd(scene.trajectory).winner
+    winner = Ensemble.of(scene.trajectory).winner
     guess = winner if winner < len(scene.drawn) else int(scene.x0_raw[-1].argmax())
     answer = known[0] if known else guess
-    clean = torch.zeros(states.shape[1]) if scene.form == readings.PUBLISHED else -torch.ones(states.shape[1])
-    clean[answer] = 1.0
+    clean = scene.readout.clean(torch.arange(states.shape[1]) == answer)
     level = torch.cat([scene.trajectory.alpha_bar, torch.ones(1, dtype=torch.float64)])
     # One row a noise level, in the player's order: row 0 is almost only noise, the last row is x_0 itself.
     x = add_noise(clean.expand(len(level), -1), states[:1].expand(len(level), -1), level)
-    kind = "a one-hot" if scene.form == readings.PUBLISHED else "+1 where it matches and −1 elsewhere"
+    kind = "a one-hot" if scene.readout.exclusive else "+1 where it matches and −1 elsewhere"
     if known:
         here = "The clip that this caption was written for is among the candidates, so x₀ is known here too."
     else:
@@ -172,13 +173,13 @@ def familiar(scene: Scene, asked: dict) -> dict:
     """How usual the query is, as a percentile among held-out captions, beside p(candidates | query)."""
     report = scene.result.ood
     answer = report.familiar if report else None
-    share = float(readings.crowd(scene.trajectory).mean[-1, : len(scene.drawn)].max())
+    share = float(Ensemble.of(scene.trajectory).mean[-1, : len(scene.drawn)].max())
     honest = (
         "The generator models p(candidates | query): given this query, which candidate. How usual the query itself "
         "is, p(query), it does not say; that comes from a density over the training captions. The two stand side by "
         "side and are never multiplied: one is a place among captions, the other is about these candidates alone."
     )
-    if scene.form == readings.PUBLISHED:
+    if scene.readout.exclusive:
         share_note = "is the share of the leader among the candidates"
     else:
         share_note = "is the leader’s probability to match"

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from analysis import readings
 from diffusionret import Hit, Retriever, SearchResult
-from diffusionret.model import Trajectory
+from diffusionret.readout import Readout
+from diffusionret.trajectory import Trajectory
 
 from .clips import name_of
 from .watch import NO_MATCH, candidates
@@ -30,13 +30,18 @@ class Scene:
         return self.result.trajectory
 
     @property
+    def readout(self) -> Readout:
+        """What the generator's predictions mean."""
+        return self.trajectory.readout
+
+    @property
     def drawn(self) -> list[Hit]:
         return candidates(self.result)
 
     @property
     def names(self) -> list[str]:
-        """Of the columns: the candidates and, with the open-set generator, no match."""
-        none = [NO_MATCH] if self.form == readings.OPEN_SET else []
+        """Of the columns: the candidates and, where the generator can say it, no match."""
+        none = [NO_MATCH] if self.readout.has_none else []
         return [name_of(hit.id, hit.caption) for hit in self.drawn] + none
 
     @property
@@ -47,7 +52,7 @@ class Scene:
     @property
     def x0_raw(self) -> torch.Tensor:
         """Predictions [step candidate] of the seed that is played."""
-        return readings.seeds_of(self.trajectory)[:, 0]
+        return self.trajectory.predictions[:, 0, 0]
 
     def denoise(self, texts: list[str], **changes: Any) -> Trajectory:
         """The scene with some settings changed, on its own candidates unless others are given."""

@@ -4,8 +4,9 @@ from . import metrics
 from .checkpoint import load_model, load_published
 from .encoders import TextFeatures, VideoFeatures
 from .gallery import Gallery
-from .model import DiffusionRet, Trajectory
+from .model import DiffusionRet
 from .retrieval import Hit, Retriever, SearchResult
+from .trajectory import Trajectory
 
 __all__ = [
     "DiffusionRet",

@@ -32,6 +32,8 @@ def pool_frames(
 class TimeEmbedding(nn.Module):
     """Sinusoids of the step number through Linear-SiLU-Linear."""
 
+    table: Tensor
+
     def __init__(self, dim: int, positions: int = 5000) -> None:
         super().__init__()
         position = torch.arange(positions)[:, None]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from . import datasets
@@ -30,7 +31,9 @@ from .metrics import (
     qb_norm,
     ranks,
 )
-from .model import DIRECTIONS, DiffusionRet, Trajectory
+from .model import DIRECTIONS, DiffusionRet
+from .readout import ONE_WINNER, published_shares
+from .trajectory import Trajectory, agreement, seed_variance, settled
 
 BANK = 5000  # captions of QB-Norm's bank, at most
 OMIT = 0.35  # natural captions leave out each circumstance with this probability
@@ -171,7 +174,7 @@ def noise_figures(
     winner ties after the clamp. sharp_top1, published_top1: mean top share of softmax(100 x0), softmax(x0).
     """
     if walk.form == "open-set":
-        return _noise_matters(walk.x0[-1]) | {"first_step_is_final": _settled(walk.x0[:, 0])}
+        return _noise_matters(walk.x0[-1]) | {"first_step_is_final": _never_changes(walk.x0[:, 0])}
     assert model.generator is not None
     network = model.generator[walk.direction]
     query, shown = model.pair_features(text, video, walk.candidates, walk.direction)
@@ -181,35 +184,31 @@ def noise_figures(
         .mean()
         for t in walk.timesteps[:: max(1, len(walk.timesteps) // 10)]
     ]
+    count = walk.candidates.shape[1]
     others = [
-        generate(model, text, video, scores, walk.direction, seed=s, form="published").x0_raw[-1]
+        generate(model, text, video, scores, walk.direction, count, seed=s, form="published").x0_raw[-1]
         for s in range(1, seeds)
     ]
     last, raw = walk.x0[-1], walk.x0_raw
     return {
         "qk_std": torch.stack(spread).mean().item(),
         **_noise_matters(torch.stack([raw[-1], *others])),
-        "first_step_is_final": _settled(raw),
+        "first_step_is_final": _never_changes(raw),
         "clamped": (raw[-1].abs() >= 1).float().mean().item(),
         "tied": ((last == last.amax(1, keepdim=True)).sum(1) > 1).float().mean().item(),
-        "sharp_top1": (100 * raw[-1]).softmax(1).amax(1).mean().item(),
-        "published_top1": last.softmax(1).amax(1).mean().item(),
+        "sharp_top1": ONE_WINNER.shares(raw[-1]).amax(1).mean().item(),
+        "published_top1": published_shares(raw[-1]).amax(1).mean().item(),
     }
 
 
-def _noise_matters(finals: Tensor) -> dict:
-    """finals: x0 [seed query candidate]."""
-    finals = finals - finals.mean(dim=2, keepdim=True)  # the level of x0 is free: cross entropy ignores it
-    within = finals.var(dim=0, unbiased=True).mean()
-    total = finals.var(dim=(0, 2), unbiased=True).mean()
-    winners = finals.argmax(dim=2)  # [seed query]
-    agree = (winners == winners.mode(dim=0).values).float().mean()
-    return {"seed_variance": (within / total).item(), "seeds_agree": agree.item()}
+def _noise_matters(x0_raw: Float[Tensor, "seed query candidate"]) -> dict:
+    seeds_agree = agreement(x0_raw.argmax(dim=2)).mean()
+    return {"seed_variance": seed_variance(x0_raw), "seeds_agree": seeds_agree.float().item()}
 
 
-def _settled(x0: Tensor) -> float:
-    """Share of queries whose winner never changes. x0 [step query candidate]."""
-    return (x0.argmax(2) == x0[-1].argmax(1)).all(0).float().mean().item()
+def _never_changes(x0_raw: Float[Tensor, "step query candidate"]) -> float:
+    """Share of queries whose winner leads from the first step."""
+    return (settled(x0_raw.argmax(dim=2)) == 1).double().mean().float().item()
 
 
 def heading(model: DiffusionRet, data: str, split: str, queries: int) -> dict:

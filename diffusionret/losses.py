@@ -7,6 +7,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from .readout import READOUT
+
 
 def contrastive_loss(
     logits: Float[Tensor, "text video"], fits: Bool[Tensor, "text video"] | None = None
@@ -50,7 +52,9 @@ def with_hard_negatives(
     return torch.cat([own, hardest], dim=1)
 
 
-def denoising_loss(x0_raw: Float[Tensor, "query candidate"], temperature: float = 100.0) -> Float[Tensor, ""]:
+def denoising_loss(
+    x0_raw: Float[Tensor, "query candidate"], temperature: float = READOUT
+) -> Float[Tensor, ""]:
     """Cross entropy of `temperature` times the prediction against the true candidate in column 0 (eq. 11)."""
     target = torch.zeros(len(x0_raw), dtype=torch.long, device=x0_raw.device)
     return cross_entropy(temperature * x0_raw, target)

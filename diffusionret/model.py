@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import open_clip
@@ -25,18 +25,16 @@ from .openset import (
     OpenSetDenoiser,
     Pairs,
     make_pairs,
-    match_probability,
-    no_match_probability,
     sample_bits,
 )
-from .sampler import sample
+from .readout import BITS, ONE_WINNER
+from .sampling import sample
 from .similarity import TokenWeights, cls_similarity, wti, wti_in_blocks
+from .trajectory import Trajectory
 
 BUNDLED = Path(__file__).parents[1] / "assets" / "models"
 DIRECTIONS = ("t2v", "v2t")
 HEADS = ("temporal", "text_weights", "video_weights", "generator")  # what the paper adds to CLIP's towers
-# Sharpens the published prediction into the generator's share among the candidates.
-READOUT = 100.0
 
 
 class NoGenerator(ValueError):
@@ -46,53 +44,6 @@ class NoGenerator(ValueError):
         super().__init__(
             "This model has no generator (similarity only): train stage 2, or load one that has it."
         )
-
-
-@dataclass(frozen=True)
-class Trajectory:
-    """The distribution over candidates at every step of denoising.
-
-    candidates [query candidate]: indices into the gallery. x [step+1 query candidate]: the states; row 0 is
-    the noise, the last row the sample. x0 [step query candidate]: the predictions, clamped to [-1, 1];
-    x0_raw: before the clamp. With S seeds a seed axis follows the step axis. timesteps and alpha_bar [step]:
-    in the order of sampling, noisiest first. form: of the generator, which says what x0 means: a one-hot over
-    the candidates ("published"), or a bit of each, +1 where it matches ("open-set").
-    """
-
-    direction: str
-    candidates: Tensor
-    x: Tensor
-    x0: Tensor
-    x0_raw: Tensor
-    timesteps: Tensor
-    alpha_bar: Tensor
-    schedule: str
-    form: str = "published"
-
-    @property
-    def probability(self) -> Float[Tensor, "query candidate"]:
-        """In [0, 1], with seeds the mean over them. Open-set: how probable it is that the candidate matches, the
-        mean of (x0 + 1) / 2. Published: the generator's share among the candidates, softmax(100 x0_raw)."""
-        if self.form == "open-set":
-            return match_probability(self._last(self.x0))
-        return (READOUT * self._last(self.x0_raw)).softmax(dim=-1).mean(dim=0)
-
-    @property
-    def no_match(self) -> Float[Tensor, " query"] | None:
-        """How probable it is that no candidate matches; None for the published form, which cannot say."""
-        return no_match_probability(self._last(self.x0)) if self.form == "open-set" else None
-
-    def _last(self, predictions: Tensor) -> Float[Tensor, "seed query candidate"]:
-        return predictions[-1] if self.has_seeds else predictions[-1:]
-
-    @property
-    def sample(self) -> Tensor:
-        """The generated x_0 [(seed) query candidate]."""
-        return self.x[-1]
-
-    @property
-    def has_seeds(self) -> bool:
-        return self.x.ndim == 4
 
 
 class DiffusionRet(
@@ -334,6 +285,7 @@ class DiffusionRet(
             alpha_bar=plan.alpha_bar.flip(0),
             schedule=plan.name,
             form=config.form,
+            readout=BITS if config.form == "open-set" else ONE_WINNER,
         )
 
     def boost(

@@ -25,10 +25,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from .model import Trajectory
+from .trajectory import Trajectory, agreement, gap, path_length, settled, sharp_entropy
 
 NEIGHBOUR = 10  # which nearest training caption the distance is taken to
-READOUT = 100.0  # sharpens x0 as the loss of training does
 COMPONENTS = 24  # of the mixture
 RETAINED = 0.999  # of the captions' variance: a reference keeps the principal axes that hold so much
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
@@ -144,40 +143,6 @@ def energy(similarity: Float[Tensor, "query candidate"], scale: float) -> Float[
 def lack_of_confidence(similarity: Float[Tensor, "query candidate"], scale: float) -> Float[Tensor, " query"]:
     """1 - the largest share of softmax(scale * similarity) (Hendrycks and Gimpel 2017), in [0, 1)."""
     return 1 - (scale * similarity).softmax(dim=1)[:, 0]
-
-
-# --- G: what the generator does with the candidates ------------------------------------------------------
-
-
-def lack_of_gap(x0_raw: Float[Tensor, "query candidate"]) -> Float[Tensor, " query"]:
-    """- how far the winner's last prediction is ahead of the second; 0 where there is one candidate only."""
-    best = x0_raw.topk(min(2, x0_raw.shape[1]), dim=1).values
-    return best[:, -1] - best[:, 0]
-
-
-def entropy(x0_raw: Float[Tensor, "query candidate"]) -> Float[Tensor, " query"]:
-    """Entropy in nats of softmax(100 x0), in [0, log candidates]."""
-    log_p = (READOUT * x0_raw.double()).log_softmax(dim=1)
-    return -(log_p.exp() * log_p).sum(dim=1)
-
-
-def disagreement(x0_raw: Float[Tensor, "seed query candidate"]) -> Float[Tensor, " query"]:
-    """Share in [0, 1) of the seeds whose winner is not the most frequent one."""
-    winners = x0_raw.argmax(dim=2)
-    return 1 - (winners == winners.mode(dim=0).values).double().mean(dim=0)
-
-
-def path_length(x: Float[Tensor, "step query candidate"]) -> Float[Tensor, " query"]:
-    """How far the state travels: mean over candidates of the sum of its absolute steps."""
-    return x.diff(dim=0).abs().sum(dim=0).mean(dim=1)
-
-
-def settling(x0_raw: Float[Tensor, "step query candidate"]) -> Float[Tensor, " query"]:
-    """Share in [0, 1) of the steps after which the leader still changes; 0 where the first leader wins."""
-    leaders = x0_raw.argmax(dim=2)
-    changed = leaders != leaders[-1]
-    last = (changed * torch.arange(1, len(leaders) + 1)[:, None]).amax(dim=0)
-    return last.double() / len(leaders)
 
 
 # --- all of them by name --------------------------------------------------------------------------------
@@ -314,25 +279,25 @@ def gallery_scores(similarity: Float[Tensor, "query candidate"], scale: float) -
 
 
 def generator_scores(trajectory: Trajectory) -> Scores:
-    """The scores of group G, means over seeds where there are several; "disagreement" needs several,
-    "no_match" a generator that can say it."""
-    x, x0_raw = trajectory.x.double(), trajectory.x0_raw.double()
-    if not trajectory.has_seeds:
-        x, x0_raw = x[:, None], x0_raw[:, None]
-    seeds = range(x.shape[1])
-    one = [
-        {
-            "gap": lack_of_gap(x0_raw[-1, s]),
-            "entropy": entropy(x0_raw[-1, s]),
-            "path": path_length(x[:, s]),
-            "settling": settling(x0_raw[:, s]),
-        }
-        for s in seeds
-    ]
-    found = {name: torch.stack([scores[name] for scores in one]).mean(dim=0) for name in one[0]}
+    """The scores of group G, means over seeds where there are several.
+
+    gap: - how far the winner is ahead of the second. entropy: in nats, of softmax(100 x0), in [0, log candidates].
+    path: how far the state travels. settling: share in [0, 1) of the steps after which the leader still changes.
+    disagreement: share in [0, 1) of the seeds whose winner is not the most frequent one, of several seeds only.
+    no_match: how probable it is that no candidate matches, of a generator that can say it.
+    """
+    x, x0_raw = trajectory.states.double(), trajectory.predictions.double()
+    leaders = x0_raw.argmax(dim=-1)  # [step seed query]
+    found = {
+        "gap": -gap(x0_raw[-1]),
+        "entropy": math.log(2) * sharp_entropy(x0_raw[-1]),
+        "path": path_length(x),
+        "settling": (settled(leaders) - 1).double() / len(leaders),
+    }
+    found = {name: score.mean(dim=0) for name, score in found.items()}
     if trajectory.has_seeds:
-        found["disagreement"] = disagreement(x0_raw[-1])
-    no_match = getattr(trajectory, "no_match", None)
+        found["disagreement"] = 1 - agreement(leaders[-1])
+    no_match = trajectory.no_match
     return found if no_match is None else found | {"no_match": no_match.double().cpu()}
 
 

@@ -261,17 +261,3 @@ def sample_bits(
 
     steps = list(ddim(denoise, noise, schedule, eta, generator))
     return torch.stack([noise, *(step.x for step in steps)]), torch.stack([step.x0 for step in steps])
-
-
-def match_probability(x0: Float[Tensor, "seed query candidate"]) -> Float[Tensor, "query candidate"]:
-    """How probable it is that each candidate matches: the mean over seeds of (x_0 + 1) / 2."""
-    return ((x0 + 1) / 2).mean(dim=0)
-
-
-def no_match_probability(x0: Float[Tensor, "seed query candidate"]) -> Float[Tensor, " query"]:
-    """How probable it is that no candidate matches: the mean over seeds of the product of (1 - x_0) / 2.
-
-    Within a seed the bits are independent given its last state; where they are settled, as after many steps, this
-    is the share of seeds whose bits are all -1.
-    """
-    return ((1 - x0) / 2).prod(dim=-1).mean(dim=0)

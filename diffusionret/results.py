@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .detector import Report
-from .model import Trajectory
+from .trajectory import Trajectory
 
 if TYPE_CHECKING:  # slow to import, and needed by to_pandas alone
     import pandas

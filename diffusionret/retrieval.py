@@ -18,12 +18,13 @@ from .checkpoint import load_model
 from .detector import ALPHA, Detector, Neighbour, Protocol, Report, Stability, WordEffect, in_batch, rule_of
 from .encoders import TextFeatures, VideoFeatures
 from .gallery import Gallery
-from .model import DiffusionRet, NoGenerator, Trajectory
+from .model import DiffusionRet, NoGenerator
 from .ood import Scores, gallery_scores, generator_scores
 from .query import check_queries
 from .results import Hit, SearchResult, Settings
-from .sampler import prepare, warm_up
+from .sampling import prepare, warm_up
 from .similarity import wti_in_blocks
+from .trajectory import Trajectory
 
 # Above this many videos a coarse stage by pooled features keeps KEPT of them.
 COARSE_ABOVE = 20_000

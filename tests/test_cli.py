@@ -15,7 +15,7 @@ from tiny import tiny_model
 from diffusionret import DiffusionRet, Gallery, Retriever, checkpoint, load_model
 from diffusionret.cli import main
 from diffusionret.index import index_folder
-from diffusionret.sampler import warm_up
+from diffusionret.sampling import warm_up
 
 ROOT = Path(__file__).resolve().parents[1]
 

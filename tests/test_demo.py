@@ -23,6 +23,7 @@ from diffusionret import Gallery, Hit, Retriever, SearchResult
 from diffusionret.config import OpenSetConfig
 from diffusionret.gallery import Failure
 from diffusionret.query import MOST_CHARACTERS
+from diffusionret.readout import BITS, ONE_WINNER
 from diffusionret.results import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,7 +51,7 @@ def hit(rank: int, base_rank: int, caption: str = "a boat", **changes) -> Hit:
 
 
 def found(*hits: Hit, generates: bool = True) -> SearchResult:
-    trajectory = SimpleNamespace(form="published") if generates else None
+    trajectory = SimpleNamespace(form="published", readout=ONE_WINNER) if generates else None
     return SearchResult(
         "query", list(hits), trajectory, None, None, "", {"total": 12.0}, Settings(10, 32, 50, 0, 1)
     )
@@ -354,7 +355,7 @@ def test_arrows_say_how_generation_moved_a_clip():
 
 
 def test_a_card_shows_share_sum_and_moment():
-    card = search.hit_card(hit(1, 4), candidates=32, form="published")
+    card = search.hit_card(hit(1, 4), candidates=32, readout=ONE_WINNER)
     assert "generator’s share" in card and "50\u00a0%" in card and "width:50.00%" in card
     assert "confidence" not in card
     assert "0.250" in card and "+ 0.125" in card and "= 0.375" in card
@@ -387,7 +388,9 @@ def test_the_verdict_is_one_true_sentence(hits, says):
 
 
 def test_the_open_set_generator_says_how_probable_a_match_is_and_none():
-    sure = replace(found(hit(1, 1)), trajectory=SimpleNamespace(form="open-set"), no_match=0.034)
+    sure = replace(
+        found(hit(1, 1)), trajectory=SimpleNamespace(form="open-set", readout=BITS), no_match=0.034
+    )
     page = search.page(replace(sure, settings=Settings(10, 32, 50, 3, 16)), 10, 250)
     assert "Best match among 250 clips" in page and "No match here: p\u00a0=\u00a03.4\u00a0%." in page
     assert "p(match)" in page and "generator’s share" not in page and "from the noises 3 to 18" in page

@@ -1,17 +1,16 @@
-"""Readings against plain loops, and figures that draw what they were given."""
+"""Figures that draw what they were given."""
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from analysis import figures, readings
+from analysis import figures
 from demo import theme
+from diffusionret.readout import ONE_WINNER
+from diffusionret.trajectory import ranks
 
 NAMES = [f"clip <{i}>" for i in range(6)]
 
@@ -22,31 +21,12 @@ def share(steps: int = 5, count: int = 6, seed: int = 0) -> torch.Tensor:
     ).softmax(-1)
 
 
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=12))
-def test_settled_is_the_first_step_of_the_last_run(leaders):
-    step = next(s for s in range(len(leaders)) if all(other == leaders[-1] for other in leaders[s:])) + 1
-    assert readings.settled(torch.tensor(leaders)) == step
-    assert readings.changes(torch.tensor(leaders)) == sum(a != b for a, b in itertools.pairwise(leaders))
-
-
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=9))
-def test_ranks_count_what_is_larger_or_earlier(values):
-    slow = [1 + sum(w > v or (w == v and j < i) for j, w in enumerate(values)) for i, v in enumerate(values)]
-    assert readings.ranks(torch.tensor(values)).tolist() == slow
-
-
-def test_entropy_of_plain_cases():
-    assert float(readings.entropy(torch.full((8,), 1 / 8, dtype=torch.float64))) == 3
-    assert float(readings.entropy(torch.tensor([1.0, 0, 0], dtype=torch.float64))) == 0
-    assert float(readings.entropy(torch.full((3,), 0.5, dtype=torch.float64), "open-set")) == 3
-
-
 def test_the_map_and_the_ranks_hold_the_data():
     values = share()
     cells = figures.heat_map(values, NAMES).data[0]
     assert np.allclose(np.array(cells.z), values.T.numpy()) and "clip &lt;0&gt;" in cells.customdata[0][0]
     before = torch.arange(1, 7)
-    lines = figures.bump_chart(readings.ranks(values), before, NAMES, top=3).data
+    lines = figures.bump_chart(ranks(values), before, NAMES, top=3).data
     assert len(lines) == 3 and lines[-1].y[-1] == 1  # the winner is drawn last, on top
     assert all(len(line.y) == 6 for line in lines)
 
@@ -65,7 +45,7 @@ def test_bands_agreement_bars_and_states():
     assert list(bars.y) == values[0].tolist()
     assert bars.marker.color[int(values[0].argmax())] == figures.SIGNAL
     assert figures.state_map(values - 0.5, NAMES).data[0].zmin == -1
-    line = figures.uncertainty(readings.entropy(values), values.amax(-1), 2, math.log2(6))
+    line = figures.uncertainty(ONE_WINNER.entropy(values), values.amax(-1), 2, math.log2(6))
     assert list(line.data[1].y) == values.amax(-1).tolist()
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
 from diffusionret import ood
+from diffusionret.trajectory import gap, sharp_entropy
 
 
 @pytest.fixture(scope="module")
@@ -81,26 +82,9 @@ x0s = st.lists(st.lists(st.floats(-1, 1, width=32), min_size=4, max_size=4), min
 @settings(deadline=None)
 def test_the_generators_scores_ignore_a_constant_and_the_order_of_candidates(rows, constant, order):
     x0 = torch.tensor(rows, dtype=torch.float64)
-    for score in (ood.lack_of_gap, ood.entropy):
+    for score in (gap, sharp_entropy):
         assert score(x0 + constant).tolist() == pytest.approx(score(x0).tolist(), abs=1e-6)
         assert score(x0[:, list(order)]).tolist() == pytest.approx(score(x0).tolist(), abs=1e-9)
-
-
-def test_entropy_lies_between_one_hot_and_uniform():
-    hot = torch.tensor([[1.0, -1, -1, -1], [0.2, 0.2, 0.2, 0.2]])
-    assert ood.entropy(hot).tolist() == pytest.approx([0, np.log(4)], abs=1e-9)
-
-
-def test_disagreement_settling_and_path_by_hand():
-    x0 = torch.zeros(3, 2, 4)  # seeds, queries
-    x0[:, 0, 1] = 1
-    x0[0, 1, 0] = x0[1, 1, 2] = x0[2, 1, 2] = 1
-    assert ood.disagreement(x0).tolist() == pytest.approx([0, 1 / 3])
-    steps = torch.zeros(4, 1, 3)
-    steps[0, 0, 2] = steps[1, 0, 0] = steps[2, 0, 1] = steps[3, 0, 1] = 1
-    assert ood.settling(steps).tolist() == [0.5]
-    x = torch.tensor([[[0.0, 0]], [[1, -1]], [[0, -1]]])
-    assert ood.path_length(x).tolist() == [1.5]
 
 
 def test_a_reference_survives_its_file_and_finds_itself(reference, tokens):

@@ -22,11 +22,10 @@ from diffusionret.openset import (
     OpenSetDenoiser,
     Pairs,
     denoising_loss,
-    match_probability,
-    no_match_probability,
     pair_similarity,
     sample_bits,
 )
+from diffusionret.readout import BITS
 from diffusionret.similarity import wti
 
 SMALL = OpenSetConfig(steps=10, width=16, layers=1, state_width=16, state_layers=1, heads=2)
@@ -144,9 +143,9 @@ def test_samples_of_a_perfect_network_have_its_probability(log_odds, steps):
     schedule = make_schedule("cosine", 50).respaced(steps)
     _, x0 = sample_bits(Told(torch.tensor(log_odds)), torch.zeros(1, 2, 16), schedule, z)
     wanted = torch.sigmoid(torch.tensor(log_odds)).item()
-    found = match_probability(x0[-1])
+    found = BITS.shares(x0[-1])
     assert found.mean().item() == pytest.approx(wanted, abs=0.03)
-    neither = no_match_probability(x0[-1]).item()
+    neither = BITS.none(x0[-1]).mean().item()
     assert neither == pytest.approx((1 - wanted) ** 2, abs=0.03)
 
 
@@ -181,7 +180,7 @@ def test_it_learns_which_bits_go_together():
     shares = [(drawn == s).all(1).float().mean().item() for s in sets]
     assert sum(shares) > 0.93
     assert all(0.2 < share < 0.47 for share in shares)
-    assert no_match_probability(x0[-1]).item() == pytest.approx(shares[2], abs=0.05)
+    assert BITS.none(x0[-1]).mean().item() == pytest.approx(shares[2], abs=0.05)
 
 
 # --- in a model -------------------------------------------------------------------------------------------

@@ -13,11 +13,12 @@ from reference import search_slowly
 from tiny import CONFIG, features, tiny_model
 from torch.nn.functional import normalize
 
-from diffusionret import Gallery, Retriever, VideoFeatures, retrieval, sampler
+from diffusionret import Gallery, Retriever, VideoFeatures, retrieval
 from diffusionret.detector import Detector
-from diffusionret.factorised import make_plan
-from diffusionret.model import Trajectory
+from diffusionret.sampling import sampler
+from diffusionret.sampling.factorisation import make_plan
 from diffusionret.similarity import wti_in_blocks
+from diffusionret.trajectory import Trajectory
 
 TEXTS = ["a red boat", "two dogs run to the left", "rain", "the cat follows a blue ball at night", "snow"]
 
@@ -189,10 +190,10 @@ def test_many_queries_are_answered_as_one_by_one(monkeypatch, retriever, batch):
 def test_a_gallery_is_prepared_for_searches_at_their_usual_settings(model, gallery):
     retriever = Retriever(model, gallery)
     plan = make_plan(model.generator["t2v"], "t2v", model.schedule(10), torch.float32, torch.device("cpu"))
-    assert sampler._prepared(retriever._video.frames, plan) is not None
+    assert sampler.prepared_gallery(retriever._video.frames, plan) is not None
     for steps in (10, 4):  # prepared, and not
         found = retriever.search("a red boat", candidates=8, steps=steps)
-        with patch.object(sampler, "_prepared", lambda *_: None):
+        with patch.object(sampler, "prepared_gallery", lambda *_: None):
             same = retriever.search("a red boat", candidates=8, steps=steps)
         assert torch.allclose(found.trajectory.x, same.trajectory.x, atol=1e-5)
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 from tiny import CONFIG, features, tiny_model
 
-from analysis import readings
 from demo import watch
 from diffusionret import Gallery, Retriever, SearchResult
-from diffusionret.model import Trajectory
+from diffusionret.readout import BITS, ONE_WINNER
+from diffusionret.trajectory import Ensemble, Trajectory, settled
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def open_set(x0: torch.Tensor) -> Trajectory:
     return Trajectory(
         direction="t2v", candidates=torch.arange(count)[None], x=x, x0=x0[:, :, None], x0_raw=x0[:, :, None],
         timesteps=torch.arange(steps).flip(0), alpha_bar=torch.linspace(0.01, 0.99, steps), schedule="cosine",
-        form="open-set",
+        form="open-set", readout=BITS,
     )  # fmt: skip
 
 
@@ -72,13 +72,13 @@ def test_the_other_noises_are_those_that_the_library_draws(sent, retriever):
     shares = {hit.id: hit.probability for hit in library.hits}
     assert mean.tolist() == pytest.approx([shares[c["name"]] for c in sent["candidates"]], abs=1e-6)
     crowd = unpack(sent["crowd"], 8, "<u2").reshape(10, watch.SEEDS, 8) / 65535
-    expected = readings.shares(library.trajectory.x0_raw[:, :, 0]).numpy()
+    expected = library.trajectory.readout.columns(library.trajectory.x0_raw[:, :, 0]).numpy()
     assert np.abs(crowd - expected).max() < 1e-4
     assert sent["winner"] == int(mean.argmax())
 
 
 def test_the_sentence_says_when_the_winner_settled(sent, result):
-    step = readings.settled(result.trajectory.x0_raw[:, 0].argmax(-1))
+    step = settled(result.trajectory.x0_raw[:, 0].argmax(-1))
     assert ("first step" if step == 1 else f"step {step} of 10") in sent["sentence"]
     assert f"{watch.SEEDS}" in sent["sentence"]
 
@@ -98,8 +98,8 @@ def hits(result: SearchResult) -> list:
 )
 def test_the_sentence_on_the_noise_follows_the_seeds(result, last, says):
     x0 = torch.tensor(last)[None]
-    trajectory = replace(open_set(x0), form="published")
-    said = watch.sentence(hits(result)[:2], readings.crowd(trajectory))
+    trajectory = replace(open_set(x0), form="published", readout=ONE_WINNER)
+    said = watch.sentence(hits(result)[:2], Ensemble.of(trajectory))
     assert (says in said) if says else ("noises" not in said)
 
 

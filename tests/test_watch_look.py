@@ -12,10 +12,10 @@ import pytest
 import torch
 from tiny import CONFIG, features, tiny_model
 
-from analysis import readings
 from demo import watch, watch_export, watch_look
 from diffusionret import Gallery, Retriever
 from diffusionret.config import OpenSetConfig
+from diffusionret.trajectory import Ensemble, settled
 
 NASTY = "</script><img src=x onerror=alert(1)>"
 BASE = {"query": "a red boat", "candidates": 8, "steps": 10, "seed": 2}
@@ -61,14 +61,14 @@ def floats(text: str, columns: int, kind: str = "<f4") -> np.ndarray:
 
 def test_the_whole_trajectory_draws_what_the_library_generated(look, retriever, form):
     found = look("whole")
-    x0_raw = readings.seeds_of(retriever.search("a red boat", 8, 8, 10, 2, form=form).trajectory)[:, 0]
-    share = readings.columns(x0_raw, form)
+    trajectory = retriever.search("a red boat", 8, 8, 10, 2, form=form).trajectory
+    share = trajectory.readout.columns(trajectory.predictions[:, 0, 0])
     drawn = np.array(json.loads(found["heat"])["data"][0]["z"])
     assert drawn.shape[0] == (9 if form == "open-set" else 8)
     assert np.abs(drawn.T - share.numpy()).max() < 1e-5
-    settled = readings.settled(share.argmax(-1))
-    assert f"step {settled} of 10" in found["sentence"] or "from the first step" in found["sentence"]
-    assert f"settled at step {settled}" in found["uncertainty"]
+    step = int(settled(share.argmax(-1)))
+    assert f"step {step} of 10" in found["sentence"] or "from the first step" in found["sentence"]
+    assert f"settled at step {step}" in found["uncertainty"]
 
 
 @pytest.mark.parametrize("seeds", [1, 5, 64])
@@ -160,7 +160,7 @@ def test_word_by_word_ends_with_the_query(look, retriever, form):
     found = look("words")
     assert [word["word"] for word in found["words"]] == ["a", "red", "boat"]
     seeds = watch.SEEDS if form == "open-set" else 1
-    last = readings.crowd(retriever.search("a red boat", 8, 8, 10, 2, seeds, form).trajectory).mean[-1]
+    last = Ensemble.of(retriever.search("a red boat", 8, 8, 10, 2, seeds, form).trajectory).mean[-1]
     assert found["words"][-1]["leader"] == int(last.argmax())
     assert found["words"][-1]["share"] == pytest.approx(float(last.max()), abs=1e-5)
     assert "Word by word works up to" in look("words", query="a " * 30)["problem"]

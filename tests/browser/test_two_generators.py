@@ -8,10 +8,11 @@ import pytest
 from test_app import CHROMIUM, PLAYER, SHARES, browser, visit  # noqa: F401 (fixtures)
 from tiny import CONFIG, features, tiny_model
 
-from analysis import readings
 from demo import watch
 from diffusionret import Gallery, Retriever
 from diffusionret.config import OpenSetConfig
+from diffusionret.readout import BITS
+from diffusionret.trajectory import Ensemble
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
@@ -42,9 +43,9 @@ def test_the_player_starts_with_the_open_set_generator_and_switches(visit, retri
     assert page.evaluate(f"{PLAYER}.data.form") == trajectory.form == "open-set"
     shares = page.evaluate(SHARES)  # eight candidates and, behind them, no match
     assert len(shares) == 9 and page.evaluate(f"{PLAYER}.data.items.at(-1).caption") == "no match"
-    assert shares == pytest.approx(readings.crowd(trajectory).mean[-1].tolist(), abs=1e-4)
+    assert shares == pytest.approx(Ensemble.of(trajectory).mean[-1].tolist(), abs=1e-4)
     page.get_by_role("button", name="this noise").click()
-    one = readings.columns(readings.seeds_of(trajectory)[-1, 0], "open-set").tolist()
+    one = BITS.columns(trajectory.predictions[-1, 0, 0]).tolist()
     assert page.evaluate(SHARES) == pytest.approx(one, abs=1e-4)
 
     page.locator(".dr-choose").get_by_label("Generator").select_option("published")

@@ -9,9 +9,9 @@ from urllib.parse import quote_plus
 import pytest
 from test_app import CHROMIUM, PLAYER, SHARES, browser, step, visit  # noqa: F401 (fixtures)
 
-from analysis import readings
 from demo import search
 from diffusionret import Retriever
+from diffusionret.trajectory import Ensemble
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
@@ -52,8 +52,8 @@ def test_the_last_distribution_is_the_library_s(visit):  # noqa: F811
         form = form or retriever.model.forms[0]
         trajectory = retriever.search(query, form=form).trajectory
         sent = page.evaluate(f"Array.from({PLAYER}.data.prediction.at(-1))")
-        assert sent == pytest.approx(readings.seeds_of(trajectory)[-1, 0].tolist(), abs=1e-6)
-        assert page.evaluate(SHARES) == pytest.approx(readings.crowd(trajectory).mean[-1].tolist(), abs=1e-6)
+        assert sent == pytest.approx(trajectory.predictions[-1, 0, 0].tolist(), abs=1e-6)
+        assert page.evaluate(SHARES) == pytest.approx(Ensemble.of(trajectory).mean[-1].tolist(), abs=1e-6)
         assert step(page) == steps(page) == len(trajectory.x0)
         page.close()
 

@@ -1,4 +1,4 @@
-"""All steps of the sampler in one kernel launch, for CUDA devices; sampler.py imports this file when it needs it.
+"""All steps of the sampler in one kernel launch, for CUDA devices; cuda.py imports this file when it needs it.
 
 A program takes one walk, a (query, seed), from noise to sample. What changes from step to step stays in its
 registers; the rows of its candidates, 256 KB for 32 candidates of 512 dimensions, are read anew at every step,
@@ -22,7 +22,7 @@ def _walk(
     queries, first, seeds, candidates, hidden, columns, steps,
     K: tl.constexpr, H: tl.constexpr, CLOCK: tl.constexpr, FRESH: tl.constexpr, UNSEEN: tl.constexpr,
 ):  # fmt: skip
-    """The formulas are in factorised.py, the arrays those of `kernels.walk`; K and H are powers of 2."""
+    """The formulas are in factorisation.py, the arrays those of `loops.walk`; K and H are powers of 2."""
     number = tl.program_id(0)
     query, seed = number // seeds, number % seeds
     k, h = tl.arange(0, K), tl.arange(0, H)
@@ -80,5 +80,5 @@ def walk(
         queries, first, seeds, candidates, hidden, table.shape[1], steps,
         K=k, H=min(max(TILE // k, 16), triton.next_power_of_2(hidden)),
         CLOCK=clock.numel() > 0, FRESH=len(fresh) > 0, UNSEEN=torch.finfo(torch.float32).min,
-        num_warps=8,
+        num_warps=8,  # pyright: ignore[reportCallIssue]
     )  # fmt: skip

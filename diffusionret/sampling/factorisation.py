@@ -27,10 +27,10 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from .denoiser import Denoiser
-from .diffusion import Schedule
+from ..denoiser import Denoiser
+from ..diffusion import Schedule
 
 PLANS = 8  # schedules (times directions, dtypes, devices) that stay prepared for a network
 
@@ -84,16 +84,17 @@ class _Marks:
         flat = [weight.detach().reshape(-1) for weight in self._weights]
         some = [weight[:: len(weight) // 64 | 1] for weight in flat]
         on_cpu = all(weight.device.type == "cpu" for weight in flat)
-        self._some = [numbers.view(_BITS[numbers.itemsize]).numpy() for numbers in some] if on_cpu else some
+        self._arrays = [n.view(_BITS[n.itemsize]).numpy() for n in some] if on_cpu else []
+        self._tensors = [] if on_cpu else some
         self._numbers = self._read()
 
     def _look(self) -> tuple[list[int], list[int]]:
         return [weight.data_ptr() for weight in self._weights], [weight._version for weight in self._counted]
 
     def _read(self) -> list[bytes] | list[float]:
-        if isinstance(self._some[0], Tensor):
-            return torch.cat(self._some).tolist()
-        return [numbers.tobytes() for numbers in self._some]
+        if self._tensors:
+            return torch.cat(self._tensors).tolist()
+        return [numbers.tobytes() for numbers in self._arrays]
 
     def hold(self) -> bool:
         """Whether all is as it was."""
@@ -126,8 +127,13 @@ def make_plan(
         if prepared is None or not prepared.marks.hold():
             prepared = _PREPARED[network] = _Prepared(_Marks(network), _products(network))
         if key not in prepared.plans:
-            *parts, positive = _plan(network, prepared.products, direction, schedule)
-            prepared.plans[key] = Plan(*(part.to(device, dtype).contiguous() for part in parts), positive)
+            plan = _plan(network, prepared.products, direction, schedule)
+            placed = {
+                name: part.to(device, dtype).contiguous()
+                for name, part in plan._asdict().items()
+                if isinstance(part, Tensor)
+            }
+            prepared.plans[key] = plan._replace(**placed)
         prepared.plans.move_to_end(key)
         if len(prepared.plans) > PLANS:
             prepared.plans.popitem(last=False)
@@ -138,7 +144,7 @@ def _products(network: Denoiser) -> _Products:
     def get(weight: Tensor) -> Tensor:
         return weight.detach().to("cpu", torch.float64)
 
-    first, last = network.decoder[0], network.decoder[2]
+    first, last = _layers(network)
     w_a, w_b = get(first.weight).split(network.dim, dim=1)
     w_2 = get(last.weight)[0]
     order = torch.cat([(w_2 > 0).nonzero()[:, 0], (w_2 <= 0).nonzero()[:, 0]])
@@ -163,6 +169,13 @@ def _plan(network: Denoiser, products: _Products, direction: str, schedule: Sche
         clock=e @ m if mirrored else e[:0],
         shift=e @ context.T + offset,
         sign=sign,
-        bias=network.decoder[2].bias.detach(),
+        bias=_layers(network)[1].bias.detach(),
         positive=int((sign > 0).sum()),
     )
+
+
+def _layers(network: Denoiser) -> tuple[nn.Linear, nn.Linear]:
+    """The two layers of the decoder."""
+    first, _, last = network.decoder
+    assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
+    return first, last

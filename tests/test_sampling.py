@@ -18,12 +18,14 @@ from hypothesis import strategies as st
 from reference import generate_plainly
 from tiny import CLIP, CONFIG, features, tiny_model
 
-from diffusionret import Gallery, sampler
+from diffusionret import Gallery, sampling
 from diffusionret.config import ModelConfig
 from diffusionret.diffusion import make_schedule
 from diffusionret.encoders import TextFeatures, VideoFeatures
-from diffusionret.factorised import make_plan
 from diffusionret.model import DiffusionRet
+from diffusionret.sampling import compilation, limits, threads
+from diffusionret.sampling.factorisation import make_plan
+from diffusionret.sampling.prepared import prepared_gallery
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
 DTYPES = st.sampled_from([torch.float32, torch.float64])
@@ -36,10 +38,10 @@ def config(dim: int) -> ModelConfig:
 def in_form(compiled: bool, dtype: torch.dtype):
     """A context in which the sampler uses its compiled loops, or its torch form."""
     if compiled:
-        sampler.warm_up(wait=True, dtype=dtype)
-        assert sampler._loops(torch.zeros(1, dtype=dtype), 1) is not None
+        sampling.warm_up(wait=True, dtype=dtype)
+        assert compilation.loops_for(torch.zeros(1, dtype=dtype), 1) is not None
         return nullcontext()
-    return patch.object(sampler, "_loops", lambda like, walks: None)
+    return patch.object(compilation, "loops_for", lambda like, runs: None)
 
 
 def gap(
@@ -66,7 +68,7 @@ def gap(
     plan = make_schedule(schedule, full or steps)
     if prepared:
         shown = video.frames if direction == "t2v" else text.cls
-        assert sampler.prepare(model.generator[direction], direction, shown, plan.respaced(steps))
+        assert sampling.prepare(model.generator[direction], direction, shown, plan.respaced(steps))
     with nullcontext() if compiled is None else in_form(compiled, dtype):
         fast = model.generate(
             text, video, candidates, direction, steps=steps, schedule=schedule, noise=noise, eta=eta,
@@ -203,17 +205,17 @@ def test_prepared_frames_serve_until_something_changes():
     def kept(frames: torch.Tensor, steps: int = 5) -> torch.Tensor | None:
         schedule = make_schedule("cosine", steps)
         plan = make_plan(network, "t2v", schedule, frames.dtype, frames.device)
-        found = sampler._prepared(frames, plan)
+        found = prepared_gallery(frames, plan)
         return None if found is None else found.table
 
-    size = sampler.prepare(network, "t2v", video.frames, schedule)
+    size = sampling.prepare(network, "t2v", video.frames, schedule)
     table = kept(video.frames)
     assert size == 4 * (table.numel() + video.frames.numel()) == 4 * (4 * 4) * (2 * 64 + 1 + 5 + 32)
-    assert sampler.prepare(network, "t2v", video.frames, schedule) == size and kept(video.frames) is table
+    assert sampling.prepare(network, "t2v", video.frames, schedule) == size and kept(video.frames) is table
     assert kept(video.frames.clone()) is None and kept(video.frames, steps=6) is None
     video.frames.mul_(2)
     assert kept(video.frames) is None
-    sampler.prepare(network, "t2v", video.frames, schedule)
+    sampling.prepare(network, "t2v", video.frames, schedule)
     assert torch.allclose(kept(video.frames), 2 * table, atol=1e-4)
     in_place(model)
     assert kept(video.frames) is None
@@ -225,17 +227,17 @@ def test_frames_are_not_prepared_where_that_serves_nothing():
     with torch.inference_mode():
         made = frames * 1
     for other in (frames.half(), frames.transpose(0, 1), made, frames.to("meta")):
-        assert sampler.prepare(network, "t2v", other, schedule) == 0
-    with patch.object(sampler, "MEMORY", 1000):
-        assert sampler.prepare(network, "t2v", frames, schedule) == 0
+        assert sampling.prepare(network, "t2v", other, schedule) == 0
+    with patch.object(limits, "MEMORY", 1000):
+        assert sampling.prepare(network, "t2v", frames, schedule) == 0
 
 
-@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("cores", [1, 2, 5])
 @pytest.mark.parametrize("count", [1, 7, 100])
-def test_work_is_spread_once_each(threads: int, count: int):
+def test_work_is_spread_once_each(cores: int, count: int):
     done: list[int] = []
-    with patch.object(torch, "get_num_threads", lambda: threads):
-        sampler._spread(lambda first, last: done.extend(range(first, last)), count, grain=2)
+    with patch.object(torch, "get_num_threads", lambda: cores):
+        threads.spread(lambda first, last: done.extend(range(first, last)), count, grain=2)
     assert sorted(done) == list(range(count))
 
 
@@ -255,16 +257,16 @@ def test_an_error_of_the_work_is_raised_when_nobody_works_any_more(in_helper: bo
         working[0] -= 1
 
     with patch.object(torch, "get_num_threads", lambda: 2), pytest.raises(IndexError, match="out of reach"):
-        sampler._spread(work, 100, grain=50)
+        threads.spread(work, 100, grain=50)
     assert working == [0]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_process_has_helpers_of_its_own():
-    sampler._helpers().submit(int).result()
+    threads.helpers().submit(int).result()
     child = os.fork()
     if not child:  # the copy, which must not go on with the tests
-        os._exit(sampler._helpers().submit(int).result(timeout=30))
+        os._exit(threads.helpers().submit(int).result(timeout=30))
     assert os.waitpid(child, 0)[1] == 0
 
 
@@ -280,10 +282,10 @@ def test_what_is_prepared_is_what_serves(direction):
             return model.generate(text, video, candidates, direction, steps=5, noise=noise).x0_raw
 
     before = walk()
-    sampler.prepare(network, direction, gallery, schedule)
+    sampling.prepare(network, direction, gallery, schedule)
     assert torch.allclose(walk(), before, atol=1e-4)
     plan = make_plan(network, direction, schedule, torch.float32, gallery.device)
-    sampler._prepared(gallery, plan).table.add_(1)
+    prepared_gallery(gallery, plan).table.add_(1)
     assert not torch.allclose(walk(), before, atol=1e-2)
 
 
@@ -293,7 +295,7 @@ def test_autocast_around_it_changes_nothing(direction):
     candidates, noise = torch.arange(4).expand(4, -1), torch.zeros(4, 4)
     gallery = video.frames if direction == "t2v" else text.cls
     with torch.autocast("cpu", torch.bfloat16):
-        sampler.prepare(model.generator[direction], direction, gallery, make_schedule("cosine", 5))
+        sampling.prepare(model.generator[direction], direction, gallery, make_schedule("cosine", 5))
         found = model.generate(text, video, candidates, direction, steps=5, noise=noise).x
     other = (
         copy.deepcopy(model),
@@ -310,9 +312,9 @@ def test_the_loops_are_compiled_once_whatever_the_layout(direction, prepared):
     model, (text, video) = tiny_model(), features(6, 6)
     if prepared:
         gallery = video.frames if direction == "t2v" else text.cls
-        sampler.prepare(model.generator[direction], direction, gallery, make_schedule("cosine", 5))
+        sampling.prepare(model.generator[direction], direction, gallery, make_schedule("cosine", 5))
     with in_form(True, torch.float32):
-        loops = sampler._loops(torch.zeros(1), 1)
+        loops = compilation.loops_for(torch.zeros(1), 1)
         compiled = [loops.mix, loops.walk, loops.mixed_walk]
         before = [len(function.signatures) for function in compiled]
         shown = torch.arange(6).expand(6, -1)
@@ -325,22 +327,22 @@ def test_the_loops_are_compiled_once_whatever_the_layout(direction, prepared):
 
 @pytest.mark.parametrize("direction", ["t2v", "v2t"])
 def test_loops_that_are_compiled_half_way_do_the_rest(direction):
-    sampler.warm_up(wait=True)
-    real, asked = sampler._loops, []
+    sampling.warm_up(wait=True)
+    real, asked = compilation.loops_for, []
 
-    def late(like: torch.Tensor, walks: int):
-        asked.append(walks)
-        return None if len(asked) < 3 else real(like, walks)
+    def late(like: torch.Tensor, runs: int):
+        asked.append(runs)
+        return None if len(asked) < 3 else real(like, runs)
 
     texts, videos = (12, 5) if direction == "t2v" else (5, 12)
     text, video = features(texts, videos)
-    with patch.object(sampler, "_loops", late), patch.object(sampler, "MEMORY", 40_000):
+    with patch.object(compilation, "loops_for", late), patch.object(limits, "MEMORY", 40_000):
         assert gap(tiny_model(), text, video, direction, 5, 4, compiled=None) <= 1e-4
     assert len(asked) >= 3
 
 
 def test_several_threads_may_ask_at_once():
-    sampler.warm_up(wait=True)
+    sampling.warm_up(wait=True)
     model = tiny_model()
     text, video = features(4, 8)
     candidates = model.similarity(text, video).topk(4, dim=1).indices

@@ -1,4 +1,4 @@
-"""The loops of the sampler that run compiled on a CPU; sampler.py imports this file in the background.
+"""The loops of the sampler that run compiled on a CPU; compilation.py imports this file in the background.
 
 Nothing here starts threads: numba's own thread pools abort the process when two Python threads enter them,
 so the loops only release the interpreter's lock and take a range of their work, and the caller spreads
@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numba import from_dtype, int64, njit
 from numba.core.dispatcher import Dispatcher
-from numba.types import Array
+from numba.types import Array  # pyright: ignore[reportAttributeAccessIssue]
 
 # Sums may be reordered and fused with products, which vectors need; nan and inf keep their meaning.
 NOTHING = np.float32(1e-20)
@@ -133,7 +133,7 @@ def walk(first, last, start, split, rows, table, clock, base, shift, bias, weigh
     the time logits, or [pair 0]; base [pair]; shift [step hidden]; split, the number of hidden units with a
     positive w2; bias [1]; weights [step 3] of x0, x and the fresh noise; fresh [step seed query
     candidate], or no step. x [step+1 seed query candidate], row 0 given, raw and clean [step seed query
-    candidate] are written for the queries from number `start` on. The formulas are in factorised.py.
+    candidate] are written for the queries from number `start` on. The formulas are in factorisation.py.
     """
     seeds, candidates = x.shape[1], rows.shape[1]
     steps, hidden = shift.shape

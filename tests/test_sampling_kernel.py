@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny import features, tiny_model
 
-from diffusionret import sampler
+from diffusionret import sampling
 from diffusionret.diffusion import make_schedule
+from diffusionret.sampling import compilation, cuda, limits
 
 pytest.importorskip("triton")
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-9}
@@ -26,7 +27,7 @@ def gap(
     seed: int, device: str,
 ) -> float:  # fmt: skip
     """Largest difference between the kernel and the torch form, over x, x0_raw and x0."""
-    from diffusionret import fused
+    from diffusionret.sampling import kernel
 
     network = tiny_model(seed).generator[direction].to(device, dtype)
     sizes = (queries, gallery) if direction == "t2v" else (gallery, queries)
@@ -36,19 +37,19 @@ def gap(
     noise = torch.randn(seeds, queries, k, generator=g, dtype=dtype).to(device)
     schedule = make_schedule("cosine", steps)
 
-    def states(form: object) -> sampler.States:
+    def states(form: object) -> sampling.States:
         with (
-            patch.object(sampler, "_loops", lambda *_: None),
-            patch.object(sampler, "_fused", lambda *_: form),
+            patch.object(compilation, "loops_for", lambda *_: None),
+            patch.object(cuda, "kernel_for", lambda *_: form),
         ):
-            return sampler.sample(
+            return sampling.sample(
                 network, text.cls.to(device, dtype), video.frames.to(device, dtype), video.mask.to(device),
                 candidates, direction, schedule, noise, eta=eta, generator=torch.Generator().manual_seed(9),
             )  # fmt: skip
 
     # Small parts, so that queries begin at other numbers than 0.
-    with patch.object(sampler, "MEMORY", 1 << 17):
-        pairs = zip(states(fused), states(None), strict=True)
+    with patch.object(limits, "MEMORY", 1 << 17):
+        pairs = zip(states(kernel), states(None), strict=True)
         return max(((a - b).abs() / b.abs().clamp(min=1)).max().item() for a, b in pairs)
 
 
@@ -91,11 +92,11 @@ def test_the_kernel_in_the_interpreter(
 )
 def test_the_kernel_on_a_gpu(dtype, direction, k, steps, seeds, eta):
     assert gap(dtype, direction, 40, 200, k, steps, seeds, eta, 0, "cuda") <= 10 * TOLERANCE[dtype]
-    assert sampler._working_kernel(dtype, torch.zeros(1, device="cuda").device) is not None
+    assert cuda.working_kernel(dtype, torch.zeros(1, device="cuda").device) is not None
 
 
 def test_without_triton_the_torch_form_serves(caplog):
-    broken = sampler._working_kernel.__wrapped__
-    with patch.dict("sys.modules", {"diffusionret.fused": None}):
+    broken = cuda.working_kernel.__wrapped__
+    with patch.dict("sys.modules", {"diffusionret.sampling.kernel": None}):
         assert broken(torch.float32, torch.device("cuda")) is None
     assert "slower" in caplog.text
