@@ -122,7 +122,7 @@ def test_imports_point_one_way() -> None:
         ("diffusionret.cli", "from plotly.graph_objects import Figure", "front-end"),
         ("diffusionret.cli", "from demo.app import build", "front-end"),
         ("diffusionret.training.command", "if TYPE_CHECKING:\n    import skia", "skia"),
-        ("diffusionret.training.stage", "from .loop import Loop", "no place"),
+        ("diffusionret.training.stage", "from .loop import Loop", "does not come before"),
         ("diffusionret.training.loop", "from . import command", "does not come before"),
         ("diffusionret.training.novelty", "from .loop import Loop", "no place"),
         ("diffusionret.datasets.storybook.world", "from ...config import Config", "leaves"),
