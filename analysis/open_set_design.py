@@ -30,13 +30,13 @@ from diffusionret.config import PRESETS, OpenSetConfig
 from diffusionret.datasets.storybook import clips
 from diffusionret.diffusion import ddim, make_schedule
 from diffusionret.finetune import lr_scale
-from diffusionret.metrics import paired_bootstrap, reliability
-from diffusionret.openset import (
+from diffusionret.generators.openset import (
     OpenSetDenoiser,
+    bit_loss,
     candidate_sets,
-    denoising_loss,
     noised,
 )
+from diffusionret.metrics import paired_bootstrap, reliability
 from diffusionret.readout import BITS
 from diffusionret.stages import OpenSet
 from diffusionret.train import make_optimizer
@@ -108,7 +108,7 @@ def self_conditioned_loss(network, context, match, u, noise) -> Tensor:
         with torch.no_grad():
             network.last = (network(wide(context, u), *noised(match, u, noise)) / 2).tanh()
     try:
-        return denoising_loss(network, context, match, u, noise)
+        return bit_loss(network, context, match, u, noise)
     finally:
         network.last = None
 
@@ -126,7 +126,7 @@ def squared_loss(network, context, match, u, noise) -> Tensor:
 
 def noisier_loss(network, context, match, u, noise) -> Tensor:
     """The usual objective at levels with more noise."""
-    return denoising_loss(network, context, match, u.sqrt(), noise)
+    return bit_loss(network, context, match, u.sqrt(), noise)
 
 
 class Related(OpenSet):
@@ -145,7 +145,7 @@ class Variant:
     config: OpenSetConfig = USUAL
     network: type[OpenSetDenoiser] = OpenSetDenoiser
     stage: type[OpenSet] = OpenSet
-    loss: Loss = denoising_loss
+    loss: Loss = bit_loss
     training: tuple[tuple[str, object], ...] = ()
 
 
@@ -207,7 +207,7 @@ def ask(
     candidates = candidate_sets(scores, ~(absent[:, None] & fits), min(count, scores.shape[1]))
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(USUAL.seeds, *candidates.shape, generator=generator)
-    context = network.context(stage.model.pairs(text, video, candidates, "t2v"), "t2v")
+    context = network.context(stage.model.choose("open-set").pairs(text, video, candidates, "t2v"), "t2v")
     context = wide(context, noise)
     plan = make_schedule(USUAL.schedule, USUAL.steps).respaced(steps)
     level = dict(zip(plan.timesteps.tolist(), plan.alpha_bar.tolist(), strict=True))

@@ -70,7 +70,7 @@ def _attention(
     assert model.generator is not None
     network = model.generator["t2v"]
     everyone = torch.arange(len(video.mask), device=model.device)[None]
-    query, shown = model.pair_features(text, video, everyone, "t2v")
+    query, shown = model.choose("published").pair_features(text, video, everyone, "t2v")
     states = trajectory.x[:, 0] if trajectory.has_seeds else trajectory.x
     steps = trajectory.timesteps.to(model.device)
     affinity = network.affinity(steps, query.expand(len(steps), -1, -1), shown.expand(len(steps), -1, -1))

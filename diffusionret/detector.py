@@ -333,11 +333,9 @@ def generator_digest(model: DiffusionRet) -> str:
     """A digest of the generator that answers: its form and weights, as saved in half precision; "" without one."""
     if not model.forms:
         return ""
-    form = model.forms[0]
-    part = model.openset if form == "open-set" else model.generator
-    assert part is not None
-    digest = hashlib.sha256(form.encode())
-    for name, value in sorted(part.state_dict().items()):
+    generator = model.choose()
+    digest = hashlib.sha256(generator.form.encode())
+    for name, value in sorted(generator.network.state_dict().items()):
         value = value.flatten()[:: max(value.numel() // SAMPLED, 1)].cpu()
         digest.update(name.encode())
         digest.update((value.half() if value.is_floating_point() else value).numpy().tobytes())

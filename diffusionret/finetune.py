@@ -35,9 +35,9 @@ from .encoders import TextFeatures, VideoFeatures
 from .evaluate import generate
 from .features import encode_captions
 from .frames import CACHE, FrameCache, Steps, TrainingPairs, find_files, held_out
+from .generators.openset import candidate_sets
 from .metrics import retrieval_metrics
 from .model import DIRECTIONS, DiffusionRet
-from .openset import candidate_sets, denoising_loss
 
 if TYPE_CHECKING:  # slow to import, and every other command does without
     from accelerate import Accelerator
@@ -215,8 +215,7 @@ class Finetune:
         all captions of a video are; of ABSENT of the queries nothing true is in the gallery.
         """
         text, video, owner, generator = self._cached(step)
-        device, network = self.accelerator.device, self.model.openset
-        assert network is not None
+        device = self.accelerator.device
         ids, owner = owner.unique(return_inverse=True)
         video = VideoFeatures(video.frames[ids], video.mask[ids])
         fits = owner[:, None] == torch.arange(len(ids), device=device)
@@ -235,9 +234,14 @@ class Finetune:
             u = (strata + torch.rand(DRAWS, len(scores), generator=generator)) / DRAWS
             noise = torch.randn(DRAWS, *candidates.shape, generator=generator)
             with self.accelerator.autocast():
-                context = network.context(self.model.pairs(text, video, candidates, direction), direction)
-                total = total + denoising_loss(
-                    network, context, true.gather(1, candidates), u.to(device), noise.to(device)
+                total = total + self.model.choose("open-set").loss(
+                    text,
+                    video,
+                    candidates,
+                    true.gather(1, candidates),
+                    direction,
+                    u.to(device),
+                    noise.to(device),
                 )
         self.accelerator.backward(total)
         return total.detach()
@@ -331,9 +335,9 @@ class Finetune:
         total = []
         for direction, scores in (("t2v", similarity), ("v2t", similarity.T.contiguous())):
             if self.config.stage > 1:
-                form = "published" if self.config.stage == 2 else "open-set"
-                walk = generate(model, text, video, scores, direction, form=form)
-                scores = model.rerank(scores, walk, model.generator_config(form).alpha)
+                generator = model.choose("published" if self.config.stage == 2 else "open-set")
+                walk = generate(model, text, video, scores, direction, generator=generator)
+                scores = model.rerank(scores, walk, generator.config.alpha)
             m = retrieval_metrics(scores)
             record[f"R1_{direction}"] = m.R1
             total += [m.R1, m.R5, m.R10]

@@ -209,7 +209,7 @@ def fingerprint(model: DiffusionRet) -> str:
     settings = {name: value for name, value in model.config.to_dict().items() if name in FEATURE_SETTINGS}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name, value in sorted(model.state_dict().items()):
-        if not name.startswith(("generator.", "openset.")):
+        if not name.startswith(("generator.", "openset.", "others.")):
             value = value.flatten()[:: max(value.numel() // SAMPLED, 1)].cpu()
             digest.update(f"{name} {tuple(value.shape)}".encode())
             digest.update((value.half() if value.is_floating_point() else value).numpy().tobytes())

@@ -27,11 +27,11 @@ from .config import TrainConfig
 from .datasets.storybook import captions, clips, lessons, world
 from .datasets.storybook.labels import NUMBERS, TRAITS, FrameLabels, frame_labels
 from .encoders import TextFeatures, VideoFeatures
-from .evaluate import OMIT, encode_clips, generate, generator_scores
+from .evaluate import OMIT, encode_clips, generate, generator_only
+from .generators.openset import bit_loss, candidate_sets, make_pairs
 from .losses import choice_loss, contrastive_loss
 from .metrics import reliability, retrieval_metrics
 from .model import DIRECTIONS, DiffusionRet
-from .openset import candidate_sets, denoising_loss, make_pairs
 from .similarity import cls_similarity, mean_frame, wti_pairs
 
 READ_IN = 4  # parts of a batch of texts
@@ -366,7 +366,7 @@ class Generation(Discrimination):
         for direction, scores in (("t2v", similarity), ("v2t", similarity.T.contiguous())):
             walk = generate(model, text, video, scores, direction)
             record[f"before_R1_{direction}"] = retrieval_metrics(scores).R1
-            record[f"generator_R1_{direction}"] = retrieval_metrics(generator_scores(scores, walk)).R1
+            record[f"generator_R1_{direction}"] = retrieval_metrics(generator_only(scores, walk)).R1
             record[f"after_R1_{direction}"] = retrieval_metrics(model.rerank(scores, walk)).R1
         return {"score": record["generator_R1_t2v"] + record["generator_R1_v2t"]} | record
 
@@ -408,7 +408,7 @@ class OpenSet(Generation):
     SIZES = (16, 24, 32, 32, 32, 48)  # numbers of candidates, one a step
     DRAWS = 4  # of the noise for every set
     ASKED = DIRECTIONS
-    objective = staticmethod(denoising_loss)
+    objective = staticmethod(bit_loss)
     ALPHAS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # the last ranks by probability, similarity decides ties
 
     def trained(self) -> list[nn.Module]:
