@@ -20,7 +20,7 @@ from torch import Tensor
 from .calibration import Calibration, StaleCalibration, benjamini_hochberg, p_values
 from .gallery import BUNDLED as BUNDLED_GALLERY
 from .gallery import SAMPLED, Gallery, fingerprint
-from .model import BUNDLED as MODELS
+from .hub import BUNDLED as MODELS
 from .model import DiffusionRet
 from .ood import GENERATOR_SCORES, Reference, Scores, combine, words_of
 

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .encoders import VideoFeatures
-from .model import BUNDLED as MODELS
+from .hub import BUNDLED as MODELS
 from .model import DiffusionRet
 from .similarity import mean_frame
 from .store import Row, Store

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import open_clip
 import torch
-from huggingface_hub import PyTorchModelHubMixin, load_torch_model, save_torch_state_dict, snapshot_download
-from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub import PyTorchModelHubMixin, load_torch_model, save_torch_state_dict
 from jaxtyping import Float, Int
 from open_clip.model import CLIP
 from torch import Tensor, nn
@@ -21,11 +20,12 @@ from .diffusion import Schedule, make_schedule
 from .encoders import TemporalTransformer, TextFeatures, VideoFeatures, build_towers, encode_tokens
 from .generators import GENERATORS, Generator
 from .generators.interface import DIRECTIONS
+from .hub import model_folder
 from .losses import contrastive_loss, with_hard_negatives
 from .similarity import TokenWeights, cls_similarity, wti, wti_in_blocks
+from .tokenizer import tokenize, unread
 from .trajectory import Trajectory
 
-BUNDLED = Path(__file__).parents[1] / "assets" / "models"
 HEADS = ("temporal", "text_weights", "video_weights", "generator")  # what the paper adds to CLIP's towers
 
 
@@ -81,20 +81,11 @@ class DiffusionRet(
 
     def tokenize(self, texts: Sequence[str]) -> tuple[Int[Tensor, "text token"], Int[Tensor, "text token"]]:
         """CLIP's token ids and the mask of real tokens; what is longer than the model reads is cut."""
-        ids = _tokenizer()(list(texts), context_length=self.config.words)
-        return ids, (torch.arange(ids.shape[1]) <= ids.argmax(dim=1, keepdim=True)).long()
+        return tokenize(texts, self.config.words)
 
     def cut(self, text: str) -> str:
         """The end of `text` that the model does not read, "" where it reads all."""
-        words = text.split()
-        room = self.config.words - 2
-        encode = _tokenizer().encode
-        if len(encode(text)) <= room:
-            return ""
-        kept = min(len(words), room)  # a word takes a token at least
-        while kept and len(encode(" ".join(words[:kept]))) > room:
-            kept -= 1
-        return " ".join(words[kept:])
+        return unread(text, self.config.words)
 
     def encode_text(self, texts: Sequence[str]) -> TextFeatures:
         """Features of sentences, on the model's device."""
@@ -335,10 +326,7 @@ class DiffusionRet(
 
         Raises FileNotFoundError when there is no such model, ConnectionError when the Hub is out of reach.
         """
-        name = str(pretrained_model_name_or_path)
-        folder = BUNDLED / name if (BUNDLED / name / "config.json").is_file() else Path(name)
-        if not (folder / "config.json").is_file():
-            folder = _download(name, **kwargs)
+        folder = model_folder(pretrained_model_name_or_path, **kwargs)
         config = ModelConfig.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
         model = build_model(config)
         result = load_torch_model(model, folder, strict=False, safe=True)
@@ -387,35 +375,6 @@ def _clip_config(layout: dict) -> ClipConfig:
     return ClipConfig(**{k: v for k, v in values.items() if k in known})
 
 
-def _download(name: str, **kwargs) -> Path:
-    if name.count("/") != 1:
-        bundled = ", ".join(sorted(p.parent.name for p in BUNDLED.glob("*/config.json"))) or "none"
-        raise FileNotFoundError(
-            f"There is no model {name!r}: pass a bundled one ({bundled}), a folder with config.json, or a Hub id."
-        )
-    try:
-        return Path(
-            snapshot_download(name, allow_patterns=["config.json", "*.safetensors", "*.json"], **kwargs)
-        )
-    except (LocalEntryNotFoundError, ConnectionError, OSError) as error:
-        raise ConnectionError(
-            f"{name} is not in the local cache and the Hugging Face Hub cannot be reached: connect once, or pass a "
-            "folder that holds config.json and the weights."
-        ) from error
-    except (RepositoryNotFoundError, EntryNotFoundError) as error:
-        raise FileNotFoundError(f"The Hugging Face Hub has no model {name!r}.") from error
-
-
 def _some(names: Sequence[str], count: int = 5) -> str:
     more = f" and {len(names) - count} more" if len(names) > count else ""
     return ", ".join(names[:count]) + more
-
-
-_TOKENIZER: open_clip.SimpleTokenizer | None = None
-
-
-def _tokenizer() -> open_clip.SimpleTokenizer:
-    global _TOKENIZER
-    if _TOKENIZER is None:
-        _TOKENIZER = open_clip.SimpleTokenizer()
-    return _TOKENIZER

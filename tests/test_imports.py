@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ORDER = [
     *("config", "diffusion", "metrics", "decoding", "video", "calibration", "encoders", "similarity"),
     *("readout", "trajectory"),
-    *("denoiser", "sampling", "losses", "generators", "model", "checkpoint"),
+    *("denoiser", "sampling", "losses", "generators", "tokenizer", "hub", "model", "checkpoint"),
     *("store", "gallery", "ood", "detector", "results", "retrieval", "datasets"),
     *("benchmarks", "frames", "features", "evaluate", "finetune", "stages", "train"),
     *("index", "calibrate", "inspection", "cli"),

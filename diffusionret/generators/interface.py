@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from ..config import GeneratorConfig
 from ..diffusion import Schedule, make_schedule
@@ -29,6 +30,7 @@ class Generator(ABC):
     form: the name that users choose. settings: the kind of its `config`. readout: what a prediction means. part: the
     name of its network in a model, in checkpoints and of its settings in config.json; "" puts them among `others`.
     reads_candidates_only: whether `sample` leaves the rest of a gallery untouched, so that none needs to be cut out.
+    knows_all_levels: whether its training knows all noise levels, so that any schedule of them is one it knows.
     """
 
     form: ClassVar[str]
@@ -36,6 +38,7 @@ class Generator(ABC):
     settings: ClassVar[type[GeneratorConfig]] = GeneratorConfig
     part: ClassVar[str] = ""
     reads_candidates_only: ClassVar[bool] = False
+    knows_all_levels: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -144,6 +147,20 @@ class Generator(ABC):
         beta: the sharpness of a distribution over candidates, for generators that draw one.
         """
         return alpha * trajectory.probability
+
+    def affinity(
+        self, text: TextFeatures, video: VideoFeatures, timesteps: Int[Tensor, " step"]
+    ) -> Float[Tensor, "step video"] | None:
+        """What the noisy state of one text and all of these videos competes with at each step; None where a network
+        has no such thing."""
+        return None
+
+    def frame_attention(
+        self, cls: Float[Tensor, " dim"], frames: Float[Tensor, "frame dim"]
+    ) -> Float[Tensor, " frame"]:
+        """How a text attends to the real frames of a video, sums to 1: by default by their cosines."""
+        cosine = normalize(frames, dim=-1) @ normalize(cls, dim=-1)
+        return (cosine / self.config.attention_temperature).softmax(dim=-1)
 
     def diagnostics(
         self, text: TextFeatures, video: VideoFeatures, trajectory: Trajectory

@@ -273,6 +273,7 @@ class OpenSetGenerator(Generator):
     readout: ClassVar[Readout] = BITS
     settings: ClassVar[type[GeneratorConfig]] = OpenSetConfig
     part: ClassVar[str] = "openset"
+    knows_all_levels: ClassVar[bool] = True
 
     @classmethod
     def make_network(cls, dim: int, config: GeneratorConfig) -> OpenSetDenoiser:

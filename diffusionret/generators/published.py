@@ -98,6 +98,23 @@ class PublishedGenerator(Generator):
             return pool_frames(cls, frames, video.mask[:, None].expand(-1, count, -1), temperature), cls
         raise ValueError(f"direction is {direction!r}: choose t2v (text to video) or v2t (video to text).")
 
+    def affinity(
+        self, text: TextFeatures, video: VideoFeatures, timesteps: Int[Tensor, " step"]
+    ) -> Float[Tensor, "step video"]:
+        """q.k, to which the attention over the candidates adds the state: softmax(q.k + x_t)."""
+        everyone = torch.arange(len(video.mask), device=video.mask.device)[None]
+        query, candidates = self.pair_features(text, video, everyone, "t2v")
+        steps = len(timesteps)
+        return self.denoiser("t2v").affinity(
+            timesteps, query.expand(steps, -1, -1), candidates.expand(steps, -1, -1)
+        )
+
+    def frame_attention(
+        self, cls: Float[Tensor, " dim"], frames: Float[Tensor, "frame dim"]
+    ) -> Float[Tensor, " frame"]:
+        """By their products, see `denoiser.pool_frames`."""
+        return (frames @ cls / self.config.attention_temperature).softmax(dim=-1)
+
     def diagnostics(
         self, text: TextFeatures, video: VideoFeatures, trajectory: Trajectory
     ) -> dict[str, float]:
