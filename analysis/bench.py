@@ -160,7 +160,7 @@ def plain_loop(model, text, video, candidates, direction, noise) -> torch.Tensor
     for start in range(0, len(candidates), 32):
         part = slice(start, start + 32)
         some = (to_rows(text, part), video) if direction == "t2v" else (text, to_rows(video, part))
-        query, shown = model.pair_features(*some, candidates[part], direction)
+        query, shown = model.choose("published").pair_features(*some, candidates[part], direction)
 
         def denoise(x: torch.Tensor, t: int, query=query, shown=shown) -> torch.Tensor:
             flat = x.reshape(-1, x.shape[-1])

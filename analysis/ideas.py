@@ -55,7 +55,7 @@ class Samples:
         plan = make_schedule(config.schedule, config.steps)
         kept = max(1, round(start * plan.steps))
         plan = Schedule(plan.name, plan.alpha_bar[:kept], plan.timesteps[:kept])
-        query, shown = test.model.pair_features(test.text, test.video, self.chosen, "t2v")
+        query, shown = test.model.choose("published").pair_features(test.text, test.video, self.chosen, "t2v")
         x = common_noise(CANDIDATES, 0, len(self.chosen))
         if start < 1:
             prior = (self.scale * self.similarity.gather(1, self.chosen)).softmax(1)

@@ -64,9 +64,12 @@ def _encode(model: DiffusionRet, split: str, look: str) -> VideoFeatures:
 def walk(
     test: Test, direction: str = "t2v", candidates: int = 32, seed: int = 0, form: str | None = "published"
 ) -> Trajectory:
-    """The generation of every query at the model's own settings. form: None for the generator that answers."""
+    """The generation of every query at its generator's own settings. form: None for the generator that answers."""
     scores = test.similarity if direction == "t2v" else test.similarity.T.contiguous()
-    return generate(test.model, test.text, test.video, scores, direction, candidates, seed=seed, form=form)
+    generator = test.model.choose(form)
+    return generate(
+        test.model, test.text, test.video, scores, direction, candidates, seed=seed, generator=generator
+    )
 
 
 def store(name: str, title: str, shows: str, started: float, rows: list[dict], **more: object) -> None:

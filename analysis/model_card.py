@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from diffusionret.config import FORMS, PRESETS
+from diffusionret.config import PRESETS, SETTINGS
 from diffusionret.training import records
 
 from .bench import told
@@ -69,7 +69,7 @@ def results_table(report: dict) -> str:
     lines = ["| | R@1 | R@5 | R@10 | MdR | MnR |", "|---|---|---|---|---|---|"]
     parts = [("t2v", "text to video"), ("v2t", "video to text"), ("natural", "natural captions")]
     sections = [(report[key], title, ("before", "after", "generator_only")) for key, title in parts]
-    for form in FORMS:
+    for form in SETTINGS:
         other = report.get(form, {})
         sections += [
             (other[k], f"{t}, {form} generator", ("after", "generator_only")) for k, t in parts if k in other
@@ -123,7 +123,7 @@ def targets(report: dict) -> str:
 
 def noise(report: dict) -> str:
     """Of the generator that answers and, where there is one, of the other."""
-    sides = {"": report} | {f"{form}, ": report[form] for form in FORMS if form in report}
+    sides = {"": report} | {f"{form}, ": report[form] for form in SETTINGS if form in report}
     columns = {
         f"{side}{way}": part.get(d, {}).get("noise", {}) for side, part in sides.items() for d, way in WAYS
     }

@@ -32,7 +32,7 @@ from diffusionret.calibrate import (
 )
 from diffusionret.calibration import p_values
 from diffusionret.detector import ALPHA, PLAIN, Detector, make_protocol
-from diffusionret.model import BUNDLED as MODELS
+from diffusionret.hub import BUNDLED as MODELS
 from diffusionret.ood import GALLERY_SCORES, GENERATOR_SCORES, TEXT_SCORES
 
 from . import ood_figures

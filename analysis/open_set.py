@@ -19,7 +19,7 @@ from torch import Tensor
 
 from diffusionret import DiffusionRet
 from diffusionret.checkpoint import load_model
-from diffusionret.evaluate import common_noise, generator_scores
+from diffusionret.evaluate import common_noise, generator_only
 from diffusionret.gallery import fingerprint
 from diffusionret.metrics import bootstrap_interval, paired_bootstrap, ranks, reliability
 from diffusionret.model import DIRECTIONS
@@ -165,7 +165,7 @@ def retrieve(test: measure.Test, asked: Asked, alpha: float, label: dict) -> lis
     fits = (test.fits if walk.direction == "t2v" else test.fits.T).to(scores.device)
     ceiling = float((1 / fits.sum(1).clamp(min=1)).mean())
     rules = {
-        "similarity": scores, "alone": generator_scores(scores, walk), "fused": test.model.rerank(scores, walk, alpha)
+        "similarity": scores, "alone": generator_only(scores, walk), "fused": test.model.rerank(scores, walk, alpha)
     }  # fmt: skip
     rows, before = [], ranks(scores)
     fitting = {k: fits.gather(1, s.argmax(1, keepdim=True))[:, 0].cpu().numpy() for k, s in rules.items()}

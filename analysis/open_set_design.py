@@ -29,12 +29,12 @@ from diffusionret.checkpoint import load_model
 from diffusionret.config import PRESETS, OpenSetConfig
 from diffusionret.datasets.storybook import clips
 from diffusionret.diffusion import ddim, make_schedule
-from diffusionret.metrics import paired_bootstrap, reliability
-from diffusionret.openset import (
+from diffusionret.generators.openset import (
     OpenSetDenoiser,
-    denoising_loss,
+    bit_loss,
     noised,
 )
+from diffusionret.metrics import paired_bootstrap, reliability
 from diffusionret.readout import BITS
 from diffusionret.training.openset_sets import SetConfig, validation_sets
 from diffusionret.training.optimiser import lr_scale, make_optimiser, set_rate
@@ -108,7 +108,7 @@ def self_conditioned_loss(network, context, match, u, noise) -> Tensor:
         with torch.no_grad():
             network.last = (network(wide(context, u), *noised(match, u, noise)) / 2).tanh()
     try:
-        return denoising_loss(network, context, match, u, noise)
+        return bit_loss(network, context, match, u, noise)
     finally:
         network.last = None
 
@@ -126,7 +126,7 @@ def squared_loss(network, context, match, u, noise) -> Tensor:
 
 def noisier_loss(network, context, match, u, noise) -> Tensor:
     """The usual objective at levels with more noise."""
-    return denoising_loss(network, context, match, u.sqrt(), noise)
+    return bit_loss(network, context, match, u.sqrt(), noise)
 
 
 def any_clips(data: clips.TrainingClips, rng: random.Random, size: int) -> list[int]:
@@ -142,7 +142,7 @@ class Variant:
     why: str
     config: OpenSetConfig = USUAL
     network: type[OpenSetDenoiser] = OpenSetDenoiser
-    loss: Loss = denoising_loss
+    loss: Loss = bit_loss
     pools: PoolConfig = PoolConfig()  # noqa: RUF009
 
 

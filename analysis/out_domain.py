@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from diffusionret.datasets.storybook import world
-from diffusionret.evaluate import generator_scores
+from diffusionret.evaluate import generator_only
 from diffusionret.metrics import bootstrap_interval, paired_bootstrap, ranks
 from diffusionret.model import DIRECTIONS
 
@@ -30,7 +30,7 @@ def main() -> None:
                 after = ranks(test.model.rerank(scores, path, test.model.generator_config(form).alpha))
                 gain = paired_bootstrap(before, after, "R1")
                 rows.append(row(look, direction, f"after the {form} generator", after, gain.estimate))
-                rows.append(row(look, direction, f"{form} alone", ranks(generator_scores(scores, path))))
+                rows.append(row(look, direction, f"{form} alone", ranks(generator_only(scores, path))))
     by = {(r["look"], r["direction"], r["ranking"]): r for r in rows}
     own, other = (by[look, "t2v", "similarity"] for look in world.LOOKS)
     shows = (

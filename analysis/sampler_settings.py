@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import torch
 
-from diffusionret.evaluate import generator_scores
+from diffusionret.evaluate import generator_only
 from diffusionret.metrics import bootstrap_interval, paired_bootstrap, ranks
 from diffusionret.trajectory import Trajectory
 
@@ -61,7 +61,7 @@ def main() -> None:
             seconds = time.monotonic() - begun
             after = ranks(test.model.rerank(test.similarity, path, alpha, beta))
             mean = replace(path, x0_raw=path.x0_raw.mean(1)) if path.has_seeds else path
-            alone = bootstrap_interval(ranks(generator_scores(test.similarity, mean)), "R1")
+            alone = bootstrap_interval(ranks(generator_only(test.similarity, mean)), "R1")
             gain = paired_bootstrap(before, after, "R1")
             rows.append(
                 {

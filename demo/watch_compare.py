@@ -51,7 +51,8 @@ def _settings(scene: Scene, other: dict) -> dict:
     retriever, settings = scene.retriever, scene.result.settings
     changed = _changes(scene, other)
     form = changed.get("generator", scene.form)
-    config = retriever.model.generator_config(form)
+    generator = retriever.model.choose(form)
+    config = generator.config
     trained = config.schedule
     count = changed.get("candidates", settings.candidates)
     schedule = changed.get("schedule", trained)
@@ -75,9 +76,9 @@ def _settings(scene: Scene, other: dict) -> dict:
     result = _result(scene, longer, sides, f"With {label}: ", ["as played", label])
     if schedule != trained:
         result["warning"] = (
-            f"The model was trained with the {trained} schedule: it does not know this one."
-            if form == "published"
-            else f"This generator knows all noise levels, but was measured with the {trained} schedule, not this one."
+            f"This generator knows all noise levels, but was measured with the {trained} schedule, not this one."
+            if generator.knows_all_levels
+            else f"The model was trained with the {trained} schedule: it does not know this one."
         )
     return result
 

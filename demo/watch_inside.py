@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from jaxtyping import Float
-from open_clip import SimpleTokenizer
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from diffusionret import TextFeatures, VideoFeatures
+from diffusionret.tokenizer import clip_tokenizer
 from diffusionret.trajectory import Ensemble
 
 from .media import clip_url, poster_url
@@ -37,8 +35,7 @@ def inside(scene: Scene, asked: dict) -> dict:
         positions = scene.trajectory.candidates[0]
         video = scene.retriever.gallery.features(positions)
         video = VideoFeatures(video.frames.to(model.device), video.mask.to(model.device))
-        published = scene.readout.exclusive
-        attention = _attention(scene, text, video) if published else None
+        attention = _attention(scene, text, video)
         tokens = _tokens(text, scene.result.query, model)
         clips = [_clip(scene, text, video, i) for i in shown]
     found: dict = {
@@ -64,17 +61,15 @@ def inside(scene: Scene, asked: dict) -> dict:
 
 def _attention(
     scene: Scene, text: TextFeatures, video: VideoFeatures
-) -> tuple[Float[Tensor, "step candidate"], float, float]:
-    """The weights w of the query-candidate attention at every step, and the standard deviations of its two parts."""
+) -> tuple[Float[Tensor, "step candidate"], float, float] | None:
+    """The weights w of the query-candidate attention at every step, and the standard deviations of its two parts; None
+    for a generator without it."""
     model, trajectory = scene.retriever.model, scene.trajectory
-    assert model.generator is not None
-    network = model.generator["t2v"]
-    everyone = torch.arange(len(video.mask), device=model.device)[None]
-    query, shown = model.pair_features(text, video, everyone, "t2v")
-    states = trajectory.x[:, 0] if trajectory.has_seeds else trajectory.x
-    steps = trajectory.timesteps.to(model.device)
-    affinity = network.affinity(steps, query.expand(len(steps), -1, -1), shown.expand(len(steps), -1, -1))
-    weights = (affinity + states[:-1, 0].to(model.device)).softmax(dim=-1).cpu()
+    affinity = model.choose(scene.form).affinity(text, video, trajectory.timesteps.to(model.device))
+    if affinity is None:
+        return None
+    states = trajectory.states[:, 0, 0]
+    weights = (affinity + states[:-1].to(model.device)).softmax(dim=-1).cpu()
     return weights, float(affinity.std(dim=-1).mean()), float(states[0].std())
 
 
@@ -84,11 +79,7 @@ def _clip(scene: Scene, text: TextFeatures, video: VideoFeatures, i: int) -> dic
     real = int(video.mask[i].sum())
     frames = normalize(video.frames[i, :real], dim=-1)
     words = normalize(text.tokens[0], dim=-1)[: int(text.mask[0].sum())]
-    temperature = model.generator_config(scene.form).attention_temperature
-    if scene.readout.exclusive:
-        attention = (video.frames[i, :real] @ text.cls[0] / temperature).softmax(dim=-1)
-    else:
-        attention = (frames @ normalize(text.cls[0], dim=-1) / temperature).softmax(dim=-1)
+    attention = model.choose(scene.form).frame_attention(text.cls[0], video.frames[i, :real])
     times = scene.retriever.gallery.timestamps[int(scene.trajectory.candidates[0, i])][:real]
     return {
         "index": i,
@@ -108,7 +99,7 @@ def _tokens(text: TextFeatures, query: str, model) -> list[dict]:
     weights = torch.full((count,), 1 / count)
     if model.text_weights is not None:
         weights = model.text_weights.weigh(text.tokens, text.mask)[0, :count].cpu()
-    pieces = [_tokenizer().decode([int(i)]).strip() for i in ids[0, :count]]
+    pieces = [clip_tokenizer().decode([int(i)]).strip() for i in ids[0, :count]]
     pieces[0], pieces[-1] = "start", "end"
     return [
         {"text": piece, "weight": float(weight), "own": 0 < i < count - 1}
@@ -137,8 +128,3 @@ def _why(scene: Scene, shown: list[int], tokens: list[dict], clips: list[dict]) 
 
 def _and(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-@lru_cache(maxsize=1)
-def _tokenizer() -> SimpleTokenizer:
-    return SimpleTokenizer()

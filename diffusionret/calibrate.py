@@ -33,7 +33,7 @@ from .detector import (
     text_made_for,
 )
 from .gallery import BUNDLED as BUNDLED_GALLERY
-from .model import BUNDLED as MODELS
+from .hub import BUNDLED as MODELS
 from .model import DiffusionRet
 from .ood import GENERATOR_SCORES, Reference, combine
 from .query import MOST_CHARACTERS, check_query

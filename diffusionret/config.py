@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, fields
 # Mean and standard deviation of CLIP's training pixels (RGB in [0, 1]).
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-FORMS = ("published", "open-set")  # of a generator
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class ClipConfig:
 class GeneratorConfig:
     """The published denoiser (ICCV 2023, a one-hot over candidates) and the diffusion that it was trained with.
 
-    form: "published", or "open-set" (see OpenSetConfig).
+    form: the name of the generator that these settings are of, see generators/.
     schedule: "cosine" or "linear"; steps: number of diffusion steps in training, respaced at inference.
     candidates: how many candidates a training query had (the published code: 1 positive + 127 negatives).
     attention_temperature: divides the logits of the attention over frames.
@@ -84,6 +83,10 @@ class OpenSetConfig(GeneratorConfig):
     heads: int = 4
 
 
+# The kind of settings of every generator by name; generators/registry.py adds to them.
+SETTINGS: dict[str, type[GeneratorConfig]] = {"published": GeneratorConfig, "open-set": OpenSetConfig}
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """All that `build_model` needs, and how inputs are prepared.
@@ -95,13 +98,14 @@ class ModelConfig:
     frame_rule: "published" (1 frame a second, at most `frames`, padded and masked) or "even".
     words: tokens that the text tower reads, start and end token included.
     dataset: name of what it was trained on; split_seed: what its splits derive from.
-    generator, openset: the generators of the two forms, None where there is none. form: "published" or
-        "open-set", which of them answers where there are both.
+    generator, openset: settings of the published and of the open-set generator, None where there is none; others: of
+        any further ones, see generators/. form: the name of the one that answers where there are several.
     """
 
     clip: ClipConfig = field(default_factory=ClipConfig)
     generator: GeneratorConfig | None = field(default_factory=GeneratorConfig)
     openset: OpenSetConfig | None = None
+    others: tuple[GeneratorConfig, ...] = ()
     form: str = "published"
     temporal_layers: int = 4
     interaction: str = "wti"
@@ -118,7 +122,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         choices = {"interaction": ("wti", "cls"), "frame_rule": ("published", "even"), "tokenizer": ("clip",)}
-        choices["form"] = FORMS
+        choices["form"] = tuple(SETTINGS)
         for key, allowed in choices.items():
             if getattr(self, key) not in allowed:
                 raise ValueError(f"{key} is {getattr(self, key)!r}: choose one of {', '.join(allowed)}.")
@@ -127,8 +131,17 @@ class ModelConfig:
         for key in ("image_mean", "image_std"):
             object.__setattr__(self, key, tuple(getattr(self, key)))
 
+    @property
+    def generators(self) -> tuple[GeneratorConfig, ...]:
+        """Settings of all generators that there are."""
+        return tuple(config for config in (self.generator, self.openset, *self.others) if config)
+
     def to_dict(self) -> dict:
-        return asdict(self)
+        """Plain values, as config.json holds them."""
+        values = asdict(self)
+        if not self.others:
+            del values["others"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict) -> ModelConfig:
@@ -142,6 +155,9 @@ class ModelConfig:
             values["generator"] = GeneratorConfig(**values["generator"])
         if values.get("openset"):
             values["openset"] = OpenSetConfig(**values["openset"])
+        if strange := {other["form"] for other in values.get("others", ())} - set(SETTINGS):
+            raise ValueError(f"config.json holds generators that are not registered: {sorted(strange)}.")
+        values["others"] = tuple(SETTINGS[other["form"]](**other) for other in values.get("others", ()))
         return cls(**values)
 
 

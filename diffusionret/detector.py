@@ -20,7 +20,7 @@ from torch import Tensor
 from .calibration import Calibration, StaleCalibration, benjamini_hochberg, p_values
 from .gallery import BUNDLED as BUNDLED_GALLERY
 from .gallery import SAMPLED, Gallery, fingerprint
-from .model import BUNDLED as MODELS
+from .hub import BUNDLED as MODELS
 from .model import DiffusionRet
 from .ood import GENERATOR_SCORES, Reference, Scores, combine, words_of
 
@@ -333,11 +333,9 @@ def generator_digest(model: DiffusionRet) -> str:
     """A digest of the generator that answers: its form and weights, as saved in half precision; "" without one."""
     if not model.forms:
         return ""
-    form = model.forms[0]
-    part = model.openset if form == "open-set" else model.generator
-    assert part is not None
-    digest = hashlib.sha256(form.encode())
-    for name, value in sorted(part.state_dict().items()):
+    generator = model.choose()
+    digest = hashlib.sha256(generator.form.encode())
+    for name, value in sorted(generator.network.state_dict().items()):
         value = value.flatten()[:: max(value.numel() // SAMPLED, 1)].cpu()
         digest.update(name.encode())
         digest.update((value.half() if value.is_floating_point() else value).numpy().tobytes())

@@ -18,10 +18,12 @@ from torch import Tensor
 from . import datasets
 from .benchmarks import BENCHMARKS
 from .checkpoint import load_model
-from .config import FORMS, ModelConfig
+from .config import SETTINGS, ModelConfig
 from .datasets.storybook import captions, clips, world
 from .encoders import TextFeatures, VideoFeatures, folded
 from .features import CACHE, encode_captions, encode_split
+from .generators import Generator
+from .generators.interface import DIRECTIONS
 from .metrics import (
     RetrievalMetrics,
     best_captions,
@@ -31,7 +33,7 @@ from .metrics import (
     qb_norm,
     ranks,
 )
-from .model import DIRECTIONS, DiffusionRet
+from .model import DiffusionRet
 from .readout import ONE_WINNER, published_shares
 from .trajectory import Trajectory, agreement, seed_variance, settled
 
@@ -61,33 +63,34 @@ def generate(
     candidates: int = 32,
     steps: int | None = None,
     seed: int = 0,
-    form: str | None = None,
+    seeds: int | None = None,
+    generator: Generator | None = None,
 ) -> Trajectory:
     """The trajectory of every query over its `candidates` best by `scores` [query gallery].
 
-    form: of the generator, None for the one that answers. It takes as many seeds and steps as its config says.
+    generator: None for the one that answers. seeds, steps: as many as its config says when None; the noises are those
+    of seed, seed + 1, ..., the same for every query.
     """
-    config = model.generator_config(form)
-    steps = steps or config.usual_steps
+    generator = generator or model.choose()
+    config = generator.config
+    seeds, steps = seeds or config.seeds, steps or config.usual_steps
     chosen = scores.topk(min(candidates, scores.shape[1]), dim=1).indices
-    noises = [common_noise(chosen.shape[1], seed + s, len(chosen)) for s in range(config.seeds)]
-    noise = torch.stack(noises) if config.seeds > 1 else noises[0]
-    return model.generate(
-        text, video, chosen, direction, steps, noise=noise.to(scores.device), respace_from=config.steps, form=form
-    )  # fmt: skip
+    noises = [common_noise(chosen.shape[1], seed + s, len(chosen)) for s in range(seeds)]
+    noise = torch.stack(noises) if seeds > 1 else noises[0]
+    return generator.generate(
+        text, video, chosen, direction, steps, noise=noise.to(scores.device), respace_from=config.steps
+    )
 
 
-def generator_scores(scores: Tensor, walk: Trajectory) -> Tensor:
+def generator_only(scores: Tensor, trajectory: Trajectory) -> Tensor:
     """[query gallery]: candidates ranked by the generator alone, everything else after them by `scores`.
 
-    Published: by x0 before the clamp. Open-set: by probability, where `scores` decide ties.
+    See `Readout.order`: published by x0 before the clamp, open-set by probability, with seeds the mean over them.
     """
-    if walk.form == "open-set":
-        found = walk.probability.double() + 1e-6 * scores.double().gather(1, walk.candidates)
-    else:
-        found = walk.x0_raw[-1].double()
+    similarity = scores.gather(1, trajectory.candidates)
+    found = trajectory.readout.order(trajectory.predictions[-1], similarity)
     below = scores.double() - scores.max() + found.min() - 1.0
-    return below.scatter(1, walk.candidates, found)
+    return below.scatter(1, trajectory.candidates, found)
 
 
 def compare(
@@ -97,9 +100,9 @@ def compare(
     direction: str,
     owner: Sequence[int] | None = None,
     bank: TextFeatures | None = None,
-    form: str | None = None,
+    generator: Generator | None = None,
 ) -> tuple[dict, list[dict]]:
-    """One direction before and after generation, and a record of every query. form: as in `generate`.
+    """One direction before and after generation, and a record of every query. generator: as in `generate`.
 
     owner: the video of each caption where there are several a video; a video's best caption then counts, as
     published. bank: captions that are not under test, for QB-Norm (text to video). The figures hold before, after
@@ -124,15 +127,16 @@ def compare(
     figures: dict = {"before": table_row(before, groups)}
     after, walk, moved = before, None, scores
     alpha = 1.0
-    if model.forms:
-        alpha = model.generator_config(form).alpha
-        walk = generate(model, text, video, scores, direction, form=form)
+    if model.generators:
+        generator = generator or model.choose()
+        alpha = generator.config.alpha
+        walk = generate(model, text, video, scores, direction, generator=generator)
         moved = model.rerank(scores, walk, alpha)
         after = place(moved)
         gain = paired_bootstrap(before, after, "R1", groups=groups)
         figures |= {
             "after": table_row(after, groups),
-            "generator_only": row(generator_scores(scores, walk)),
+            "generator_only": row(generator_only(scores, walk)),
             "gain_R1": [gain.estimate, gain.low, gain.high],
             "moved_up": int((after < before).sum()),
             "moved_down": int((after > before).sum()),
@@ -165,57 +169,50 @@ def noise_figures(
     walk: Trajectory,
     seeds: int = 6,
 ) -> dict:
-    """How much the noise matters, and, in the published form, what the clamp does.
+    """How much the noise matters, and, where one candidate wins, what the clamp does.
 
-    qk_std: std of q.k over candidates, mean over queries and steps. seed_variance: share of the variance of x0
-    (about each query's mean over candidates) that the initial noise causes. seeds_agree: share of seeds whose
-    winner is the query's most frequent one. first_step_is_final: share of queries whose winner never changes
-    from the first prediction on. clamped: share of x0 entries at the clamp; tied: share of queries whose
-    winner ties after the clamp. sharp_top1, published_top1: mean top share of softmax(100 x0), softmax(x0).
+    Of the trajectory's own seeds, and of more where these are fewer than `seeds`. seed_variance: see there.
+    seeds_agree: share of seeds whose winner is the query's most frequent one. first_step_is_final: share of queries
+    whose winner never changes from the first prediction on. Before them what the generator has to say of its network:
+    the published one qk_std, the std of q.k over candidates, mean over queries and steps.
     """
-    if walk.form == "open-set":
-        return _noise_matters(walk.x0[-1]) | {"first_step_is_final": _never_changes(walk.x0[:, 0])}
-    assert model.generator is not None
-    network = model.generator[walk.direction]
-    query, shown = model.pair_features(text, video, walk.candidates, walk.direction)
-    spread = [
-        network.affinity(torch.full((len(shown),), int(t), device=shown.device), query, shown)
-        .std(dim=1)
-        .mean()
-        for t in walk.timesteps[:: max(1, len(walk.timesteps) // 10)]
-    ]
-    count = walk.candidates.shape[1]
-    others = [
-        generate(model, text, video, scores, walk.direction, count, seed=s, form="published").x0_raw[-1]
-        for s in range(1, seeds)
-    ]
-    last, raw = walk.x0[-1], walk.x0_raw
-    return {
-        "qk_std": torch.stack(spread).mean().item(),
-        **_noise_matters(torch.stack([raw[-1], *others])),
-        "first_step_is_final": _never_changes(raw),
-        "clamped": (raw[-1].abs() >= 1).float().mean().item(),
-        "tied": ((last == last.amax(1, keepdim=True)).sum(1) > 1).float().mean().item(),
-        "sharp_top1": ONE_WINNER.shares(raw[-1]).amax(1).mean().item(),
-        "published_top1": published_shares(raw[-1]).amax(1).mean().item(),
+    generator = model.choose(walk.form)
+    first, count = walk.predictions[:, 0], walk.candidates.shape[1]
+    finals = [walk.predictions[-1]]
+    for seed in range(len(finals[0]), seeds):
+        more = generate(
+            model, text, video, scores, walk.direction, count, len(first), seed, seeds=1, generator=generator
+        )
+        finals.append(more.predictions[-1])
+    x0_raw = torch.cat(finals)
+    figures = generator.diagnostics(text, video, walk) | {
+        "seed_variance": seed_variance(x0_raw),
+        "seeds_agree": agreement(x0_raw.argmax(dim=2)).mean().float().item(),
+        "first_step_is_final": (settled(first.argmax(dim=2)) == 1).double().mean().float().item(),
     }
+    return figures | clamp_figures(first[-1]) if walk.readout.exclusive else figures
 
 
-def _noise_matters(x0_raw: Float[Tensor, "seed query candidate"]) -> dict:
-    seeds_agree = agreement(x0_raw.argmax(dim=2)).mean()
-    return {"seed_variance": seed_variance(x0_raw), "seeds_agree": seeds_agree.float().item()}
+def clamp_figures(x0_raw: Float[Tensor, "query candidate"]) -> dict:
+    """What clamping the last prediction does where one candidate wins.
 
-
-def _never_changes(x0_raw: Float[Tensor, "step query candidate"]) -> float:
-    """Share of queries whose winner leads from the first step."""
-    return (settled(x0_raw.argmax(dim=2)) == 1).double().mean().float().item()
+    clamped: share of x0 entries at the clamp; tied: share of queries whose winner ties after the clamp. sharp_top1,
+    published_top1: mean top share of softmax(100 x0), softmax(x0).
+    """
+    x0 = x0_raw.clamp(-1, 1)
+    return {
+        "clamped": (x0_raw.abs() >= 1).float().mean().item(),
+        "tied": ((x0 == x0.amax(1, keepdim=True)).sum(1) > 1).float().mean().item(),
+        "sharp_top1": ONE_WINNER.shares(x0_raw).amax(1).mean().item(),
+        "published_top1": published_shares(x0_raw).amax(1).mean().item(),
+    }
 
 
 def heading(model: DiffusionRet, data: str, split: str, queries: int) -> dict:
     """What was measured on what. generator: the form that answers; trained_on: "" where the checkpoint does not say."""
     return {
         "data": data, "split": split, "model": model.config.name, "trained_on": model.config.dataset,
-        "generator": model.forms[0] if model.forms else None, "queries": queries,
+        "generator": next(iter(model.generators), None), "queries": queries,
     }  # fmt: skip
 
 
@@ -235,11 +232,11 @@ def natural_captions(model: DiffusionRet, video: VideoFeatures, scenes: tuple, l
 
     fitting = fits.sum(1).float().mean().item()
     result = {"ceiling_R1": 100 * ceiling, "clips_that_fit": fitting, "before": row(similarity)}
-    if model.forms:
+    if model.generators:
         walk = generate(model, text, video, similarity, "t2v")
         for name, scores in (
-            ("after", model.rerank(similarity, walk, model.generator_config().alpha)),
-            ("generator_only", generator_scores(similarity, walk)),
+            ("after", model.rerank(similarity, walk, model.choose().config.alpha)),
+            ("generator_only", generator_only(similarity, walk)),
         ):
             result[name] = row(scores)
     return result
@@ -287,8 +284,8 @@ def evaluate_storybook(model: DiffusionRet, split: str, cache: Path, look: str =
     text = model.encode_text([captions.write(s, rng, 0.0, style=look).text for s in scenes])
     report: dict = heading(model, look, split, len(scenes))
     report |= {direction: compare(model, text, video, direction)[0] for direction in DIRECTIONS}
-    for form in model.forms[1:]:  # the one that does not answer is measured beside
-        report[form] = {d: compare(model, text, video, d, form=form)[0] for d in DIRECTIONS}
+    for form, other in list(model.generators.items())[1:]:  # what does not answer is measured beside
+        report[form] = {d: compare(model, text, video, d, generator=other)[0] for d in DIRECTIONS}
     report["natural"] = natural_captions(model, video, scenes, look)
     pairs = {kind: minimal_pairs(model, kind, cache, look) for kind in ("direction", "roles")}
     report["pairs"] = {kind: figure for kind, (figure, _) in pairs.items()}
@@ -333,9 +330,9 @@ def evaluate_benchmark(
             chosen = random.Random(0).sample(others, min(BANK, len(others)))
             bank, report["bank"] = encode_captions(model, chosen), len(chosen)
     rows = []
-    for form in model.forms[1:]:  # the one that does not answer is measured beside
+    for form, other in list(model.generators.items())[1:]:  # what does not answer is measured beside
         report[form] = {
-            d: compare(model, found.text, found.video, d, split_of.owner, bank, form)[0] for d in DIRECTIONS
+            d: compare(model, found.text, found.video, d, split_of.owner, bank, other)[0] for d in DIRECTIONS
         }
     for direction in DIRECTIONS:
         report[direction], records = compare(model, found.text, found.video, direction, split_of.owner, bank)
@@ -404,7 +401,7 @@ def as_table(report: dict) -> str:
     lines = [head, f"{'':38}{'R@1':>7}{'95 % interval':>16}{'R@5':>7}{'R@10':>7}{'MdR':>6}{'MnR':>7}"]
     sections = [("t2v", "text to video"), ("v2t", "video to text"), ("natural", "natural captions")]
     parts = [(title, report.get(key, {}), True) for key, title in sections]
-    for form in FORMS:  # the one that does not answer: before is the same
+    for form in SETTINGS:  # the one that does not answer: before is the same
         parts += [(f"{t}, {form}", report.get(form, {}).get(d, {}), False) for d, t in sections[:2]]
     for title, part, first in parts:
         tricks = [

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .encoders import VideoFeatures
-from .model import BUNDLED as MODELS
+from .hub import BUNDLED as MODELS
 from .model import DiffusionRet
 from .similarity import mean_frame
 from .store import Row, Store
@@ -225,7 +225,7 @@ def fingerprint(model: DiffusionRet) -> str:
     settings = {name: value for name, value in model.config.to_dict().items() if name in FEATURE_SETTINGS}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name, value in sorted(model.state_dict().items()):
-        if not name.startswith(("generator.", "openset.")):
+        if not name.startswith(("generator.", "openset.", "others.")):
             value = value.flatten()[:: max(value.numel() // SAMPLED, 1)].cpu()
             digest.update(f"{name} {tuple(value.shape)}".encode())
             digest.update((value.half() if value.is_floating_point() else value).numpy().tobytes())

@@ -9,31 +9,23 @@ from pathlib import Path
 
 import open_clip
 import torch
-from huggingface_hub import PyTorchModelHubMixin, load_torch_model, save_torch_state_dict, snapshot_download
-from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub import PyTorchModelHubMixin, load_torch_model, save_torch_state_dict
 from jaxtyping import Float, Int
 from open_clip.model import CLIP
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from .config import FORMS, ClipConfig, GeneratorConfig, ModelConfig
-from .denoiser import Denoiser, pool_frames
-from .diffusion import Schedule, add_noise, make_schedule
+from .config import ClipConfig, GeneratorConfig, ModelConfig
+from .diffusion import Schedule, make_schedule
 from .encoders import TemporalTransformer, TextFeatures, VideoFeatures, build_towers, encode_tokens
-from .losses import contrastive_loss, denoising_loss, with_hard_negatives
-from .openset import (
-    OpenSetDenoiser,
-    Pairs,
-    make_pairs,
-    sample_bits,
-)
-from .readout import BITS, ONE_WINNER
-from .sampling import sample
+from .generators import GENERATORS, Generator
+from .generators.interface import DIRECTIONS
+from .hub import model_folder
+from .losses import contrastive_loss, with_hard_negatives
 from .similarity import TokenWeights, cls_similarity, wti, wti_in_blocks
+from .tokenizer import tokenize, unread
 from .trajectory import Trajectory
 
-BUNDLED = Path(__file__).parents[1] / "assets" / "models"
-DIRECTIONS = ("t2v", "v2t")
 HEADS = ("temporal", "text_weights", "video_weights", "generator")  # what the paper adds to CLIP's towers
 
 
@@ -67,13 +59,19 @@ class DiffusionRet(
             self.temporal = TemporalTransformer(
                 dim, config.temporal_layers, max(dim // 64, 1), config.clip.context_length
             )
-        self.text_weights = self.video_weights = self.generator = self.openset = None
+        self.text_weights = self.video_weights = None
+        self.generator: nn.Module | None = None
+        self.openset: nn.Module | None = None
         if config.interaction == "wti":
             self.text_weights, self.video_weights = TokenWeights(dim), TokenWeights(dim)
-        if config.generator:
-            self.generator = nn.ModuleDict({direction: Denoiser(dim) for direction in DIRECTIONS})
-        if config.openset:
-            self.openset = OpenSetDenoiser(dim, config.openset)
+        self.others = nn.ModuleDict()
+        for settings in config.generators:
+            kind = GENERATORS[settings.form]
+            network = kind.make_network(dim, settings)
+            if kind.part:
+                setattr(self, kind.part, network)
+            else:
+                self.others[kind.form] = network
 
     # --- features ---------------------------------------------------------------------------------------
 
@@ -83,20 +81,11 @@ class DiffusionRet(
 
     def tokenize(self, texts: Sequence[str]) -> tuple[Int[Tensor, "text token"], Int[Tensor, "text token"]]:
         """CLIP's token ids and the mask of real tokens; what is longer than the model reads is cut."""
-        ids = _tokenizer()(list(texts), context_length=self.config.words)
-        return ids, (torch.arange(ids.shape[1]) <= ids.argmax(dim=1, keepdim=True)).long()
+        return tokenize(texts, self.config.words)
 
     def cut(self, text: str) -> str:
         """The end of `text` that the model does not read, "" where it reads all."""
-        words = text.split()
-        room = self.config.words - 2
-        encode = _tokenizer().encode
-        if len(encode(text)) <= room:
-            return ""
-        kept = min(len(words), room)  # a word takes a token at least
-        while kept and len(encode(" ".join(words[:kept]))) > room:
-            kept -= 1
-        return " ".join(words[kept:])
+        return unread(text, self.config.words)
 
     def encode_text(self, texts: Sequence[str]) -> TextFeatures:
         """Features of sentences, on the model's device."""
@@ -159,64 +148,39 @@ class DiffusionRet(
 
     # --- generation -------------------------------------------------------------------------------------
 
-    def schedule(self, steps: int, name: str | None = None, respace_from: int | None = None) -> Schedule:
-        """A schedule for sampling: fresh, as published, or `steps` of a longer one of `respace_from` steps."""
-        name = name or (self.generator_config() if self.forms else GeneratorConfig()).schedule
-        return (
-            make_schedule(name, steps)
-            if respace_from is None
-            else make_schedule(name, respace_from).respaced(steps)
-        )
-
-    def pair_features(
-        self,
-        text: TextFeatures,
-        video: VideoFeatures,
-        candidates: Int[Tensor, "query candidate"],
-        direction: str,
-    ) -> tuple[Float[Tensor, "query any dim"], Float[Tensor, "query candidate dim"]]:
-        """What the denoiser sees: the query ([query 1 dim], or one row a pair) and its candidates."""
-        temperature = self.generator_config("published").attention_temperature
-        if direction == "t2v":
-            cls = text.cls[:, None, :]
-            shown = cls.expand(-1, candidates.shape[1], -1)
-            return cls, pool_frames(shown, video.frames[candidates], video.mask[candidates], temperature)
-        if direction == "v2t":
-            cls = text.cls[candidates]
-            count = candidates.shape[1]
-            frames = video.frames[:, None].expand(-1, count, -1, -1)
-            return pool_frames(cls, frames, video.mask[:, None].expand(-1, count, -1), temperature), cls
-        raise ValueError(f"direction is {direction!r}: choose t2v (text to video) or v2t (video to text).")
+    @property
+    def generators(self) -> dict[str, Generator]:
+        """By name, the one that answers first; empty for a model that ranks by similarity only."""
+        found = {}
+        for config in sorted(self.config.generators, key=lambda config: config.form != self.config.form):
+            kind = GENERATORS[config.form]
+            network = getattr(self, kind.part) if kind.part else self.others[kind.form]
+            found[kind.form] = kind(network, config, self.text_weights, self.video_weights)
+        return found
 
     @property
     def forms(self) -> tuple[str, ...]:
-        """The generators that there are, the one that answers first: "published", "open-set", both or none."""
-        there = [f for f, c in zip(FORMS, (self.config.generator, self.config.openset), strict=True) if c]
-        return tuple(sorted(there, key=lambda form: form != self.config.form))
+        """The names of the generators, the one that answers first."""
+        return tuple(self.generators)
+
+    def choose(self, form: str | None = None) -> Generator:
+        """The generator of a name, None for the one that answers. Raises NoGenerator where there is none."""
+        generators = self.generators
+        if not generators or (form and form not in generators):
+            raise NoGenerator
+        return generators[form or next(iter(generators))]
 
     def generator_config(self, form: str | None = None) -> GeneratorConfig:
-        """Of the generator of a form (None: of the one that answers). Raises NoGenerator where there is none."""
-        if not self.forms or (form and form not in self.forms):
-            raise NoGenerator
-        config = self.config.openset if (form or self.forms[0]) == "open-set" else self.config.generator
-        assert config is not None
-        return config
+        """The settings of the generator of a name (None: of the one that answers). Raises as `choose`."""
+        return self.choose(form).config
 
-    def pairs(
-        self,
-        text: TextFeatures,
-        video: VideoFeatures,
-        candidates: Int[Tensor, "query candidate"],
-        direction: str,
-    ) -> Pairs:
-        """What the open-set denoiser sees of queries and candidates."""
-        assert self.text_weights is not None and self.video_weights is not None
-        weights = self.text_weights.weigh(text.tokens, text.mask)
-        return make_pairs(
-            text, video, weights, self.video_weights.weigh(video.frames, video.mask), candidates, direction
-        )
+    def schedule(self, steps: int, name: str | None = None, respace_from: int | None = None) -> Schedule:
+        """As `Generator.schedule` of the one that answers; of a model without one, of the published kind."""
+        if self.forms:
+            return self.choose().schedule(steps, name, respace_from)
+        name = name or GeneratorConfig().schedule
+        return make_schedule(name, respace_from or steps).respaced(steps)
 
-    @torch.no_grad()
     def generate(
         self,
         text: TextFeatures,
@@ -231,75 +195,20 @@ class DiffusionRet(
         respace_from: int | None = None,
         form: str | None = None,
     ) -> Trajectory:
-        """Denoise the joint distribution of each query and its candidates.
+        """Denoise the joint distribution of each query and its candidates, see `Generator.generate`.
 
-        text, video: for "t2v" the queries are the texts and `candidates` index videos; for "v2t" the queries
-        are the videos and `candidates` index texts. noise: x_T [query candidate], or [seed query candidate];
-        drawn from `generator` when None. Without `respace_from` the schedule is fresh, as published. form: of
-        the generator, None for the one that answers. Raises NoGenerator for a model without one, ValueError for
-        bad shapes or settings.
+        form: the name of the generator, None for the one that answers. Raises NoGenerator for a model without it,
+        ValueError for bad shapes or settings.
         """
-        config = self.generator_config(form)
-        if noise is None:
-            if generator is None:
-                raise ValueError("Sampling is random: pass the noise or a torch.Generator.")
-            noise = torch.randn(candidates.shape, generator=generator, device=generator.device).to(
-                self.device
-            )
-        if noise.shape[-2:] != candidates.shape or noise.ndim not in (2, 3):
-            raise ValueError(f"noise is {tuple(noise.shape)}, candidates are {tuple(candidates.shape)}.")
-        plan = self.schedule(steps, schedule or config.schedule, respace_from)
-        if direction not in DIRECTIONS:
-            raise ValueError(
-                f"direction is {direction!r}: choose t2v (text to video) or v2t (video to text)."
-            )
-        if config.form == "open-set":
-            assert self.openset is not None
-            pairs = self.pairs(text, video, candidates, direction)
-            x, x0 = sample_bits(
-                self.openset, self.openset.context(pairs, direction), plan, noise, eta, generator
-            )
-            x0_raw = x0  # a posterior mean, which needs no clamp
-        else:
-            assert self.generator is not None
-            x, x0_raw, x0 = sample(
-                network=self.generator[direction],
-                cls=text.cls,
-                frames=video.frames,
-                mask=video.mask,
-                candidates=candidates,
-                direction=direction,
-                schedule=plan,
-                noise=noise,
-                temperature=config.attention_temperature,
-                eta=eta,
-                generator=generator,
-            )
-        return Trajectory(
-            direction=direction,
-            candidates=candidates,
-            x=x,
-            x0=x0,
-            x0_raw=x0_raw,
-            timesteps=plan.timesteps.flip(0),
-            alpha_bar=plan.alpha_bar.flip(0),
-            schedule=plan.name,
-            form=config.form,
-            readout=BITS if config.form == "open-set" else ONE_WINNER,
+        return self.choose(form).generate(
+            text, video, candidates, direction, steps, schedule, noise, eta, generator, respace_from
         )
 
     def boost(
         self, trajectory: Trajectory, alpha: float = 1.0, beta: float = 1.0
     ) -> Float[Tensor, "query candidate"]:
-        """What generation adds to the similarity of each candidate, in [0, alpha].
-
-        Published: alpha * softmax(beta * sample), with seeds the mean. Open-set: alpha * probability; beta, the
-        sharpness of a distribution over candidates, has nothing to say about bits.
-        """
-        if trajectory.form == "open-set":
-            return alpha * trajectory.probability
-        boost = alpha * (beta * trajectory.sample).softmax(dim=-1)
-        return boost.mean(dim=0) if trajectory.has_seeds else boost
+        """What generation adds to the similarity of each candidate, in [0, alpha], see `Generator.boost`."""
+        return self.choose(trajectory.form).boost(trajectory, alpha, beta)
 
     def rerank(
         self,
@@ -344,24 +253,19 @@ class DiffusionRet(
 
         t: step of each query, drawn uniformly when None. noise: (t2v, v2t), each [query 1 + negatives].
         """
-        if self.generator is None:
-            raise NoGenerator
-        config = self.generator_config("published")
-        plan = make_schedule(config.schedule, config.steps)
+        published = self.choose("published")
         with torch.no_grad():
             similarity = self.similarity(text, video)
         device = similarity.device
         if t is None:
-            t = torch.randint(plan.steps, (len(similarity),), generator=generator).to(device)
+            t = torch.randint(published.config.steps, (len(similarity),), generator=generator).to(device)
         total = similarity.new_zeros(())
         for i, (direction, scores) in enumerate(zip(DIRECTIONS, (similarity, similarity.T), strict=True)):
             candidates = with_hard_negatives(scores, video_ids, negatives)
-            x0 = torch.zeros(candidates.shape, device=device)
-            x0[:, 0] = 1.0
-            z = noise[i] if noise else torch.randn(x0.shape, generator=generator).to(device)
-            x = add_noise(x0, z, plan.alpha_bar.to(device)[t])
-            query, shown = self.pair_features(text, video, candidates, direction)
-            total = total + denoising_loss(self.generator[direction](x, t, query, shown))
+            match = torch.zeros(candidates.shape, dtype=torch.bool, device=device)
+            match[:, 0] = True
+            z = noise[i] if noise else torch.randn(candidates.shape, generator=generator).to(device)
+            total = total + published.loss(text, video, candidates, match, direction, t, z)
         return total
 
     # --- weights ----------------------------------------------------------------------------------------
@@ -422,10 +326,7 @@ class DiffusionRet(
 
         Raises FileNotFoundError when there is no such model, ConnectionError when the Hub is out of reach.
         """
-        name = str(pretrained_model_name_or_path)
-        folder = BUNDLED / name if (BUNDLED / name / "config.json").is_file() else Path(name)
-        if not (folder / "config.json").is_file():
-            folder = _download(name, **kwargs)
+        folder = model_folder(pretrained_model_name_or_path, **kwargs)
         config = ModelConfig.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
         model = build_model(config)
         result = load_torch_model(model, folder, strict=False, safe=True)
@@ -474,35 +375,6 @@ def _clip_config(layout: dict) -> ClipConfig:
     return ClipConfig(**{k: v for k, v in values.items() if k in known})
 
 
-def _download(name: str, **kwargs) -> Path:
-    if name.count("/") != 1:
-        bundled = ", ".join(sorted(p.parent.name for p in BUNDLED.glob("*/config.json"))) or "none"
-        raise FileNotFoundError(
-            f"There is no model {name!r}: pass a bundled one ({bundled}), a folder with config.json, or a Hub id."
-        )
-    try:
-        return Path(
-            snapshot_download(name, allow_patterns=["config.json", "*.safetensors", "*.json"], **kwargs)
-        )
-    except (LocalEntryNotFoundError, ConnectionError, OSError) as error:
-        raise ConnectionError(
-            f"{name} is not in the local cache and the Hugging Face Hub cannot be reached: connect once, or pass a "
-            "folder that holds config.json and the weights."
-        ) from error
-    except (RepositoryNotFoundError, EntryNotFoundError) as error:
-        raise FileNotFoundError(f"The Hugging Face Hub has no model {name!r}.") from error
-
-
 def _some(names: Sequence[str], count: int = 5) -> str:
     more = f" and {len(names) - count} more" if len(names) > count else ""
     return ", ".join(names[:count]) + more
-
-
-_TOKENIZER: open_clip.SimpleTokenizer | None = None
-
-
-def _tokenizer() -> open_clip.SimpleTokenizer:
-    global _TOKENIZER
-    if _TOKENIZER is None:
-        _TOKENIZER = open_clip.SimpleTokenizer()
-    return _TOKENIZER

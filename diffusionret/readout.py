@@ -34,6 +34,12 @@ class Readout(ABC):
         """How probable it is that no candidate matches, in [0, 1]; None where that is no column."""
 
     @abstractmethod
+    def order(
+        self, x0_raw: Float[Tensor, "seed query candidate"], similarity: Float[Tensor, "query candidate"]
+    ) -> Float[Tensor, "query candidate"]:
+        """Values, float64, that rank the candidates of a query by predictions alone, larger first."""
+
+    @abstractmethod
     def entropy(self, share: Float[Tensor, "*rest candidate"]) -> Float[Tensor, "*rest"]:
         """Uncertainty of shares in bits, in [0, `most_entropy`]."""
 
@@ -69,6 +75,12 @@ class OneWinner(Readout):
     def none(self, x0_raw: Float[Tensor, "*rest candidate"]) -> None:
         return None
 
+    def order(
+        self, x0_raw: Float[Tensor, "seed query candidate"], similarity: Float[Tensor, "query candidate"]
+    ) -> Float[Tensor, "query candidate"]:
+        """x0 before the clamp, the mean over seeds: shares may be too small to tell apart, predictions are not."""
+        return x0_raw.double().mean(dim=0)
+
     def entropy(self, share: Float[Tensor, "*rest candidate"]) -> Float[Tensor, "*rest"]:
         return -torch.xlogy(share, share).sum(dim=-1) / math.log(2)
 
@@ -98,6 +110,12 @@ class Bits(Readout):
 
     def none(self, x0_raw: Float[Tensor, "*rest candidate"]) -> Float[Tensor, "*rest"]:
         return ((1 - x0_raw.clamp(-1, 1)) / 2).prod(dim=-1)
+
+    def order(
+        self, x0_raw: Float[Tensor, "seed query candidate"], similarity: Float[Tensor, "query candidate"]
+    ) -> Float[Tensor, "query candidate"]:
+        """By probability, where the similarity decides ties."""
+        return self.shares(x0_raw).mean(dim=0).double() + 1e-6 * similarity.double()
 
     def entropy(self, share: Float[Tensor, "*rest candidate"]) -> Float[Tensor, "*rest"]:
         """Of all yes-or-no answers together."""

@@ -18,11 +18,11 @@ from .checkpoint import load_model
 from .detector import ALPHA, Detector, Neighbour, Protocol, Report, Stability, WordEffect, in_batch, rule_of
 from .encoders import TextFeatures, VideoFeatures
 from .gallery import Gallery
-from .model import DiffusionRet, NoGenerator
+from .generators import Generator
+from .model import DiffusionRet
 from .ood import Scores, gallery_scores, generator_scores
 from .query import check_queries
 from .results import Hit, SearchResult, Settings
-from .sampling import prepare, warm_up
 from .similarity import wti_in_blocks
 from .trajectory import Trajectory
 
@@ -52,9 +52,10 @@ class Retriever:
         if 0 < len(gallery) <= COARSE_ABOVE:
             self._video = _to(gallery.features(), self.device)
             self._weights = self._video_weights(self._video)
-        if self.generates and self.device.type == "cpu":
-            warm_up()
-            self._prepare()
+        for generator in self.model.generators.values() if self.device.type == "cpu" else ():
+            generator.warm_up()
+            if self._video is not None:
+                generator.prepare(self._video)
 
     @classmethod
     def open(
@@ -80,7 +81,7 @@ class Retriever:
     @property
     def generates(self) -> bool:
         """Whether the model has a generator; without one the ranking is by similarity only."""
-        return bool(self.model.forms)
+        return bool(self.model.generators)
 
     def search(
         self,
@@ -97,8 +98,8 @@ class Retriever:
         candidates: how many of the most similar videos the generator weighs, clamped to the gallery. steps:
         of denoising, at most those of the generator's training. seed, seeds: the noise; the same for every
         query, with several seeds (seed, seed + 1, ...) boost and probability are means over them. None: as many as
-        the generator's config says; of a model without one they mean nothing. form: of the generator,
-        "published" or "open-set"; None for the one that the model answers with.
+        the generator's config says; of a model without one they mean nothing. form: the name of the
+        generator, "published" or "open-set"; None for the one that the model answers with.
         Raises ValueError with one sentence for a text that is empty or longer than query.py allows, for an empty
         gallery and for settings out of range.
         """
@@ -116,10 +117,11 @@ class Retriever:
     ) -> list[SearchResult]:
         """As `search`, for many sentences; timings are an even share of their batch's."""
         check_queries(texts)
-        settings = self._settings(k, candidates, steps, seed, seeds, form)
+        generator = self.model.choose(form) if self.generates or form else None
+        settings = self._settings(k, candidates, steps, seed, seeds, generator)
         results = []
         for start in range(0, len(texts), BATCH):
-            results += self._search_batch(texts[start : start + BATCH], settings, form)
+            results += self._search_batch(texts[start : start + BATCH], settings, generator)
         return results
 
     @torch.no_grad()
@@ -137,15 +139,14 @@ class Retriever:
         """Trajectories of sentences over chosen videos, whatever a search would have chosen.
 
         candidates: positions in the gallery. schedule: the trained one when None; another one is respaced from
-        as many steps. eta: 0 deterministic, 1 ancestral. form: of the generator, the one that answers when None.
+        as many steps. eta: 0 deterministic, 1 ancestral. form: as in `search`.
         steps, seed, seeds: as in `search`, with equal noise.
         Raises NoGenerator for a model without one, ValueError for settings out of range.
         """
-        if not self.generates:
-            raise NoGenerator
+        generator = self.model.choose(form)
         check_queries(texts)
-        settings = self._settings(1, candidates.shape[1], steps, seed, seeds, form)
-        return self._generate(self.model.encode_text(texts), candidates, settings, schedule, eta, form)
+        settings = self._settings(1, candidates.shape[1], steps, seed, seeds, generator)
+        return self._generate(generator, self.model.encode_text(texts), candidates, settings, schedule, eta)
 
     @torch.no_grad()
     def similar(self, id: str, k: int = 10) -> list[Hit]:
@@ -215,7 +216,7 @@ class Retriever:
     ) -> Scores:
         """Every score of ood.py by name, [text]; those of the text need its calibration.
 
-        without: videos that are taken out of the gallery for a text. forms: of the generator, None for the one that
+        without: videos that are taken out of the gallery for a text. forms: names of generators, None for the one that
         answers; the scores of a named one carry its name in front, as "open-set gap".
         """
         check_queries(texts)
@@ -235,7 +236,7 @@ class Retriever:
                 order, similarity = order.gather(1, last.indices), similarity.gather(1, last.indices)
             part = self._scores(batch, text, similarity, None)
             for form in forms if self.generates else ():
-                found = generator_scores(self._calibrated_walk(text, order, form))
+                found = generator_scores(self._calibrated_walk(text, order, self.model.choose(form)))
                 part |= {name if form is None else f"{form} {name}": score for name, score in found.items()}
             parts.append(part)
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
@@ -327,22 +328,21 @@ class Retriever:
         return found if walk is None else found | generator_scores(walk)
 
     def _calibrated_walk(
-        self, text: TextFeatures, order: Int[Tensor, "text kept"], form: str | None = None
+        self, text: TextFeatures, order: Int[Tensor, "text kept"], generator: Generator | None = None
     ) -> Trajectory:
-        """The trajectory by which the generator's scores are calibrated, whatever a search is set to."""
+        """The trajectory by which the generator's scores are calibrated, whatever a search is set to. generator: the
+        one that answers when None."""
         protocol: Protocol = self.detector.protocol
-        settings = Settings(1, *protocol)
-        return self._generate(text, order[:, : protocol.candidates], settings, form=form)
+        generator, settings = generator or self.model.choose(), Settings(1, *protocol)
+        return self._generate(generator, text, order[:, : protocol.candidates], settings)
 
-    def _calibrated_part(
-        self, trajectory: Trajectory | None, settings: Settings, form: str | None
-    ) -> Trajectory | None:
+    def _calibrated_part(self, trajectory: Trajectory | None, settings: Settings) -> Trajectory | None:
         """What `_calibrated_walk` would give, where a search's own trajectories hold it; else None."""
         if trajectory is None or not self.detector.needs_generator:
             return None
         candidates, steps, seed, seeds = self.detector.protocol
         same = (settings.candidates, settings.steps, settings.seed) == (candidates, steps, seed)
-        if not same or not settings.seeds >= seeds > 1 or form not in (None, self.model.forms[0]):
+        if not same or not settings.seeds >= seeds > 1 or trajectory.form != self.model.forms[0]:
             return None
         x, x0, x0_raw = (states[:, :seeds] for states in (trajectory.x, trajectory.x0, trajectory.x0_raw))
         return replace(trajectory, x=x, x0=x0, x0_raw=x0_raw)
@@ -368,15 +368,6 @@ class Retriever:
             for query, rule, report in zip(texts, rules, reports, strict=True)
         ]
 
-    def _prepare(self) -> None:
-        """What a search of the published generator, at its usual settings, would do with a gallery's frames again
-        and again."""
-        if self._video is not None and "published" in self.model.forms:
-            assert self.model.generator is not None
-            config = self.model.generator_config("published")
-            plan = self.model.schedule(config.usual_steps, config.schedule, config.steps)
-            prepare(self.model.generator["t2v"], "t2v", self._video.frames, plan)
-
     # --- the parts of a search --------------------------------------------------------------------------
 
     def _settings(
@@ -386,13 +377,13 @@ class Retriever:
         steps: int | None,
         seed: int,
         seeds: int | None,
-        form: str | None = None,
+        generator: Generator | None = None,
     ) -> Settings:
         size = len(self.gallery)
         if not size:
             raise ValueError("The gallery holds no videos: index a folder of videos first.")
         size = size if size <= COARSE_ABOVE else KEPT
-        config = self.model.generator_config(form) if self.generates or form else None
+        config = generator.config if generator else None
         if seeds is None:
             seeds = config.seeds if config else 1
         if steps is None:
@@ -407,7 +398,7 @@ class Retriever:
 
     @torch.no_grad()
     def _search_batch(
-        self, texts: Sequence[str], settings: Settings, form: str | None = None
+        self, texts: Sequence[str], settings: Settings, generator: Generator | None
     ) -> list[SearchResult]:
         clock = _Clock()
         text = self.model.encode_text(texts)
@@ -415,11 +406,11 @@ class Retriever:
         order, similarity = self._match(text)
         clock.lap("match")
         candidates = order[:, : settings.candidates]
-        trajectory = self._generate(text, candidates, settings, form=form) if self.generates else None
+        trajectory = self._generate(generator, text, candidates, settings) if generator else None
         clock.lap("generate")
         boost = probability = no_match = None
-        if trajectory is not None:
-            boost = self.model.boost(trajectory, self.model.generator_config(form).alpha)
+        if generator is not None and trajectory is not None:
+            boost = generator.boost(trajectory, generator.config.alpha)
             probability, no_match = trajectory.probability, trajectory.no_match
         hits = [
             self._rank(
@@ -433,9 +424,7 @@ class Retriever:
             for q in range(len(texts))
         ]
         clock.lap("rank")
-        reports = self._judge(
-            texts, text, order, similarity, self._calibrated_part(trajectory, settings, form)
-        )
+        reports = self._judge(texts, text, order, similarity, self._calibrated_part(trajectory, settings))
         timings = clock.done("ood", len(texts))
         return [
             SearchResult(
@@ -493,28 +482,27 @@ class Retriever:
 
     def _generate(
         self,
+        generator: Generator,
         text: TextFeatures,
         candidates: Int[Tensor, "text candidate"],
         settings: Settings,
         schedule: str | None = None,
         eta: float = 0.0,
-        form: str | None = None,
     ) -> Trajectory:
         """The model's own schedule respaced, the same noise for every query; result on the CPU."""
         if self.device.type == "cpu":
             # All searches come from the same loops, digit for digit, but for those that a first start keeps
             # waiting: loading the compiled loops takes half a second, compiling them several.
-            warm_up(wait=True, at_most=1.0)
+            generator.warm_up(wait=True, at_most=1.0)
         count, size = candidates.shape
         noise = torch.stack([_noise(settings.seed + s, size) for s in range(settings.seeds)])
         noise = noise[:, None].expand(-1, count, -1)
-        config = self.model.generator_config(form)
-        if config.form == "published" and self._video is not None:  # picks what it needs, prepared or not
+        if generator.reads_candidates_only and self._video is not None:  # prepared or not
             video, shown = self._video, candidates.to(self.device)
         else:
             video = self._features(candidates.flatten())
             shown = torch.arange(count * size, device=self.device).view(count, size)
-        trajectory = self.model.generate(
+        trajectory = generator.generate(
             text,
             video,
             shown,
@@ -523,8 +511,7 @@ class Retriever:
             noise=(noise if settings.seeds > 1 else noise[0]).to(self.device),
             eta=eta,
             generator=torch.Generator().manual_seed(settings.seed) if eta else None,
-            respace_from=config.steps,
-            form=form,
+            respace_from=generator.config.steps,
         )
         x, x0, x0_raw = trajectory.x.cpu(), trajectory.x0.cpu(), trajectory.x0_raw.cpu()
         return replace(trajectory, candidates=candidates, x=x, x0=x0, x0_raw=x0_raw)

@@ -105,7 +105,7 @@ def generate_plainly(model, text, video, candidates, direction, schedule, noise,
 
     from diffusionret.diffusion import ddim
 
-    query, shown = model.pair_features(text, video, candidates, direction)
+    query, shown = model.choose("published").pair_features(text, video, candidates, direction)
     network = model.generator[direction]
 
     def denoise(x, t):

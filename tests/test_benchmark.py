@@ -99,7 +99,8 @@ def test_both_generators_are_measured(files: Path) -> None:
     text, video = features(7, 4)
     model = tiny_model(config=config)
     found = {
-        f: evaluate.compare(model, text, video, "t2v", [0, 0, 1, 2, 2, 2, 3], form=f)[0] for f in model.forms
+        f: evaluate.compare(model, text, video, "t2v", [0, 0, 1, 2, 2, 2, 3], generator=g)[0]
+        for f, g in model.generators.items()
     }
     assert found["published"]["before"] == found["open-set"]["before"]
     assert found["published"]["generator_only"] != found["open-set"]["generator_only"]

@@ -13,12 +13,12 @@ def model():
 
 
 @pytest.mark.parametrize("direction", ["t2v", "v2t"])
-def test_generator_scores_rank_candidates_first(model, direction):
+def test_generator_only_rank_candidates_first(model, direction):
     text, video = features(12, 12)
     scores = model.similarity(text, video)
     scores = scores if direction == "t2v" else scores.T.contiguous()
     walk = evaluate.generate(model, text, video, scores, direction, candidates=5)
-    alone = evaluate.generator_scores(scores, walk)
+    alone = evaluate.generator_only(scores, walk)
     for q in range(12):
         chosen = walk.candidates[q].tolist()
         by_x0 = [chosen[i] for i in walk.x0_raw[-1, q].argsort(descending=True)]

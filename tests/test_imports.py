@@ -17,13 +17,14 @@ ORDER = [
     *("config", "query", "tables", "lock"),
     *("diffusion", "metrics", "decoding", "video", "calibration", "encoders", "similarity"),
     *("readout", "trajectory"),
-    *("denoiser", "openset", "sampling", "losses", "model", "checkpoint"),
+    *("denoiser", "sampling", "losses", "generators", "tokenizer", "hub", "model", "checkpoint"),
     *("store", "gallery", "ood", "detector", "results", "retrieval", "datasets"),
     *("benchmarks", "frames", "features", "evaluate", "training"),
     *("index", "inventory", "calibrate", "inspection", "cli"),
 ]
 # A package of the order is one entry; of these, the modules inside have an order of their own.
 INSIDE = {
+    "generators": ["interface", "published", "openset", "registry"],
     "sampling": [
         *("limits", "precision", "factorisation", "prepared", "job", "torch_loop"),
         *("kernel", "cuda", "loops", "threads", "compilation", "cpu", "sampler"),

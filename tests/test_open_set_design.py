@@ -13,7 +13,7 @@ from analysis import open_set_design as design
 from diffusionret.config import OpenSetConfig
 from diffusionret.datasets.storybook import world
 from diffusionret.datasets.storybook.clips import FAMILY
-from diffusionret.openset import OpenSetDenoiser
+from diffusionret.generators.openset import OpenSetDenoiser
 from diffusionret.training.openset_sets import SetConfig
 from diffusionret.training.storybook_stages import PoolConfig, one_a_family
 
@@ -139,7 +139,10 @@ def test_the_end_token_alone_is_deaf_to_the_other_words(shared):
     for network, hears in ((design.EndTokenOnly, False), (OpenSetDenoiser, True)):
         torch.manual_seed(0)
         made = network(model.config.clip.embed_dim, SMALL)
-        seen = [made.context(model.pairs(t, video, candidates, "t2v"), "t2v") for t in (text, other)]
+        seen = [
+            made.context(model.choose("open-set").pairs(t, video, candidates, "t2v"), "t2v")
+            for t in (text, other)
+        ]
         assert torch.allclose(*seen) != hears
 
 

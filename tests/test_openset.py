@@ -16,15 +16,15 @@ from diffusionret import DiffusionRet, Gallery, Retriever
 from diffusionret.config import GeneratorConfig, ModelConfig, OpenSetConfig
 from diffusionret.diffusion import ddim, make_schedule
 from diffusionret.gallery import fingerprint
-from diffusionret.model import NoGenerator
-from diffusionret.openset import (
+from diffusionret.generators.openset import (
     CERTAIN,
     OpenSetDenoiser,
     Pairs,
-    denoising_loss,
+    bit_loss,
     pair_similarity,
     sample_bits,
 )
+from diffusionret.model import NoGenerator
 from diffusionret.readout import BITS
 from diffusionret.similarity import wti
 
@@ -87,12 +87,12 @@ def test_candidates_may_come_in_any_order(model, direction):
 def test_the_similarity_of_pairs_is_the_models(model):
     text, video = features(5, 7)
     candidates = torch.arange(7).expand(5, -1)
-    pairs = model.pairs(text, video, candidates, "t2v")
+    pairs = model.choose("open-set").pairs(text, video, candidates, "t2v")
     cosine = cosines(pairs)
     words = model.text_weights.weigh(text.tokens, text.mask)
     frames = model.video_weights.weigh(video.frames, video.mask)
     assert torch.allclose(pair_similarity(cosine, pairs), wti(text, video, words, frames), atol=1e-5)
-    mirrored = model.pairs(text, video, torch.arange(5).expand(7, -1), "v2t")
+    mirrored = model.choose("open-set").pairs(text, video, torch.arange(5).expand(7, -1), "v2t")
     cosine = cosines(mirrored)
     assert torch.allclose(pair_similarity(cosine, mirrored), model.similarity(text, video).T, atol=1e-5)
 
@@ -130,7 +130,7 @@ def test_the_loss_is_the_cross_entropy_of_the_bits():
                 x = alpha_bar.sqrt() * bit + (1 - alpha_bar).sqrt() * z[d, q, k]
                 said = (2 * alpha_bar.sqrt() * x / (1 - alpha_bar)).clamp(-CERTAIN, CERTAIN)
                 total -= torch.nn.functional.logsigmoid(bit * (0.7 + said)).item()
-    assert denoising_loss(network, context, match, u, z).item() == pytest.approx(total / 24, rel=1e-4)
+    assert bit_loss(network, context, match, u, z).item() == pytest.approx(total / 24, rel=1e-4)
 
 
 # --- samples mean what they say ---------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def test_it_learns_which_bits_go_together():
     g = torch.Generator().manual_seed(0)
     for _ in range(250):
         match = sets[torch.randint(3, (96,), generator=g)]
-        loss = denoising_loss(
+        loss = bit_loss(
             network, context, match, torch.rand(2, 96, generator=g), torch.randn(2, 96, 3, generator=g)
         )
         optimizer.zero_grad()

@@ -208,7 +208,7 @@ def test_what_a_search_generates_serves_its_answers_too(model, gallery):
     def part(**changes) -> Trajectory | None:
         usual = dict(candidates=candidates, steps=steps, seed=seed, seeds=seeds + 1) | changes
         result = retriever.search("a red boat", **usual)
-        return retriever._calibrated_part(result.trajectory, result.settings, None)
+        return retriever._calibrated_part(result.trajectory, result.settings)
 
     assert part() is None, "no answer needs it"
     with patch.object(Detector, "needs_generator", True):

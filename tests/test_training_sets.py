@@ -14,6 +14,7 @@ from torch import Tensor
 
 from diffusionret import DiffusionRet
 from diffusionret.config import OpenSetConfig
+from diffusionret.generators.openset import OpenSetGenerator
 from diffusionret.training import openset_sets as sets
 from diffusionret.training.openset_sets import SetConfig, absent_queries, make_pool, set_loss, validate_sets
 
@@ -75,7 +76,7 @@ def test_queries_carry_their_own_rows(model: DiffusionRet, pool: sets.Pool, dire
         text = type(text)(*(part[rows] for part in text))
     else:
         video = type(video)(*(part[rows] for part in video))
-    theirs = model.pairs(text, video, candidates, direction)
+    theirs = model.choose("open-set").pairs(text, video, candidates, direction)
     assert model.openset is not None
     contexts = [model.openset.context(pairs, direction) for pairs in (ours, theirs)]
     assert torch.allclose(*contexts, atol=1e-6)
@@ -105,7 +106,7 @@ def test_validation_keeps_the_smallest_alpha_that_is_right_and_scores_by_geometr
         probability.append(torch.where(match, 0.99, 0.01))
         return SimpleNamespace(probability=probability[-1], no_match=(~match.any(1)).float())
 
-    monkeypatch.setattr(DiffusionRet, "generate", generate)
+    monkeypatch.setattr(OpenSetGenerator, "generate", generate)
     wide = replace(model.config, openset=replace(SMALL, candidates=20))
     monkeypatch.setattr(model, "config", wide)
     score, figures = validate_sets(model, pool, torch.arange(20))

@@ -18,6 +18,7 @@ from ..encoders import TextFeatures, VideoFeatures
 from ..evaluate import generate
 from ..features import encode_captions
 from ..frames import FrameCache, TrainingPairs
+from ..generators import Generator
 from ..metrics import retrieval_metrics
 from ..model import DIRECTIONS, DiffusionRet
 from .benchmark_pairs import Batches, ReadAhead
@@ -103,16 +104,16 @@ class BenchmarkFeatures:
 
 
 def recalls(
-    model: DiffusionRet, text: TextFeatures, video: VideoFeatures, form: str | None = None
+    model: DiffusionRet, text: TextFeatures, video: VideoFeatures, generator: Generator | None = None
 ) -> Validation:
-    """R@1 of both directions; the score is the mean of R@1, R@5 and R@10. form: of the generator whose boost is added
-    to the similarity, None for none."""
+    """R@1 of both directions; the score is the mean of R@1, R@5 and R@10. generator: whose boost is added to the
+    similarity, None for none."""
     similarity = model.similarity(text, video)
     figures, total = {}, []
     for direction, scores in zip(DIRECTIONS, (similarity, similarity.T.contiguous()), strict=True):
-        if form is not None:
-            trajectory = generate(model, text, video, scores, direction, form=form)
-            scores = model.rerank(scores, trajectory, model.generator_config(form).alpha)
+        if generator is not None:
+            trajectory = generate(model, text, video, scores, direction, generator=generator)
+            scores = model.rerank(scores, trajectory, generator.config.alpha)
         metrics = retrieval_metrics(scores)
         figures[f"R1_{direction}"] = metrics.R1
         total += [metrics.R1, metrics.R5, metrics.R10]
@@ -188,7 +189,7 @@ class BenchmarkGeneration:
 
     def validate(self, model: DiffusionRet, heads: nn.Module) -> Validation:
         """As `recalls`, after generation."""
-        return recalls(model, *self.features.validation(model), form="published")
+        return recalls(model, *self.features.validation(model), model.choose("published"))
 
 
 class BenchmarkOpenSet:
@@ -231,7 +232,7 @@ class BenchmarkOpenSet:
         own = torch.eye(len(text.cls), dtype=torch.bool, device=text.cls.device)
         pool = make_pool(model, text, video, own)
         score, figures = validate_sets(model, pool, torch.arange(len(own), device=own.device))
-        return Validation(score, figures | recalls(model, text, video, form="open-set").figures)
+        return Validation(score, figures | recalls(model, text, video, model.choose("open-set")).figures)
 
 
 def benchmark_stage(features: BenchmarkFeatures, chunk: int | None = None, workers: int = 0) -> Stage:

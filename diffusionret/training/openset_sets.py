@@ -18,12 +18,12 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy
 
 from ..encoders import TextFeatures, VideoFeatures
+from ..generators.openset import OpenSetDenoiser, Pairs, bit_loss, candidate_sets, make_pairs
 from ..metrics import reliability
 from ..model import DIRECTIONS, DiffusionRet
-from ..openset import OpenSetDenoiser, Pairs, candidate_sets, denoising_loss, make_pairs
 from .stage import Validation
 
-# (network, context, match, u, noise) -> loss, as `openset.denoising_loss`
+# (network, context, match, u, noise) -> loss, as `bit_loss`
 Objective = Callable[[OpenSetDenoiser, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 ABSENT = 0.3  # share of queries whose matches are taken out
@@ -40,7 +40,7 @@ class SetConfig:
     absent: float = ABSENT
     smallest: float = 0.2
     draws: int = 4
-    objective: Objective = denoising_loss
+    objective: Objective = bit_loss
 
 
 class Queries(NamedTuple):
@@ -171,12 +171,13 @@ class Answers(NamedTuple):
 @torch.no_grad()
 def answers(model: DiffusionRet, queries: Queries) -> Answers:
     """The open-set generator's answers to queries, SEEDS noises each."""
-    config = model.generator_config("open-set")
+    openset = model.choose("open-set")
+    config = openset.config
     candidates, absent = validation_sets(queries, config.candidates)
     noise = torch.randn(SEEDS, *candidates.shape, generator=seeded(f"validation {queries.direction}"))
-    trajectory = model.generate(
+    trajectory = openset.generate(
         queries.text, queries.video, candidates, queries.direction, min(STEPS, config.steps),
-        noise=noise.to(candidates.device), respace_from=config.steps, form="open-set",
+        noise=noise.to(candidates.device), respace_from=config.steps,
     )  # fmt: skip
     match, no_match = queries.fits.gather(1, candidates).float(), trajectory.no_match
     assert no_match is not None

@@ -23,7 +23,7 @@ from ..config import TrainConfig
 from ..datasets.storybook import captions, clips, lessons, world
 from ..datasets.storybook.labels import FrameLabels, frame_labels
 from ..encoders import TextFeatures, VideoFeatures
-from ..evaluate import generate, generator_scores
+from ..evaluate import generate, generator_only
 from ..losses import choice_loss, contrastive_loss
 from ..metrics import retrieval_metrics
 from ..model import DIRECTIONS, DiffusionRet
@@ -220,7 +220,7 @@ class StorybookGeneration:
         for direction, scores in zip(DIRECTIONS, (similarity, similarity.T.contiguous()), strict=True):
             trajectory = generate(model, text, video, scores, direction)
             figures[f"before_R1_{direction}"] = retrieval_metrics(scores).R1
-            alone = generator_scores(scores, trajectory)
+            alone = generator_only(scores, trajectory)
             figures[f"generator_R1_{direction}"] = retrieval_metrics(alone).R1
             figures[f"after_R1_{direction}"] = retrieval_metrics(model.rerank(scores, trajectory)).R1
         return Validation(figures["generator_R1_t2v"] + figures["generator_R1_v2t"], figures)

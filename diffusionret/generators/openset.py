@@ -11,17 +11,20 @@ Both are equivariant to permutations of the candidates, and the same network ser
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, gelu, normalize
 
-from .config import OpenSetConfig
-from .diffusion import Schedule, ddim
-from .encoders import TextFeatures, VideoFeatures
-from .similarity import counting_positions
+from ..config import GeneratorConfig, OpenSetConfig
+from ..diffusion import Schedule, ddim
+from ..encoders import TextFeatures, VideoFeatures
+from ..readout import BITS, Readout
+from ..sampling import States
+from ..similarity import counting_positions
+from .interface import DIRECTIONS, Generator
 
 # Bytes of intermediate results that a part of a large batch may take.
 MEMORY = 2**25
@@ -160,7 +163,7 @@ class OpenSetDenoiser(nn.Module):
         super().__init__()
         width, state = config.width, config.state_width
         self.pairs = PairEncoder(dim, width, config.attention_temperature)
-        self.direction = nn.ParameterDict({d: nn.Parameter(torch.zeros(width)) for d in ("t2v", "v2t")})
+        self.direction = nn.ParameterDict({d: nn.Parameter(torch.zeros(width)) for d in DIRECTIONS})
         self.among = nn.Sequential(*(Block(width, config.heads) for _ in range(config.layers)))
         self.given = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, state))
         self.noisy = nn.Linear(2, state)
@@ -218,7 +221,7 @@ def noised(
     return x.flatten(0, 1), alpha_bar.flatten()
 
 
-def denoising_loss(
+def bit_loss(
     network: OpenSetDenoiser,
     context: Float[Tensor, "query candidate state"],
     match: Tensor,
@@ -261,3 +264,67 @@ def sample_bits(
 
     steps = list(ddim(denoise, noise, schedule, eta, generator))
     return torch.stack([noise, *(step.x for step in steps)]), torch.stack([step.x0 for step in steps])
+
+
+class OpenSetGenerator(Generator):
+    """The open-set generator of a model whose similarity weighs tokens and frames."""
+
+    form: ClassVar[str] = "open-set"
+    readout: ClassVar[Readout] = BITS
+    settings: ClassVar[type[GeneratorConfig]] = OpenSetConfig
+    part: ClassVar[str] = "openset"
+    knows_all_levels: ClassVar[bool] = True
+
+    @classmethod
+    def make_network(cls, dim: int, config: GeneratorConfig) -> OpenSetDenoiser:
+        assert isinstance(config, OpenSetConfig)
+        return OpenSetDenoiser(dim, config)
+
+    @property
+    def denoiser(self) -> OpenSetDenoiser:
+        assert isinstance(self.network, OpenSetDenoiser)
+        return self.network
+
+    def pairs(
+        self,
+        text: TextFeatures,
+        video: VideoFeatures,
+        candidates: Int[Tensor, "query candidate"],
+        direction: str,
+    ) -> Pairs:
+        """What the denoiser sees of queries and candidates."""
+        assert self.token_weights is not None and self.frame_weights is not None
+        token_weights = self.token_weights.weigh(text.tokens, text.mask)
+        frame_weights = self.frame_weights.weigh(video.frames, video.mask)
+        return make_pairs(text, video, token_weights, frame_weights, candidates, direction)
+
+    def sample(
+        self,
+        text: TextFeatures,
+        video: VideoFeatures,
+        candidates: Int[Tensor, "query candidate"],
+        direction: str,
+        schedule: Schedule,
+        noise: Float[Tensor, "*seed query candidate"],
+        eta: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> States:
+        """x0 is a posterior mean, which needs no clamp: x0_raw is the same."""
+        context = self.denoiser.context(self.pairs(text, video, candidates, direction), direction)
+        x, x0 = sample_bits(self.denoiser, context, schedule, noise, eta, generator)
+        return States(x, x0, x0)
+
+    def loss(
+        self,
+        text: TextFeatures,
+        video: VideoFeatures,
+        candidates: Int[Tensor, "query candidate"],
+        match: Bool[Tensor, "query candidate"],
+        direction: str,
+        level: Float[Tensor, "draw query"],
+        noise: Float[Tensor, "draw query candidate"],
+    ) -> Float[Tensor, ""]:
+        """level: places of the cosine schedule in [0, 1], from clean to pure noise, see `noised`; several draws of the
+        noise share what is computed of the pairs."""
+        context = self.denoiser.context(self.pairs(text, video, candidates, direction), direction)
+        return bit_loss(self.denoiser, context, match, level, noise)
