@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 def run(kernel: ModuleType, job: Job, part: slice) -> None:
     """Fill the states of the queries of a part. kernel: kernel.py, see `kernel_for`."""
     pairs, plan = make_pairs(job, part), job.plan
-    kernel.walk(
+    kernel.denoise(
         part.start, *pairs, plan.shift, plan.sign, plan.bias, job.weights, job.fresh, *job.states
     )  # fmt: skip
 
@@ -41,7 +41,7 @@ def working_kernel(dtype: torch.dtype, device: torch.device) -> ModuleType | Non
         x = torch.zeros(2, 1, 1, 1, dtype=dtype, device=device)
         weights, at = row[:, :3].contiguous(), torch.zeros(1, 1, dtype=torch.long, device=device)
         vectors = (one[0], one[0, 0], one[0, 0])
-        kernel.walk(0, at, row, one[:0], one[0], *vectors, weights, x[:0], x, x[1:].clone(), x[1:].clone())
+        kernel.denoise(0, at, row, one[:0], one[0], *vectors, weights, x[:0], x, x[1:].clone(), x[1:].clone())
         torch.cuda.synchronize(device)
     except Exception:  # whatever stops Triton, the torch form gives the same result
         log.warning("The sampler's kernel could not be compiled: it runs slower, in torch.", exc_info=True)
