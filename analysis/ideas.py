@@ -50,12 +50,12 @@ class Samples:
     def _sample(self, start: float) -> tuple[Tensor, Tensor]:
         """The last state and the last prediction before the clamp, [query candidate] each."""
         test, config = self.test, self.test.model.generator_config("published")
-        assert test.model.generator is not None
-        network = test.model.generator["t2v"]
+        generator = test.model.choose("published")
+        network = generator.denoiser("t2v")
         plan = make_schedule(config.schedule, config.steps)
         kept = max(1, round(start * plan.steps))
         plan = Schedule(plan.name, plan.alpha_bar[:kept], plan.timesteps[:kept])
-        query, shown = test.model.choose("published").pair_features(test.text, test.video, self.chosen, "t2v")
+        query, shown = generator.pair_features(test.text, test.video, self.chosen, "t2v")
         x = common_noise(CANDIDATES, 0, len(self.chosen))
         if start < 1:
             prior = (self.scale * self.similarity.gather(1, self.chosen)).softmax(1)

@@ -125,33 +125,33 @@ def compare(
 
     before = place(scores)
     figures: dict = {"before": table_row(before, groups)}
-    after, walk, moved = before, None, scores
+    after, trajectory, moved = before, None, scores
     alpha = 1.0
     if model.generators:
         generator = generator or model.choose()
         alpha = generator.config.alpha
-        walk = generate(model, text, video, scores, direction, generator=generator)
-        moved = model.rerank(scores, walk, alpha)
+        trajectory = generate(model, text, video, scores, direction, generator=generator)
+        moved = model.rerank(scores, trajectory, alpha)
         after = place(moved)
         gain = paired_bootstrap(before, after, "R1", groups=groups)
         figures |= {
             "after": table_row(after, groups),
-            "generator_only": row(generator_only(scores, walk)),
+            "generator_only": row(generator_only(scores, trajectory)),
             "gain_R1": [gain.estimate, gain.low, gain.high],
             "moved_up": int((after < before).sum()),
             "moved_down": int((after > before).sum()),
         }
         if one_each:
-            figures["noise"] = noise_figures(model, text, video, scores, walk)
+            figures["noise"] = noise_figures(model, text, video, scores, trajectory)
     figures["test_time"] = {"dual_softmax": {"before": row(dual_softmax(scores))}}
-    if walk is not None:
+    if trajectory is not None:
         figures["test_time"]["dual_softmax"]["after"] = row(dual_softmax(moved))
     if bank is not None and direction == "t2v":
         # Its beta of 20 is for cosines in [-1, 1], which these similarities are.
         normal = torch.from_numpy(qb_norm(scores, model.similarity(bank, video))).to(scores.device)
         figures["test_time"]["qb_norm"] = {"before": row(normal)}
-        if walk is not None:
-            figures["test_time"]["qb_norm"]["after"] = row(model.rerank(normal, walk, alpha))
+        if trajectory is not None:
+            figures["test_time"]["qb_norm"]["after"] = row(model.rerank(normal, trajectory, alpha))
     first, last = scores.argmax(1).tolist(), moved.argmax(1).tolist()
     records = [
         {"query": q, "rank_before": a, "rank_after": b, "first_before": first[q], "first_after": last[q]}
@@ -166,7 +166,7 @@ def noise_figures(
     text: TextFeatures,
     video: VideoFeatures,
     scores: Tensor,
-    walk: Trajectory,
+    trajectory: Trajectory,
     seeds: int = 6,
 ) -> dict:
     """How much the noise matters, and, where one candidate wins, what the clamp does.
@@ -176,21 +176,30 @@ def noise_figures(
     whose winner never changes from the first prediction on. Before them what the generator has to say of its network:
     the published one qk_std, the std of q.k over candidates, mean over queries and steps.
     """
-    generator = model.choose(walk.form)
-    first, count = walk.predictions[:, 0], walk.candidates.shape[1]
-    finals = [walk.predictions[-1]]
+    generator = model.choose(trajectory.form)
+    first, count = trajectory.predictions[:, 0], trajectory.candidates.shape[1]
+    finals = [trajectory.predictions[-1]]
     for seed in range(len(finals[0]), seeds):
         more = generate(
-            model, text, video, scores, walk.direction, count, len(first), seed, seeds=1, generator=generator
+            model,
+            text,
+            video,
+            scores,
+            trajectory.direction,
+            count,
+            len(first),
+            seed,
+            seeds=1,
+            generator=generator,
         )
         finals.append(more.predictions[-1])
     x0_raw = torch.cat(finals)
-    figures = generator.diagnostics(text, video, walk) | {
+    figures = generator.diagnostics(text, video, trajectory) | {
         "seed_variance": seed_variance(x0_raw),
         "seeds_agree": agreement(x0_raw.argmax(dim=2)).mean().float().item(),
         "first_step_is_final": (settled(first.argmax(dim=2)) == 1).double().mean().float().item(),
     }
-    return figures | clamp_figures(first[-1]) if walk.readout.exclusive else figures
+    return figures | clamp_figures(first[-1]) if trajectory.readout.exclusive else figures
 
 
 def clamp_figures(x0_raw: Float[Tensor, "query candidate"]) -> dict:
@@ -233,10 +242,10 @@ def natural_captions(model: DiffusionRet, video: VideoFeatures, scenes: tuple, l
     fitting = fits.sum(1).float().mean().item()
     result = {"ceiling_R1": 100 * ceiling, "clips_that_fit": fitting, "before": row(similarity)}
     if model.generators:
-        walk = generate(model, text, video, similarity, "t2v")
+        trajectory = generate(model, text, video, similarity, "t2v")
         for name, scores in (
-            ("after", model.rerank(similarity, walk, model.choose().config.alpha)),
-            ("generator_only", generator_only(similarity, walk)),
+            ("after", model.rerank(similarity, trajectory, model.choose().config.alpha)),
+            ("generator_only", generator_only(similarity, trajectory)),
         ):
             result[name] = row(scores)
     return result

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Literal, overload
 
 import open_clip
 import torch
@@ -18,8 +19,9 @@ from torch.nn.functional import normalize
 from .config import ClipConfig, GeneratorConfig, ModelConfig
 from .diffusion import Schedule, make_schedule
 from .encoders import TemporalTransformer, TextFeatures, VideoFeatures, build_towers, encode_tokens
-from .generators import GENERATORS, Generator
+from .generators import GENERATORS, Generator, OpenSetGenerator, PublishedGenerator
 from .generators.interface import DIRECTIONS
+from .generators.openset import OpenSetDenoiser
 from .hub import model_folder
 from .losses import contrastive_loss, with_hard_negatives
 from .similarity import TokenWeights, cls_similarity, wti, wti_in_blocks
@@ -60,8 +62,8 @@ class DiffusionRet(
                 dim, config.temporal_layers, max(dim // 64, 1), config.clip.context_length
             )
         self.text_weights = self.video_weights = None
-        self.generator: nn.Module | None = None
-        self.openset: nn.Module | None = None
+        self.generator: nn.ModuleDict | None = None
+        self.openset: OpenSetDenoiser | None = None
         if config.interaction == "wti":
             self.text_weights, self.video_weights = TokenWeights(dim), TokenWeights(dim)
         self.others = nn.ModuleDict()
@@ -162,6 +164,15 @@ class DiffusionRet(
     def forms(self) -> tuple[str, ...]:
         """The names of the generators, the one that answers first."""
         return tuple(self.generators)
+
+    @overload
+    def choose(self, form: Literal["published"]) -> PublishedGenerator: ...
+
+    @overload
+    def choose(self, form: Literal["open-set"]) -> OpenSetGenerator: ...
+
+    @overload
+    def choose(self, form: str | None = None) -> Generator: ...
 
     def choose(self, form: str | None = None) -> Generator:
         """The generator of a name, None for the one that answers. Raises NoGenerator where there is none."""
@@ -330,9 +341,9 @@ class DiffusionRet(
         config = ModelConfig.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
         model = build_model(config)
         result = load_torch_model(model, folder, strict=False, safe=True)
-        problems = [f"missing {k}" for k in result.missing_keys] + [
-            f"unknown {k}" for k in result.unexpected_keys
-        ]
+        # Two lists of names; huggingface_hub declares a NamedTuple without its fields.
+        missing, unknown = result
+        problems = [f"missing {k}" for k in missing] + [f"unknown {k}" for k in unknown]
         if problems:
             raise ValueError(f"The weights in {folder} do not fit its config.json: {_some(problems)}.")
         return model.eval()
@@ -354,7 +365,9 @@ def initialise(model: DiffusionRet, parts: Sequence[str] = HEADS, std: float = 0
                 module.bias.zero_()
     same_width = model.config.clip.text_width == model.config.clip.embed_dim
     if "temporal" in parts and model.temporal is not None and same_width:
-        model.temporal.positions.weight.copy_(model.towers.positional_embedding)
+        positions = model.towers.positional_embedding
+        assert isinstance(positions, Tensor)
+        model.temporal.positions.weight.copy_(positions)
         blocks = zip(model.temporal.transformer.resblocks, model.towers.transformer.resblocks, strict=False)
         for block, source in blocks:
             block.load_state_dict(source.state_dict())

@@ -21,8 +21,8 @@ from diffusionret.generators.openset import (
     OpenSetDenoiser,
     Pairs,
     bit_loss,
-    pair_similarity,
     sample_bits,
+    token_interaction,
 )
 from diffusionret.model import NoGenerator
 from diffusionret.readout import BITS
@@ -91,10 +91,10 @@ def test_the_similarity_of_pairs_is_the_models(model):
     cosine = cosines(pairs)
     words = model.text_weights.weigh(text.tokens, text.mask)
     frames = model.video_weights.weigh(video.frames, video.mask)
-    assert torch.allclose(pair_similarity(cosine, pairs), wti(text, video, words, frames), atol=1e-5)
+    assert torch.allclose(token_interaction(cosine, pairs), wti(text, video, words, frames), atol=1e-5)
     mirrored = model.choose("open-set").pairs(text, video, torch.arange(5).expand(7, -1), "v2t")
     cosine = cosines(mirrored)
-    assert torch.allclose(pair_similarity(cosine, mirrored), model.similarity(text, video).T, atol=1e-5)
+    assert torch.allclose(token_interaction(cosine, mirrored), model.similarity(text, video).T, atol=1e-5)
 
 
 def test_padding_changes_nothing(model):

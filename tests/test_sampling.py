@@ -315,7 +315,7 @@ def test_the_loops_are_compiled_once_whatever_the_layout(direction, prepared):
         sampling.prepare(model.generator[direction], direction, gallery, make_schedule("cosine", 5))
     with in_form(True, torch.float32):
         loops = compilation.loops_for(torch.zeros(1), 1)
-        compiled = [loops.mix, loops.walk, loops.mixed_walk]
+        compiled = [loops.mix, loops.denoise, loops.denoise_mixed]
         before = [len(function.signatures) for function in compiled]
         shown = torch.arange(6).expand(6, -1)
         for candidates in (shown, shown.T, shown.int(), shown[:, ::2]):

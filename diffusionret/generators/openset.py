@@ -120,7 +120,7 @@ class PairEncoder(nn.Module):
         mean = of_words.masked_fill(unread, 0.0).sum(2) / (~unread).sum(2).clamp(min=1)
         peak = of_words.masked_fill(unread, float("-inf")).amax(dim=2)
         merged = self.merge(torch.cat([fit[:, :, 0], mean, peak], dim=-1))
-        similarity = pair_similarity(cosine[:, :, 1:], pairs)
+        similarity = token_interaction(cosine[:, :, 1:], pairs)
         own = (attention[:, :, 0] * cosine[:, :, 0]).sum(-1)
         below = similarity - similarity.amax(dim=1, keepdim=True)
         close = [(scale * below).exp() for scale in (20, 60)]
@@ -128,7 +128,7 @@ class PairEncoder(nn.Module):
         return merged + self.numbers(numbers)
 
 
-def pair_similarity(
+def token_interaction(
     cosine: Float[Tensor, "query candidate token frame"], pairs: Pairs
 ) -> Float[Tensor, "query candidate"]:
     """The weighted token interaction of each pair, as `similarity.wti` computes it for all pairs."""

@@ -59,7 +59,7 @@ class CompiledJob:
         indices, temperature = candidates.numpy(), arrays[0].dtype.type(job.temperature)
 
         def work(first: int, last: int) -> None:
-            loops.mixed_walk(first, last, start, plan.positive, indices, temperature, *arrays)
+            loops.denoise_mixed(first, last, start, plan.positive, indices, temperature, *arrays)
 
         spread(work, len(indices) - start, grain=1)
 
@@ -72,7 +72,7 @@ class CompiledJob:
         arrays = [tensor.numpy() for tensor in (*tensors, *job.states)]
 
         def work(first: int, last: int) -> None:
-            loops.walk(first, last, part.start, plan.positive, *arrays)
+            loops.denoise(first, last, part.start, plan.positive, *arrays)
 
         spread(work, pairs.rows.shape[0] * job.seeds, grain=2)
 

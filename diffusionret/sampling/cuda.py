@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 def run(kernel: ModuleType, job: Job, part: slice) -> None:
     """Fill the states of the queries of a part. kernel: kernel.py, see `kernel_for`."""
     pairs, plan = make_pairs(job, part), job.plan
-    kernel.walk(
+    kernel.denoise(
         part.start, *pairs, plan.shift, plan.sign, plan.bias, job.weights, job.fresh, *job.states
     )  # fmt: skip
 
@@ -42,7 +42,7 @@ def working_kernel(dtype: torch.dtype, device: torch.device) -> ModuleType | Non
         weights, at = row[:, :3].contiguous(), torch.zeros(1, 1, dtype=torch.long, device=device)
         vectors = (one[0], one[0, 0], one[0, 0])
         base, clock, fresh = one[0], one[:0], x[:0]  # without a clock, as for texts that ask
-        kernel.walk(0, at, row, base, clock, *vectors, weights, fresh, x, x[1:].clone(), x[1:].clone())
+        kernel.denoise(0, at, row, base, clock, *vectors, weights, fresh, x, x[1:].clone(), x[1:].clone())
         torch.cuda.synchronize(device)
     except Exception:  # whatever stops Triton, the torch form gives the same result
         log.warning("The sampler's kernel could not be compiled: it runs slower, in torch.", exc_info=True)

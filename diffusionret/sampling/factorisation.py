@@ -107,13 +107,15 @@ class _Marks:
 
 
 @dataclass
-class _Prepared:
+class _Network:
+    """What is known of a network until a weight changes: its products, and the plans made of them by key."""
+
     marks: _Marks
     products: _Products
     plans: OrderedDict[tuple, Plan] = field(default_factory=OrderedDict)
 
 
-_PREPARED: WeakKeyDictionary[Denoiser, _Prepared] = WeakKeyDictionary()
+_NETWORKS: WeakKeyDictionary[Denoiser, _Network] = WeakKeyDictionary()
 _LOCK = Lock()
 
 
@@ -123,21 +125,21 @@ def make_plan(
     """The plan of a network, kept for the next call until a weight changes."""
     key = (direction, dtype, device, tuple(schedule.timesteps.tolist()))
     with _LOCK:
-        prepared = _PREPARED.get(network)
-        if prepared is None or not prepared.marks.hold():
-            prepared = _PREPARED[network] = _Prepared(_Marks(network), _products(network))
-        if key not in prepared.plans:
-            plan = _plan(network, prepared.products, direction, schedule)
+        known = _NETWORKS.get(network)
+        if known is None or not known.marks.hold():
+            known = _NETWORKS[network] = _Network(_Marks(network), _products(network))
+        if key not in known.plans:
+            plan = _plan(network, known.products, direction, schedule)
             placed = {
                 name: part.to(device, dtype).contiguous()
                 for name, part in plan._asdict().items()
                 if isinstance(part, Tensor)
             }
-            prepared.plans[key] = plan._replace(**placed)
-        prepared.plans.move_to_end(key)
-        if len(prepared.plans) > PLANS:
-            prepared.plans.popitem(last=False)
-        return prepared.plans[key]
+            known.plans[key] = plan._replace(**placed)
+        known.plans.move_to_end(key)
+        if len(known.plans) > PLANS:
+            known.plans.popitem(last=False)
+        return known.plans[key]
 
 
 def _products(network: Denoiser) -> _Products:

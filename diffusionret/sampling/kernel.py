@@ -1,6 +1,6 @@
 """All steps of the sampler in one kernel launch, for CUDA devices; cuda.py imports this file when it needs it.
 
-A program takes one walk, a (query, seed), from noise to sample. What changes from step to step stays in its
+A program takes one run, a (query, seed), from noise to sample. What changes from step to step stays in its
 registers; the rows of its candidates, 256 KB for 32 candidates of 512 dimensions, are read anew at every step,
 which the second-level cache serves, seeds of a query next to each other.
 """
@@ -17,12 +17,12 @@ TILE = 4096  # numbers of a block of rows that a program holds
 
 
 @triton.jit
-def _walk(
+def _denoise(
     rows, table, base, clock, shift, sign, bias, weights, fresh, x, raw, clean,
     queries, first, seeds, candidates, hidden, columns, steps,
     K: tl.constexpr, H: tl.constexpr, CLOCK: tl.constexpr, FRESH: tl.constexpr, UNSEEN: tl.constexpr,
 ):  # fmt: skip
-    """The formulas are in factorisation.py, the arrays those of `loops.walk`; K and H are powers of 2."""
+    """The formulas are in factorisation.py, the arrays those of `loops.denoise`; K and H are powers of 2."""
     number = tl.program_id(0)
     query, seed = number // seeds, number % seeds
     k, h = tl.arange(0, K), tl.arange(0, H)
@@ -60,7 +60,7 @@ def _walk(
         tl.store(x + (s + 1) * stride + at, state, mask=real)
 
 
-def walk(
+def denoise(
     first: int, rows: Tensor, table: Tensor, base: Tensor, clock: Tensor, shift: Tensor, sign: Tensor, bias: Tensor,
     weights: Tensor, fresh: Tensor, x: Tensor, raw: Tensor, clean: Tensor,
 ) -> None:  # fmt: skip
@@ -75,7 +75,7 @@ def walk(
     steps, hidden = shift.shape
     _, seeds, queries, _ = x.shape
     k = triton.next_power_of_2(candidates)
-    _walk[(count * seeds,)](
+    _denoise[(count * seeds,)](
         rows, table, base, clock, shift, sign, bias, weights, fresh, x, raw, clean,
         queries, first, seeds, candidates, hidden, table.shape[1], steps,
         K=k, H=min(max(TILE // k, 16), triton.next_power_of_2(hidden)),

@@ -125,10 +125,10 @@ def mix(
 
 
 @_compiled
-def walk(first, last, start, split, rows, table, clock, base, shift, bias, weights, fresh, x, raw, clean):
-    """All steps of the walks first..last-1, one after the other so that what the steps read stays in cache.
+def denoise(first, last, start, split, rows, table, clock, base, shift, bias, weights, fresh, x, raw, clean):
+    """All steps of the runs first..last-1, one after the other so that what the steps read stays in cache.
 
-    A walk is one (query, seed), seeds varying fastest. rows [query candidate] into table [row column],
+    A run is one (query, seed), seeds varying fastest. rows [query candidate] into table [row column],
     whose columns are U [hidden], N [hidden], c [1] and the time logits [step]; clock [pair step], added to
     the time logits, or [pair 0]; base [pair]; shift [step hidden]; split, the number of hidden units with a
     positive w2; bias [1]; weights [step 3] of x0, x and the fresh noise; fresh [step seed query
@@ -177,11 +177,11 @@ def walk(first, last, start, split, rows, table, clock, base, shift, bias, weigh
 
 
 @_compiled
-def mixed_walk(
+def denoise_mixed(
     first, last, start, split, candidates, temperature, cls, frames, left, right, mask, table,
     shift, bias, weights, fresh, x, raw, clean,
 ):  # fmt: skip
-    """`mix` and `walk` for text queries number start + first to start + last - 1, one after the other.
+    """`mix` and `denoise` for text queries number start + first to start + last - 1, one after the other.
 
     candidates [query candidate], rows of `frames`; cls, left [query dim]; table [video*frame column]; the other
     arguments are those of the two. What is mixed for a query does not leave the cache.
@@ -196,7 +196,7 @@ def mixed_walk(
         text = np.full(count, query)
         shown = candidates[query]
         mix(zero, count, order, text, shown, temperature, cls, frames, left, right, mask, table, out, base)
-        walk(zero, seeds, query, split, rows, out, clock, base, shift, bias, weights, fresh, x, raw, clean)
+        denoise(zero, seeds, query, split, rows, out, clock, base, shift, bias, weights, fresh, x, raw, clean)
 
 
 def compile_for(dtype: type[np.float32] | type[np.float64]) -> None:
@@ -210,8 +210,8 @@ def compile_for(dtype: type[np.float32] | type[np.float64]) -> None:
     r1, r2, r3, r4 = (array(real, d) for d in (1, 2, 3, 4))
     signatures = {
         mix: (n, n, i1, i1, i1, real, r2, r3, r2, r3, r2, r2, r2, r1),
-        walk: (n, n, n, n, i2, r2, r2, r1, r2, r1, r2, r4, r4, r4, r4),
-        mixed_walk: (n, n, n, n, i2, real, r2, r3, r2, r3, r2, r2, r2, r1, r2, r4, r4, r4, r4),
+        denoise: (n, n, n, n, i2, r2, r2, r1, r2, r1, r2, r4, r4, r4, r4),
+        denoise_mixed: (n, n, n, n, i2, real, r2, r3, r2, r3, r2, r2, r2, r1, r2, r4, r4, r4, r4),
     }
     for function, signature in signatures.items():
         with contextlib.suppress(OSError):  # compiled, but the cache could not be written
