@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
-import sys
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +18,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from .checkpoint import load_model
 from .encoders import VideoFeatures, folded
 from .gallery import LIGHT, POSTERS, TABLE, Failure, Gallery
 from .lock import run_lock
@@ -399,60 +396,3 @@ class _Ids:
             id, length = f"{base}-{digest[:length]}", length + 8
         self.taken.add(id.casefold())
         return id
-
-
-# --- the command ----------------------------------------------------------------------------------------
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `python -m diffusionret index`."""
-    parser.add_argument(
-        "videos", type=Path, help="a folder of videos (and captions.csv, if you have one), or a file"
-    )
-    parser.add_argument("--gallery", type=Path, required=True, help="folder to make or update")
-    parser.add_argument("--model", required=True, help="as for `search`; a gallery keeps to one model")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
-    parser.add_argument(
-        "--timeout", type=float, default=30.0, help="seconds that a file may take (default: 30)"
-    )
-    parser.add_argument(
-        "--prune",
-        action="store_true",
-        help="forget files that are not there any more (else they stay, marked absent)",
-    )
-
-
-def run(args: argparse.Namespace) -> int:
-    """Index, with progress on standard error and what went wrong at the end; 1 where every file failed."""
-    model = load_model(args.model, args.device)
-    report = index_folder(
-        args.videos, args.gallery, model, args.model, _ProgressLine().show, args.timeout, prune=args.prune
-    )
-    counts = [f"{report.added} added", f"{report.unchanged} unchanged", f"{len(report.failures)} failed"]
-    counts += [f"{report.absent} absent (kept; --prune forgets them)"] if report.absent else []
-    counts += [f"{report.forgotten} forgotten"] if report.forgotten else []
-    print(f"{', '.join(counts)}; {report.seconds:.0f} s")
-    for sentence in [*(failure.reason for failure in report.failures), *report.notes]:
-        print(f"  {sentence}")
-    return 1 if report.failures and not report.added + report.unchanged else 0
-
-
-class _ProgressLine:
-    """One line that is overwritten on a terminal, and a line now and then in a log."""
-
-    def __init__(self) -> None:
-        self.shown = time.monotonic()
-
-    def show(self, progress: Progress) -> None:
-        terminal, now, end = sys.stderr.isatty(), time.monotonic(), progress.done == progress.total
-        if not end and now - self.shown < (0.2 if terminal else 10):
-            return
-        self.shown = now
-        left = f"{int(progress.seconds_left) // 60}:{int(progress.seconds_left) % 60:02} left"
-        line = f"{progress.done} of {progress.total} videos, {progress.failed} failed, {left}"
-        print(
-            f"\r{line:60}" if terminal else line,
-            end="" if terminal and not end else "\n",
-            file=sys.stderr,
-            flush=True,
-        )

@@ -19,15 +19,19 @@ ORDER = [
     *("denoiser", "openset", "factorised", "kernels", "fused", "sampler", "losses", "model", "checkpoint"),
     *("store", "gallery", "ood", "detector", "results", "retrieval", "datasets"),
     *("benchmarks", "frames", "features", "evaluate", "training"),
-    *("index", "inventory", "calibrate", "inspection", "cli"),
+    *("index", "inventory", "calibrate", "inspection", "commands", "cli"),
 ]
 # The same inside of packages, `__init__` of which imports nothing.
 INSIDE = {
     "training": [
         *("stage", "optimiser", "distributed", "records", "state", "loop", "openset_sets"),
         *("augmentation", "storybook_heads", "storybook_features", "storybook_stages"),
-        *("benchmark_pairs", "benchmark_stages", "start", "command"),
-    ]
+        *("benchmark_pairs", "benchmark_stages", "start", "run", "interruption"),
+    ],
+    "commands": [
+        *("options", "progress", "search", "inspect", "calibrate", "index", "inventory", "evaluate", "train"),
+        *("data", "storybook", "convert"),
+    ],
 }
 STORYBOOK = "diffusionret.datasets.storybook"
 FRONT_ENDS = {"gradio", "plotly", "demo", "analysis"}
@@ -101,14 +105,14 @@ def test_imports_point_one_way() -> None:
         ("diffusionret.model", "from . import DiffusionRet", "does not come before"),
         ("diffusionret.model", "from diffusionret import Retriever", "does not come before"),
         ("diffusionret.retrieval", "from .datasets.msrvtt import read", "does not come before"),
-        ("diffusionret.datasets.msrvtt", "from ..training.command import run", "does not come before"),
+        ("diffusionret.datasets.msrvtt", "from ..training.run import storybook_loop", "does not come before"),
         ("diffusionret.novelty", "", "no place"),
         ("diffusionret.cli", "import gradio as gr", "front-end"),
         ("diffusionret.cli", "from plotly.graph_objects import Figure", "front-end"),
         ("diffusionret.cli", "from demo.app import build", "front-end"),
-        ("diffusionret.training.command", "if TYPE_CHECKING:\n    import skia", "skia"),
+        ("diffusionret.training.run", "if TYPE_CHECKING:\n    import skia", "skia"),
         ("diffusionret.training.stage", "from .loop import Loop", "does not come before"),
-        ("diffusionret.training.loop", "from . import command", "does not come before"),
+        ("diffusionret.training.loop", "from . import run", "does not come before"),
         ("diffusionret.training.novelty", "from .loop import Loop", "does not come before"),
         ("diffusionret.datasets.storybook.world", "from ...config import Config", "leaves"),
         ("diffusionret.datasets.storybook.world", "from ..msrvtt import read", "leaves"),
@@ -127,7 +131,7 @@ def test_the_checker_sees_a_violation(name: str, source: str, expected: str) -> 
             "import skia\nfrom . import world\nfrom .world import Scene",
         ),
         ("diffusionret.datasets.msrvtt", "from . import captions\nfrom ..video import read_frames"),
-        ("diffusionret.training.command", "from ..datasets.storybook import clips"),
+        ("diffusionret.training.run", "from ..datasets.storybook import clips"),
         ("diffusionret.training.loop", "from . import state\nfrom .stage import Stage"),
         ("diffusionret.__init__", "from .model import DiffusionRet"),
         ("diffusionret.__main__", "from .cli import main"),
