@@ -9,6 +9,7 @@ import pickle
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,22 @@ def test_a_checkpoint_that_holds_code_is_not_run(tmp_path, capsys, recwarn, save
     assert not recwarn.list
 
 
+def test_an_interrupt_before_a_command_runs_is_one_too():
+    code = """
+        import runpy, sys
+
+        class Interrupt:
+            def find_spec(self, name, *rest):
+                if name == "typer":
+                    raise KeyboardInterrupt
+
+        sys.meta_path.insert(0, Interrupt())
+        runpy.run_module("diffusionret", run_name="__main__")"""
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
+
+
 def test_converting_a_published_checkpoint(parity, tmp_path, capsys):
     published = parity / "small" / "checkpoint.bin"
     assert main(["convert", str(published), str(tmp_path / "a")]) == 0
@@ -293,8 +310,8 @@ def test_the_script_of_completion_is_for_the_installed_program(capsys, monkeypat
     [
         ([], "Missing command."),
         (["serch", "a boat"], "No such command 'serch'"),
-        (["search"], "text"),
-        (["search", "a boat", "--galery", "x"], "No such option: --galery"),
+        (["search"], "Missing argument"),
+        (["search", "a boat", "--galery", "x"], "--galery"),
         (["search", "a boat", "--k", "many"], "Invalid value for '--k'"),
         (["evaluate", "--data", "msr"], "'msr' is none of storybook, sketchbook, msrvtt,"),
         (["data", "msr", "--annotations", "x"], "'msr' is none of msrvtt,"),
