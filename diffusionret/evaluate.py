@@ -16,7 +16,8 @@ from . import datasets
 from .benchmarks import BENCHMARKS
 from .config import FORMS, ModelConfig
 from .datasets.storybook import captions, clips, world
-from .encoders import TextFeatures, VideoFeatures, folded
+from .encoders import TextFeatures, VideoFeatures
+from .encoding import encode_clips
 from .features import CACHE, encode_captions, encode_split
 from .metrics import (
     RetrievalMetrics,
@@ -261,17 +262,6 @@ def minimal_pairs(model: DiffusionRet, kind: str, cache: Path, look: str) -> tup
         right.append(((pair[0, 0] > pair[0, 1]).item() + (pair[1, 1] > pair[1, 0]).item()) / 2)
     interval = bootstrap_interval(np.array(right), lambda v: 100 * float(np.mean(v)))
     return interval.estimate, [interval.low, interval.high]
-
-
-@torch.no_grad()
-def encode_clips(model: DiffusionRet, frames: np.ndarray, batch: int = 64) -> VideoFeatures:
-    """Features of drawn clips, uint8 [clip frame h w 3]."""
-    parts, tower = [], folded(model.towers.visual)
-    for start in range(0, len(frames), batch):
-        x = torch.from_numpy(np.array(frames[start : start + batch])).to(model.device)
-        mask = torch.ones(x.shape[:2], dtype=torch.long, device=model.device)
-        parts.append(model.encode_frames(model.preprocess(x), mask, tower))
-    return VideoFeatures(torch.cat([p.frames for p in parts]), torch.cat([p.mask for p in parts]))
 
 
 @torch.no_grad()

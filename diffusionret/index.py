@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 import unicodedata
@@ -14,12 +13,13 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-import numpy as np
-import torch
 from torch import nn
 
-from .encoders import VideoFeatures, folded
+from .digest import text_digest
+from .encoders import folded
+from .encoding import encode_videos
 from .gallery import LIGHT, POSTERS, TABLE, Failure, Gallery
+from .listing import legible, list_videos
 from .lock import run_lock
 from .model import DiffusionRet
 from .similarity import mean_frame
@@ -58,14 +58,6 @@ class IndexReport(NamedTuple):
     failures: list[Failure]
     notes: list[str]
     seconds: float
-
-
-class Listing(NamedTuple):
-    """What lies below a folder. unseen: folders that could not be listed. notes: a sentence for each, and for links."""
-
-    videos: list[Path]
-    unseen: list[Path]
-    notes: list[str]
 
 
 def index_folder(
@@ -127,7 +119,7 @@ def index_folder(
                         uri,
                         0,
                         0,
-                        error=f"{_shown(path)} is no name in UTF-8: rename the file or its folder.",
+                        error=f"{legible(path)} is no name in UTF-8: rename the file or its folder.",
                     )
                 )
                 continue
@@ -155,50 +147,6 @@ def index_folder(
     )
 
 
-def list_videos(folder: str | Path) -> Listing:
-    """Files with a video's extension below `folder`, hidden ones left out, sorted; or `folder`, being a file.
-
-    Links to files are followed, links to folders are not. Raises FileNotFoundError where there is no such folder,
-    ValueError where it holds no video.
-    """
-    folder = Path(folder)
-    if folder.is_file():
-        return Listing([folder], [], [])
-    if not folder.is_dir():
-        raise FileNotFoundError(f"There is no folder {folder}.")
-    files: list[Path] = []
-    unseen: list[Path] = []
-    notes: list[str] = []
-
-    def unreadable(error: OSError) -> None:
-        unseen.append(Path(error.filename))
-        notes.append(
-            f"The folder {_shown(Path(error.filename))} cannot be read ({error.strerror}): what the gallery holds of "
-            "it stays, marked absent."
-        )
-
-    for parent, folders, names in os.walk(folder, onerror=unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        links = [Path(parent, name) for name in folders if Path(parent, name).is_symlink()]
-        notes += [
-            f"{_shown(link)} is a link to a folder, which is not followed: index that folder by itself."
-            for link in links
-        ]
-        paths = (Path(parent, name) for name in names if not name.startswith("."))
-        # A link that leads nowhere and a file that is out of reach are found out, and said, when they are read.
-        files += [path for path in paths if path.suffix.lower() in EXTENSIONS and not path.is_dir()]
-    if not files:
-        raise ValueError(
-            " ".join(
-                [
-                    f"There are no videos in {folder}: their names end in {', '.join(sorted(EXTENSIONS))}.",
-                    *notes,
-                ]
-            )
-        )
-    return Listing(sorted(files), unseen, notes)
-
-
 def read_captions(folder: Path) -> tuple[dict[str, str], list[str]]:
     """Path of a video below `folder`, without extension -> its first caption, from `captions.csv` if any; and a
     sentence for every row that had to be left out.
@@ -213,19 +161,6 @@ def read_captions(folder: Path) -> tuple[dict[str, str], list[str]]:
     for _, row in read_table(file, read_utf8(file), ("video", "caption"), left_out.append):
         captions.setdefault(_caption_key(row["video"]), row["caption"].strip())
     return captions, left_out
-
-
-@torch.no_grad()
-def encode_clips(
-    model: DiffusionRet, clips: Sequence[VideoFrames], tower: nn.Module | None = None
-) -> VideoFeatures:
-    """Features of clips read with the model's own rule, number of frames and size; on the CPU. tower: see
-    `DiffusionRet.encode_frames`."""
-    mask = torch.from_numpy(np.stack([clip.mask for clip in clips])).to(model.device)
-    frames = model.preprocess(torch.from_numpy(np.stack([clip.frames for clip in clips])).to(model.device))
-    frames = frames * mask[..., None, None, None]  # as published, padding is zero after normalisation too
-    video = model.encode_frames(frames, mask.long(), tower)
-    return VideoFeatures(video.frames.float().cpu(), video.mask.cpu())
 
 
 # --- the parts of a run ---------------------------------------------------------------------------------
@@ -301,7 +236,7 @@ def _index(
 def _encode(
     model: DiffusionRet, tower: nn.Module, batch: Sequence[tuple[Row, VideoFrames]], folder: Path
 ) -> list[Row]:
-    video = encode_clips(model, [clip for _, clip in batch], tower)
+    video = encode_videos(model, [clip for _, clip in batch], tower)
     pooled = mean_frame(video)
     for row, clip in batch:
         _poster_file(folder, row.id).write_bytes(clip.still)
@@ -361,14 +296,9 @@ def _stat(path: Path) -> os.stat_result:
     return path.stat()
 
 
-def _shown(path: Path) -> str:
-    """A path for reading, whatever its bytes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
 def _uri(path: Path, folder: Path) -> str:
     """Relative where the video lies below the gallery, so that the two can move together."""
-    return _shown(Path((path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()))
+    return legible(Path((path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()))
 
 
 def _caption_key(video: str) -> str:
@@ -390,7 +320,7 @@ class _Ids:
         whole = "_".join(letters.split()).strip("._") or "video"
         base = whole.encode()[:ID_BYTES].decode(errors="ignore")
         # What makes the difference is where the file lies, so that no two folders give the same.
-        digest = hashlib.sha256(uri.encode()).hexdigest()
+        digest = text_digest(uri)
         id, length = (whole if base == whole else f"{base}-{digest[:8]}"), 8
         while id.casefold() in self.taken:
             id, length = f"{base}-{digest[:length]}", length + 8

@@ -14,9 +14,20 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module may import only modules before it. `datasets` is one entry, `__init__` and `__main__` see all.
 ORDER = [
-    *("config", "query", "tables", "lock"),
-    *("diffusion", "metrics", "decoding", "video", "calibration", "encoders", "similarity"),
-    *("denoiser", "openset", "factorised", "kernels", "fused", "sampler", "losses", "model", "checkpoint"),
+    *("config", "query", "tables", "lock", "digest"),
+    *("diffusion", "metrics", "decoding", "video", "listing", "calibration", "encoders", "similarity"),
+    *(
+        "denoiser",
+        "openset",
+        "factorised",
+        "kernels",
+        "fused",
+        "sampler",
+        "losses",
+        "model",
+        "encoding",
+        "checkpoint",
+    ),
     *("store", "gallery", "ood", "detector", "results", "retrieval", "datasets"),
     *("benchmarks", "frames", "features", "evaluate", "training"),
     *("index", "inventory", "calibrate", "inspection", "commands", "cli"),

@@ -22,7 +22,8 @@ from tiny import CONFIG, tiny_model
 
 from diffusionret import Gallery, Retriever, index
 from diffusionret.gallery import TABLE
-from diffusionret.index import index_folder, list_videos, read_captions
+from diffusionret.index import index_folder, read_captions
+from diffusionret.listing import list_videos
 from diffusionret.lock import Busy
 from diffusionret.similarity import mean_frame
 from diffusionret.store import Store
@@ -222,14 +223,14 @@ def test_what_is_missing_is_marked_and_comes_back_unread(videos, tmp_path, model
 
 def unlistable(monkeypatch, *folders: Path) -> None:
     """These folders cannot be listed, as for a user who may not, or while a network is down. Root may list all."""
-    real = index.os.scandir
+    real = os.scandir
 
     def scandir(path):
         if Path(path) in folders:
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr(index.os, "scandir", scandir)
+    monkeypatch.setattr(os, "scandir", scandir)
 
 
 def test_a_folder_that_cannot_be_read_loses_nothing(videos, tmp_path, model, monkeypatch):

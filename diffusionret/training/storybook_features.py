@@ -17,7 +17,8 @@ from torch.nn.functional import pad
 from ..config import TrainConfig
 from ..datasets.storybook import captions, clips, world
 from ..encoders import TextFeatures, VideoFeatures
-from ..evaluate import OMIT, encode_clips
+from ..encoding import encode_clips
+from ..evaluate import OMIT
 from ..model import DiffusionRet
 from .openset_sets import Pool, make_pool
 from .stage import settings_of
