@@ -107,6 +107,7 @@ def test_what_is_not_read_is_said_on_standard_error(place, capsys):
         ),
         (["index", "{}/nowhere", "--gallery", "{}/new", "--model", "{}/model"], "There is no folder"),
         (["index", "{}/model", "--gallery", "{}/new", "--model", "{}/model"], "There are no videos in"),
+        (["train", "--preset", "storybook-1", "--device", "abacus"], "There is no device 'abacus'"),
         (["convert", "{}/nowhere.bin", "{}/new"], "There is no file"),
         (["convert", "{}/videos/clip0.mp4", "{}/new"], "is not a readable checkpoint"),
     ],

@@ -524,20 +524,6 @@ def test_shards_are_committed_in_time(videos, tmp_path, model, monkeypatch):
 # --- what is found --------------------------------------------------------------------------------------
 
 
-def test_videos_are_found_by_extension(tmp_path):
-    for name in ("b.MP4", "a/c.webm", "a/.hidden.mp4", ".cache/d.mp4", "notes.txt", "e.mov/f.avi"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    paths = [tmp_path / "a/c.webm", tmp_path / "b.MP4", tmp_path / "e.mov/f.avi"]
-    assert list_videos(tmp_path) == (paths, [], [])
-    assert list_videos(tmp_path / "notes.txt").videos == [tmp_path / "notes.txt"]
-    with pytest.raises(FileNotFoundError, match="There is no folder"):
-        list_videos(tmp_path / "nowhere")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="There are no videos"):
-        list_videos(tmp_path / "empty")
-
-
 def test_captions_are_read_by_path(tmp_path):
     assert read_captions(tmp_path) == ({}, [])
     text = "caption,video\nfirst,a.mp4\nsecond,a\n  spaced ,b\\c.mov\n,d\nversion,e.v2\n"

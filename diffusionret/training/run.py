@@ -40,9 +40,9 @@ def storybook_loop(
     preset's. compiled: whether to compile the image tower. device: see `pick_device`.
     Raises ValueError or FileNotFoundError where something is missing or a stopped run had other settings.
     """
-    usual = PRESETS[preset]
+    usual, where = PRESETS[preset], pick_device(device)
     config = replace(usual, **_given(steps=steps, batch=batch, seed=seed))
-    model = storybook_start(config, runs, config.seed).to(pick_device(device))
+    model = storybook_start(config, runs, config.seed).to(where)
     own = "" if config.seed == usual.seed else f"-seed{config.seed}"
     stage = storybook_stage(config, model, cache, families, compiled)
     duration = Duration(config.steps, config.evaluate_every)
