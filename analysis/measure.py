@@ -15,7 +15,8 @@ from diffusionret import DiffusionRet
 from diffusionret.checkpoint import load_model
 from diffusionret.datasets.storybook import captions, clips, world
 from diffusionret.encoders import TextFeatures, VideoFeatures
-from diffusionret.evaluate import OMIT, encode_clips, generate
+from diffusionret.encoding import encode_clips
+from diffusionret.evaluate import OMIT, generate
 from diffusionret.trajectory import Trajectory
 
 RESULTS = Path(__file__).resolve().parent / "results"

@@ -11,9 +11,11 @@ from pathlib import Path
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: it looks hosts up
 
-if __package__ in (None, ""):  # executed as a file: the package is found from the folder above
+if __name__ == "__main__":  # executed as a file: the package is found from the folder above
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    __package__ = "demo"
+    from demo.__main__ import start
+
+    sys.exit(start())
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -270,8 +272,18 @@ def serving(retriever: Retriever) -> dict:
     }
 
 
+def port_number(text: str) -> int:
+    """A port that can be asked for. Raises ArgumentTypeError for anything else."""
+    if not (text.isdecimal() and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: choose one from 1 to 65535.")
+    return int(text)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Parse the command line and serve until interrupted."""
+    """Parse the command line and serve until interrupted.
+
+    Raises SystemExit, status 2, with a sentence on standard error for what cannot be opened or served.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m demo", description="Search videos by sentence, in the browser."
     )
@@ -284,7 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="a folder, a Hub id or a published .bin; default: the one the gallery was indexed with",
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--port", type=int, help="default: the first free one from 7860")
+    parser.add_argument("--port", type=port_number, help="default: the first free one from 7860")
     parser.add_argument(
         "--share", action="store_true", help="also open a temporary public address at gradio.live"
     )
@@ -302,8 +314,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if retriever.gallery.damage:
         print(retriever.gallery.damage, file=sys.stderr)
     page = build(retriever, read_only)
-    page.launch(server_port=options.port, share=options.share, **serving(retriever))
-
-
-if __name__ == "__main__":
-    main()
+    try:
+        page.launch(server_port=options.port, share=options.share, **serving(retriever))
+    except OSError as error:
+        if "empty port" not in str(error):
+            raise
+        taken = f"Port {options.port} is taken" if options.port else "No port is free"
+        parser.exit(2, f"{taken}: choose another one with --port.\n")

@@ -1,5 +1,12 @@
+"""`python -m diffusionret`."""
+
 import sys
 
-from .cli import main
+try:
+    from .cli import main
 
-sys.exit(main())
+    status = main()
+except KeyboardInterrupt:  # before a command runs
+    sys.stderr.write("Interrupted.\n")
+    status = 130
+sys.exit(status)

@@ -8,10 +8,8 @@ this gallery", which controls false claims of a match instead of false alarms.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -253,7 +251,7 @@ def replace_part(detector: Detector, **parts: Calibration) -> Detector:
     return Detector(detector.protocol, **({"familiar": detector.familiar, "match": detector.match} | parts))
 
 
-# --- the command ----------------------------------------------------------------------------------------
+# --- what people write ----------------------------------------------------------------------------------------
 
 
 def read_captions(file: Path) -> list[str]:
@@ -283,30 +281,3 @@ def read_queries(file: Path, ids: Sequence[str]) -> list[Query]:
                 raise ValueError(f"{file}, line {line}: {error}") from None
             queries.setdefault(positions[id], text)  # one query a video
     return [Query(text, position) for position, text in sorted(queries.items())]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `python -m diffusionret calibrate`."""
-    parser.add_argument("--gallery", help="a folder made by `index` (default: the bundled gallery)")
-    parser.add_argument("--model", help="as for `search` (default: the one the gallery was indexed with)")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
-    parser.add_argument("--queries", type=Path, help="CSV (video, query): typed queries for known videos")
-    parser.add_argument("--captions", type=Path, help="training captions of the model, one a line")
-
-
-def run(args: argparse.Namespace) -> None:
-    """Calibrate, with progress on standard error and the outcome on standard output."""
-    retriever = Retriever.open(args.gallery, args.model, args.device)
-    typed = read_queries(args.queries, retriever.gallery.ids) if args.queries else []
-    training = read_captions(args.captions) if args.captions else []
-    detector = run_calibration(
-        retriever, typed, training, lambda line: print(line, file=sys.stderr, flush=True)
-    )
-    for name, calibration in (("familiar", detector.familiar), ("match", detector.match)):
-        if calibration is None:
-            print(f"{name}: {detector.note(name)}")
-            continue
-        line = f"{name}: {calibration.n} queries ({calibration.about['queries']})"
-        if measured := calibration.about.get("measured"):
-            line += f"; {measured['flagged']} of {measured['of']} others flagged at {measured['alpha']:.0%}"
-        print(line)

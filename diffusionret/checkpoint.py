@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 
 import torch
@@ -38,12 +39,15 @@ def load_published(path: str | Path, attention_temperature: float = 1.0) -> Diff
     gives a model without generator. Raises CheckpointError when weights are unknown, missing or mis-shaped.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles of other kinds, which fail anyway
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no file {path}.") from None
     except Exception as error:  # torch raises many kinds for what is no checkpoint
+        # Its own sentence would advise to load whatever code the file holds.
         raise CheckpointError(
-            f"{path} is not a readable checkpoint of weights only: {error}".split("\n")[0]
+            f"{path} is not a readable checkpoint: it is damaged, or holds something other than weights."
         ) from error
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise CheckpointError(f"{path} holds no state dict (a mapping from names to tensors).")

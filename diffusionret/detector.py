@@ -19,7 +19,7 @@ from torch import Tensor
 
 from .calibration import Calibration, StaleCalibration, benjamini_hochberg, p_values
 from .gallery import BUNDLED as BUNDLED_GALLERY
-from .gallery import SAMPLED, Gallery, fingerprint
+from .gallery import SAMPLED, Gallery, fingerprint, sample
 from .hub import BUNDLED as MODELS
 from .model import DiffusionRet
 from .ood import GENERATOR_SCORES, Reference, Scores, combine, words_of
@@ -336,9 +336,8 @@ def generator_digest(model: DiffusionRet) -> str:
     generator = model.choose()
     digest = hashlib.sha256(generator.form.encode())
     for name, value in sorted(generator.network.state_dict().items()):
-        value = value.flatten()[:: max(value.numel() // SAMPLED, 1)].cpu()
         digest.update(name.encode())
-        digest.update((value.half() if value.is_floating_point() else value).numpy().tobytes())
+        digest.update(sample(value).tobytes())
     return digest.hexdigest()
 
 

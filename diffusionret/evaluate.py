@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -17,10 +15,10 @@ from torch import Tensor
 
 from . import datasets
 from .benchmarks import BENCHMARKS
-from .checkpoint import load_model
 from .config import SETTINGS, ModelConfig
 from .datasets.storybook import captions, clips, world
-from .encoders import TextFeatures, VideoFeatures, folded
+from .encoders import TextFeatures, VideoFeatures
+from .encoding import encode_clips
 from .features import CACHE, encode_captions, encode_split
 from .generators import Generator
 from .generators.interface import DIRECTIONS
@@ -272,17 +270,6 @@ def minimal_pairs(model: DiffusionRet, kind: str, cache: Path, look: str) -> tup
 
 
 @torch.no_grad()
-def encode_clips(model: DiffusionRet, frames: np.ndarray, batch: int = 64) -> VideoFeatures:
-    """Features of drawn clips, uint8 [clip frame h w 3]."""
-    parts, tower = [], folded(model.towers.visual)
-    for start in range(0, len(frames), batch):
-        x = torch.from_numpy(np.array(frames[start : start + batch])).to(model.device)
-        mask = torch.ones(x.shape[:2], dtype=torch.long, device=model.device)
-        parts.append(model.encode_frames(model.preprocess(x), mask, tower))
-    return VideoFeatures(torch.cat([p.frames for p in parts]), torch.cat([p.mask for p in parts]))
-
-
-@torch.no_grad()
 def evaluate_storybook(model: DiffusionRet, split: str, cache: Path, look: str = "storybook") -> dict:
     """All figures of the model card on one split of the bundled world."""
     scenes = world.split(split, look)
@@ -361,45 +348,6 @@ def evaluate_benchmark(
             writer.writeheader()
             writer.writerows(rows)
     return report
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    choices = [*world.LOOKS, *datasets.READERS]
-    parser.add_argument("--data", default="storybook", choices=choices, help="what to evaluate on")
-    parser.add_argument("--split", default="test", choices=sorted({*world.SPLIT_SIZES, "train", "val"}))
-    parser.add_argument("--annotations", type=Path, help="of a benchmark: folder of its annotation files")
-    parser.add_argument("--videos", type=Path, help="of a benchmark: folder of its videos")
-    parser.add_argument("--csv", type=Path, help="of a benchmark: file to write with a row a query")
-    parser.add_argument(
-        "--model", default="storybook", help="a folder, a Hub id, a bundled name or a published .bin"
-    )
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    parser.add_argument("--cache", type=Path, help="folder of drawn clips, or of a benchmark's features")
-    parser.add_argument("--out", type=Path, help="also write the report to this JSON file")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-
-
-def run(args: argparse.Namespace) -> None:
-    """Evaluate and print."""
-    if args.data in world.LOOKS:
-        if args.split not in world.SPLIT_SIZES:
-            raise ValueError(f"Storybook has no split {args.split!r}: choose {', '.join(world.SPLIT_SIZES)}.")
-        model = load_model(args.model, args.device)
-        report = evaluate_storybook(model, args.split, args.cache or clips.CACHE, args.data)
-    else:
-        if args.annotations is None or args.videos is None:
-            raise ValueError(
-                f"Evaluating on {args.data} needs --annotations and --videos, the folders of its files."
-            )
-        model = load_model(args.model, args.device)
-        model.config = as_published(model.config, args.data)
-        report = evaluate_benchmark(
-            model, args.data, args.split, args.annotations, args.videos, args.cache or CACHE, args.csv
-        )
-    text = json.dumps(report, indent=1)
-    if args.out:
-        args.out.write_text(text + "\n", encoding="utf-8")
-    print(text if args.json else as_table(report))
 
 
 def as_table(report: dict) -> str:

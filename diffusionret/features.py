@@ -10,14 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from .datasets.captioned import Captioned, Clip, VideoFolder
+from .datasets.captioned import Captioned, Clip, find_files
+from .digest import file_digest, text_digest
 from .encoders import TextFeatures, VideoFeatures, folded
+from .encoding import encode_videos
+from .frames import read_clip
 from .model import DiffusionRet
-from .video import VideoError, VideoFrames, read_frames
+from .video import VideoError, VideoFrames
 
 CACHE = Path.home() / ".cache" / "diffusionret" / "features"
 BATCH = 16  # clips encoded together
@@ -43,20 +45,19 @@ def encode_split(
     run goes on. Videos that are absent or unreadable are listed in `missing`. timeout: seconds a file.
     Raises ValueError where no video can be read.
     """
-    folder, digest = VideoFolder(videos), model_digest(model)
+    files, missing = find_files(captioned, videos)
+    digest = model_digest(model)
     cache.mkdir(parents=True, exist_ok=True)
-    missing = [f"{video}: no caption" for video in captioned.uncaptioned]
     content: dict[Path, str] = {}
     todo, places = [], {}
     for i, clip in enumerate(captioned.clips):
-        path = folder.find(clip.id)
-        if path is None:
-            missing.append(f"{clip.id}: no file")
+        if clip not in files:
             continue
+        path = files[clip]
         if path not in content:
             content[path] = file_digest(path)
         key = json.dumps([digest, content[path], clip.start, clip.end])
-        places[i] = cache / f"{hashlib.sha256(key.encode()).hexdigest()}.safetensors"
+        places[i] = cache / f"{text_digest(key)}.safetensors"
         if not places[i].is_file():
             todo.append((i, path, clip))
     for i, error in _encode(model, todo, places, timeout):
@@ -79,20 +80,15 @@ def encode_captions(model: DiffusionRet, captions: Sequence[str]) -> TextFeature
     return TextFeatures(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
-@torch.no_grad()
 def _encode(
     model: DiffusionRet, todo: Sequence[tuple[int, Path, Clip]], places: dict[int, Path], timeout: float
 ) -> Iterator[tuple[int, VideoError]]:
     """Write the features of clips to their `places`; yield those that cannot be read."""
-    config = model.config
 
     def read(item: tuple[int, Path, Clip]) -> VideoFrames | VideoError:
         _, path, clip = item
         try:
-            return read_frames(
-                path, config.frame_rule, config.frames, config.clip.image_size,
-                clip.start, clip.end, timeout, crop=True,
-            )  # fmt: skip
+            return read_clip(path, clip, model.config, timeout)
         except VideoError as error:
             return error
 
@@ -107,28 +103,19 @@ def _encode(
                     good.append((i, clip))
             if not good:
                 continue
-            mask = torch.from_numpy(np.stack([clip.mask for _, clip in good])).to(model.device)
-            frames = torch.from_numpy(np.stack([clip.frames for _, clip in good])).to(model.device)
-            # As published, padding is zero after normalisation too.
-            pictures = model.preprocess(frames) * mask[..., None, None, None]
-            video = model.encode_frames(pictures, mask.long(), tower)
+            video = encode_videos(model, [clip for _, clip in good], tower)
             for k, (i, _) in enumerate(good):
                 part = places[i].with_suffix(f".{os.getpid()}")
-                save_file({"frames": video.frames[k].float().cpu(), "mask": video.mask[k].cpu()}, part)
+                save_file({"frames": video.frames[k], "mask": video.mask[k]}, part)
                 part.replace(places[i])
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def model_digest(model: DiffusionRet) -> str:
-    """SHA-256 of all that decides a clip's features: how it is read, the image tower, the temporal transformer."""
+    """SHA-256 of all that decides a clip's features: how it is read, the image tower, the temporal transformer.
+
+    Unlike a gallery's fingerprint it is exact and leaves the text tower out: what is measured must never come from
+    another model's features, and other words do not change them.
+    """
     config = model.config
     rule = [config.frame_rule, config.frames, config.image_mean, config.image_std, config.feature_norm]
     digest = hashlib.sha256(json.dumps([rule, config.to_dict()["clip"]]).encode())

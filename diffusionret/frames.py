@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -13,11 +12,19 @@ from pathlib import Path
 import numpy as np
 
 from .config import ModelConfig
-from .datasets.captioned import Captioned, Clip, VideoFolder
-from .video import VideoError, read_frames
+from .datasets.captioned import Clip, captions_of
+from .digest import text_digest
+from .video import VideoError, VideoFrames, read_frames
 
 CACHE = Path.home() / ".cache" / "diffusionret" / "frames"
 HELD_OUT = 1000  # videos, at most
+
+
+def read_clip(video: Path, clip: Clip, config: ModelConfig, timeout: float) -> VideoFrames:
+    """The frames of a clip that a model looks at, at the size that it sees. timeout: seconds. Raises VideoError."""
+    return read_frames(
+        video, config.frame_rule, config.frames, config.clip.image_size, clip.start, clip.end, timeout, crop=True  # type: ignore[arg-type]
+    )  # fmt: skip
 
 
 class FrameCache:
@@ -28,16 +35,15 @@ class FrameCache:
     """
 
     def __init__(self, folder: Path, config: ModelConfig) -> None:
-        self.folder, self.count = folder, config.frames
-        self.rule, self.size = config.frame_rule, config.clip.image_size
+        self.folder, self.config = folder, config
         folder.mkdir(parents=True, exist_ok=True)
 
     def place(self, video: Path, clip: Clip) -> Path:
         """Where the frames of a clip lie, or will."""
         state = video.stat()
         key = [str(video.resolve()), state.st_size, state.st_mtime_ns, clip.start, clip.end]
-        key += [self.rule, self.count, self.size]
-        return self.folder / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()}.npy"
+        key += [self.config.frame_rule, self.config.frames, self.config.clip.image_size]
+        return self.folder / f"{text_digest(json.dumps(key))}.npy"
 
     def fill(self, wanted: Sequence[tuple[Path, Clip]], timeout: float = 60.0) -> dict[Clip, str]:
         """Decode what is not there yet, on all cores; why each unreadable clip could not be read."""
@@ -48,9 +54,7 @@ class FrameCache:
             if place.is_file():
                 return ""
             try:
-                found = read_frames(
-                    video, self.rule, self.count, self.size, clip.start, clip.end, timeout, crop=True  # type: ignore[arg-type]
-                )  # fmt: skip
+                found = read_clip(video, clip, self.config, timeout)
             except VideoError as error:
                 return str(error)
             part = place.with_suffix(f".{os.getpid()}")
@@ -66,9 +70,10 @@ class FrameCache:
     def load(self, place: Path) -> tuple[np.ndarray, np.ndarray]:
         """The frames of a clip, uint8 [frame h w 3], black ones after its last, and bool [frame]: which are real."""
         real = np.load(place)
-        frames = np.zeros((self.count, *real.shape[1:]), np.uint8)
+        count = self.config.frames
+        frames = np.zeros((count, *real.shape[1:]), np.uint8)
         frames[: len(real)] = real
-        return frames, np.arange(self.count) < len(real)
+        return frames, np.arange(count) < len(real)
 
 
 @dataclass(frozen=True)
@@ -81,25 +86,8 @@ class TrainingPairs:
 
     def only(self, kept: Sequence[int]) -> TrainingPairs:
         """The clips with indices `kept`, in that order, and their captions."""
-        new = {clip: i for i, clip in enumerate(kept)}
-        pairs = [
-            (text, new[o]) for text, o in zip(self.captions, self.owner.tolist(), strict=True) if o in new
-        ]
-        owner = np.array([o for _, o in pairs], dtype=np.int64)
-        return TrainingPairs(tuple(t for t, _ in pairs), owner, tuple(self.places[i] for i in kept))
-
-
-def find_files(captioned: Captioned, videos: Path) -> tuple[dict[Clip, Path], list[str]]:
-    """The file of each clip, and why there is none for the others."""
-    folder = VideoFolder(videos)
-    missing = [f"{video}: no caption" for video in captioned.uncaptioned]
-    files = {}
-    for clip in captioned.clips:
-        if (path := folder.find(clip.id)) is None:
-            missing.append(f"{clip.id}: no file")
-        else:
-            files[clip] = path
-    return files, missing
+        captions, owner = captions_of(kept, self.captions, self.owner.tolist())
+        return TrainingPairs(captions, np.array(owner, dtype=np.int64), tuple(self.places[i] for i in kept))
 
 
 def held_out(videos: Sequence[str], share: float, seed: int) -> list[bool]:
@@ -107,7 +95,7 @@ def held_out(videos: Sequence[str], share: float, seed: int) -> list[bool]:
 
     Moments of one video stay together. Raises ValueError where there are fewer than two videos.
     """
-    names = sorted(set(videos), key=lambda v: hashlib.sha256(f"{seed} {v}".encode()).hexdigest())
+    names = sorted(set(videos), key=lambda video: text_digest(f"{seed} {video}"))
     if len(names) < 2:
         raise ValueError("Training needs two readable videos at least: one of them selects the weights.")
     kept = set(names[: max(1, min(HELD_OUT, round(share * len(names))))])

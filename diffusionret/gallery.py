@@ -36,7 +36,7 @@ FEATURE_SETTINGS = (
     "image_mean",
     "image_std",
 )
-# Values of each weight tensor that the model's digest looks at.
+# Values of each weight tensor that a model's digests look at.
 SAMPLED = 4096
 # Columns that are read when a gallery is opened; features only when they are asked for.
 LIGHT = ("id", "uri", "size", "modified", "duration", "caption", "timestamps", "error", "absent")
@@ -219,14 +219,23 @@ def trouble(row: Row) -> str:
 def fingerprint(model: DiffusionRet) -> str:
     """A digest of all that features depend on: settings and weights, as saved in half precision.
 
-    The generator is left out, so that a gallery outlives another training of it. Of a large tensor some
-    thousand values are enough to tell two trained models apart, and spare a start the seconds of reading all.
+    The generator is left out, so that a gallery outlives another training of it.
     """
     settings = {name: value for name, value in model.config.to_dict().items() if name in FEATURE_SETTINGS}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name, value in sorted(model.state_dict().items()):
         if not name.startswith(("generator.", "openset.", "others.")):
-            value = value.flatten()[:: max(value.numel() // SAMPLED, 1)].cpu()
-            digest.update(f"{name} {tuple(value.shape)}".encode())
-            digest.update((value.half() if value.is_floating_point() else value).numpy().tobytes())
+            values = sample(value)
+            digest.update(f"{name} {values.shape}".encode())
+            digest.update(values.tobytes())
     return digest.hexdigest()
+
+
+def sample(weights: Tensor) -> np.ndarray:
+    """Values of a tensor [value], all of a small one and some thousand of a large one; floats in half precision, as
+    they are saved.
+
+    They are enough to tell two trained models apart, and spare a start the seconds of reading all.
+    """
+    values = weights.flatten()[:: max(weights.numel() // SAMPLED, 1)].cpu()
+    return (values.half() if values.is_floating_point() else values).numpy()

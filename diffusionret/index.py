@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import os
-import sys
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -16,13 +13,13 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-import numpy as np
-import torch
 from torch import nn
 
-from .checkpoint import load_model
-from .encoders import VideoFeatures, folded
+from .digest import text_digest
+from .encoders import folded
+from .encoding import encode_videos
 from .gallery import LIGHT, POSTERS, TABLE, Failure, Gallery
+from .listing import list_videos
 from .lock import run_lock
 from .model import DiffusionRet
 from .similarity import mean_frame
@@ -61,14 +58,6 @@ class IndexReport(NamedTuple):
     failures: list[Failure]
     notes: list[str]
     seconds: float
-
-
-class Listing(NamedTuple):
-    """What lies below a folder. unseen: folders that could not be listed. notes: a sentence for each, and for links."""
-
-    videos: list[Path]
-    unseen: list[Path]
-    notes: list[str]
 
 
 def index_folder(
@@ -160,50 +149,6 @@ def index_folder(
     )
 
 
-def list_videos(folder: str | Path) -> Listing:
-    """Files with a video's extension below `folder`, hidden ones left out, sorted; or `folder`, being a file.
-
-    Links to files are followed, links to folders are not. Raises FileNotFoundError where there is no such folder,
-    ValueError where it holds no video.
-    """
-    folder = Path(folder)
-    if folder.is_file():
-        return Listing([folder], [], [])
-    if not folder.is_dir():
-        raise FileNotFoundError(f"There is no folder {folder}.")
-    files: list[Path] = []
-    unseen: list[Path] = []
-    notes: list[str] = []
-
-    def unreadable(error: OSError) -> None:
-        unseen.append(Path(error.filename))
-        notes.append(
-            f"The folder {_shown(Path(error.filename))} cannot be read ({error.strerror}): what the gallery holds of "
-            "it stays, marked absent."
-        )
-
-    for parent, folders, names in os.walk(folder, onerror=unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        links = [Path(parent, name) for name in folders if Path(parent, name).is_symlink()]
-        notes += [
-            f"{_shown(link)} is a link to a folder, which is not followed: index that folder by itself."
-            for link in links
-        ]
-        paths = (Path(parent, name) for name in names if not name.startswith("."))
-        # A link that leads nowhere and a file that is out of reach are found out, and said, when they are read.
-        files += [path for path in paths if path.suffix.lower() in EXTENSIONS and not path.is_dir()]
-    if not files:
-        raise ValueError(
-            " ".join(
-                [
-                    f"There are no videos in {folder}: their names end in {', '.join(sorted(EXTENSIONS))}.",
-                    *notes,
-                ]
-            )
-        )
-    return Listing(sorted(files), unseen, notes)
-
-
 def read_captions(folder: Path) -> tuple[dict[str, str], list[str]]:
     """Path of a video below `folder`, without extension -> its first caption, from `captions.csv` if any; and a
     sentence for every row that had to be left out.
@@ -218,19 +163,6 @@ def read_captions(folder: Path) -> tuple[dict[str, str], list[str]]:
     for _, row in read_table(file, read_utf8(file), ("video", "caption"), left_out.append):
         captions.setdefault(_caption_key(row["video"]), row["caption"].strip())
     return captions, left_out
-
-
-@torch.no_grad()
-def encode_clips(
-    model: DiffusionRet, clips: Sequence[VideoFrames], tower: nn.Module | None = None
-) -> VideoFeatures:
-    """Features of clips read with the model's own rule, number of frames and size; on the CPU. tower: see
-    `DiffusionRet.encode_frames`."""
-    mask = torch.from_numpy(np.stack([clip.mask for clip in clips])).to(model.device)
-    frames = model.preprocess(torch.from_numpy(np.stack([clip.frames for clip in clips])).to(model.device))
-    frames = frames * mask[..., None, None, None]  # as published, padding is zero after normalisation too
-    video = model.encode_frames(frames, mask.long(), tower)
-    return VideoFeatures(video.frames.float().cpu(), video.mask.cpu())
 
 
 # --- the parts of a run ---------------------------------------------------------------------------------
@@ -306,7 +238,7 @@ def _index(
 def _encode(
     model: DiffusionRet, tower: nn.Module, batch: Sequence[tuple[Row, VideoFrames]], folder: Path
 ) -> list[Row]:
-    video = encode_clips(model, [clip for _, clip in batch], tower)
+    video = encode_videos(model, [clip for _, clip in batch], tower)
     pooled = mean_frame(video)
     for row, clip in batch:
         _poster_file(folder, row.id).write_bytes(clip.still)
@@ -366,11 +298,6 @@ def _stat(path: Path) -> os.stat_result:
     return path.stat()
 
 
-def _shown(path: Path) -> str:
-    """A path for reading, whatever its bytes."""
-    return printable(str(path))
-
-
 def _uri(path: Path, folder: Path) -> str:
     """Relative where the video lies below the gallery, so that the two can move together; bytes that are no UTF-8,
     which the table cannot hold, are spelled out."""
@@ -397,66 +324,9 @@ class _Ids:
         whole = "_".join(letters.split()).strip("._") or "video"
         base = whole.encode()[:ID_BYTES].decode(errors="ignore")
         # What makes the difference is where the file lies, so that no two folders give the same.
-        digest = hashlib.sha256(uri.encode()).hexdigest()
+        digest = text_digest(uri)
         id, length = (whole if base == whole else f"{base}-{digest[:8]}"), 8
         while id.casefold() in self.taken:
             id, length = f"{base}-{digest[:length]}", length + 8
         self.taken.add(id.casefold())
         return id
-
-
-# --- the command ----------------------------------------------------------------------------------------
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `python -m diffusionret index`."""
-    parser.add_argument(
-        "videos", type=Path, help="a folder of videos (and captions.csv, if you have one), or a file"
-    )
-    parser.add_argument("--gallery", type=Path, required=True, help="folder to make or update")
-    parser.add_argument("--model", required=True, help="as for `search`; a gallery keeps to one model")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
-    parser.add_argument(
-        "--timeout", type=float, default=30.0, help="seconds that a file may take (default: 30)"
-    )
-    parser.add_argument(
-        "--prune",
-        action="store_true",
-        help="forget files that are not there any more (else they stay, marked absent)",
-    )
-
-
-def run(args: argparse.Namespace) -> int:
-    """Index, with progress on standard error and what went wrong at the end; 1 where every file failed."""
-    model = load_model(args.model, args.device)
-    report = index_folder(
-        args.videos, args.gallery, model, args.model, _ProgressLine().show, args.timeout, prune=args.prune
-    )
-    counts = [f"{report.added} added", f"{report.unchanged} unchanged", f"{len(report.failures)} failed"]
-    counts += [f"{report.absent} absent (kept; --prune forgets them)"] if report.absent else []
-    counts += [f"{report.forgotten} forgotten"] if report.forgotten else []
-    print(f"{', '.join(counts)}; {report.seconds:.0f} s")
-    for sentence in [*(failure.reason for failure in report.failures), *report.notes]:
-        print(f"  {sentence}")
-    return 1 if report.failures and not report.added + report.unchanged else 0
-
-
-class _ProgressLine:
-    """One line that is overwritten on a terminal, and a line now and then in a log."""
-
-    def __init__(self) -> None:
-        self.shown = time.monotonic()
-
-    def show(self, progress: Progress) -> None:
-        terminal, now, end = sys.stderr.isatty(), time.monotonic(), progress.done == progress.total
-        if not end and now - self.shown < (0.2 if terminal else 10):
-            return
-        self.shown = now
-        left = f"{int(progress.seconds_left) // 60}:{int(progress.seconds_left) % 60:02} left"
-        line = f"{progress.done} of {progress.total} videos, {progress.failed} failed, {left}"
-        print(
-            f"\r{line:60}" if terminal else line,
-            end="" if terminal and not end else "\n",
-            file=sys.stderr,
-            flush=True,
-        )

@@ -1,15 +1,9 @@
-"""`python -m diffusionret inspect`: the two answers about one query, and why, as text or JSON."""
+"""The two answers about one query, and why, as text."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-from contextlib import redirect_stdout
-
 from .calibration import say_p
-from .detector import ALPHA, Answer, Report
-from .retrieval import Retriever
+from .detector import Answer, Report
 
 NOT_MEANT = "A p-value is no probability of being out of distribution, and no promise that what is unusual is detected."
 
@@ -59,25 +53,3 @@ def describe(answer: Answer) -> str:
 
 def _p(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `python -m diffusionret inspect`."""
-    parser.add_argument("text", help="the query")
-    parser.add_argument("--gallery", help="a folder made by `index` (default: the bundled gallery)")
-    parser.add_argument("--model", help="as for `search` (default: the one the gallery was indexed with)")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
-    parser.add_argument(
-        "--alpha",
-        type=float,
-        default=ALPHA,
-        help=f"false alarms accepted, for each answer (default: {ALPHA:g})",
-    )
-    parser.add_argument("--json", action="store_true", help="JSON on standard output, and nothing else there")
-
-
-def run(args: argparse.Namespace) -> None:
-    """Inspect one query."""
-    with redirect_stdout(sys.stderr):  # whatever a library has to say
-        report = Retriever.open(args.gallery, args.model, args.device).inspect(args.text, args.alpha)
-    print(json.dumps(report.to_dict(), indent=2, allow_nan=False) if args.json else as_text(report))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import pickle
+import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -13,11 +18,13 @@ from clips import write_clip
 from tiny import tiny_model
 
 from diffusionret import DiffusionRet, Gallery, Retriever, checkpoint, load_model
-from diffusionret.cli import main
+from diffusionret.cli import COMMANDS, main
+from diffusionret.commands.progress import FileProgress
 from diffusionret.index import index_folder
 from diffusionret.sampling import warm_up
 
 ROOT = Path(__file__).resolve().parents[1]
+SLOW = {"torch", "lance", "av", "torchvision", "open_clip", "gradio", "sklearn", "scipy", "numba", "pandas"}
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +107,7 @@ def test_what_is_not_read_is_said_on_standard_error(place, capsys):
         ),
         (["index", "{}/nowhere", "--gallery", "{}/new", "--model", "{}/model"], "There is no folder"),
         (["index", "{}/model", "--gallery", "{}/new", "--model", "{}/model"], "There are no videos in"),
+        (["train", "--preset", "storybook-1", "--device", "abacus"], "There is no device 'abacus'"),
         (["convert", "{}/nowhere.bin", "{}/new"], "There is no file"),
         (["convert", "{}/videos/clip0.mp4", "{}/new"], "is not a readable checkpoint"),
     ],
@@ -169,6 +177,66 @@ def test_an_interrupt_is_no_error_of_the_program(place, monkeypatch, capsys):
     assert capsys.readouterr().err == "Interrupted.\n"
 
 
+def test_what_belongs_to_a_benchmark_is_not_silently_dropped(tmp_path, capsys):
+    for option in ("--csv", "--annotations", "--videos"):
+        assert main(["evaluate", option, str(tmp_path / "x")]) == 2
+        assert capsys.readouterr().err == f"{option} belongs to a benchmark: name it with --data.\n"
+
+
+@pytest.mark.parametrize("clips", ["0", "-1", "1001"])
+def test_storybook_draws_as_many_clips_as_there_are(tmp_path, capsys, clips):
+    pytest.importorskip("skia")
+    assert main(["storybook", str(tmp_path / "new"), "--clips", clips]) == 2
+    assert capsys.readouterr().err == f"--clips is {clips}: it must be from 1 to 1000.\n"
+    assert not (tmp_path / "new").exists()
+
+
+def test_storybook_draws_and_indexes(place, tmp_path, capsys):
+    pytest.importorskip("skia")
+    new = tmp_path / "new"
+    assert main(["storybook", str(new), "--clips", "2", "--model", str(place / "model")]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("2 added, 0 unchanged, 0 failed; ")
+    assert "2 of 2 clips, 0:00 left" in err and "2 of 2 videos, 0 failed, 0:00 left" in err
+    gallery = Gallery.open(new)
+    assert gallery.ids == ["0000", "0001"] and all(gallery.captions)
+
+
+@pytest.mark.parametrize("content", [b"no weights at all", b"PK\x03\x04 broken", b""])
+def test_what_is_no_checkpoint_is_said_without_bad_advice(tmp_path, capsys, content):
+    (tmp_path / "x.bin").write_bytes(content)
+    assert main(["convert", str(tmp_path / "x.bin"), str(tmp_path / "new")]) == 2
+    said = "x.bin is not a readable checkpoint: it is damaged, or holds something other than weights.\n"
+    assert capsys.readouterr().err.endswith(said)
+
+
+@pytest.mark.parametrize(
+    "save", [torch.save, lambda content, file: file.write_bytes(pickle.dumps(content, 4))]
+)
+def test_a_checkpoint_that_holds_code_is_not_run(tmp_path, capsys, recwarn, save):
+    save({"weights": Path("anything")}, tmp_path / "x.bin")
+    assert main(["convert", str(tmp_path / "x.bin"), str(tmp_path / "new")]) == 2
+    err = capsys.readouterr().err
+    assert "not a readable checkpoint" in err and "weights_only" not in err and err.count("\n") == 1
+    assert not recwarn.list
+
+
+def test_an_interrupt_before_a_command_runs_is_one_too():
+    code = """
+        import runpy, sys
+
+        class Interrupt:
+            def find_spec(self, name, *rest):
+                if name == "typer":
+                    raise KeyboardInterrupt
+
+        sys.meta_path.insert(0, Interrupt())
+        runpy.run_module("diffusionret", run_name="__main__")"""
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
+
+
 def test_converting_a_published_checkpoint(parity, tmp_path, capsys):
     published = parity / "small" / "checkpoint.bin"
     assert main(["convert", str(published), str(tmp_path / "a")]) == 0
@@ -186,6 +254,106 @@ def test_a_program_of_its_own_prints_json_only(place):
     done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
     assert len(json.loads(done.stdout)["hits"]) == 1
     assert "Traceback" not in done.stderr
+
+
+# --- help, usage, completion ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_examples(name, capsys):
+    assert main([name, "--help"]) == 0
+    out, err = capsys.readouterr()
+    assert f"    python -m diffusionret {name} " in out or f"    python -m diffusionret {name}\n" in out
+    assert "Example" in out and not err
+
+
+def fresh(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The program `diffusionret` in a process of its own; the last line is what it has loaded of slow packages."""
+    code = "import atexit, sys; sys.argv[0] = 'diffusionret'\n"
+    code += f"atexit.register(lambda: print('loaded', *sorted({SLOW!r} & set(sys.modules))))\n"
+    code += "from diffusionret.cli import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["search", "--help"], ["train", "--help"], ["search"]])
+def test_help_waits_for_nothing_slow(arguments):
+    done = fresh(*arguments)
+    assert done.stdout.splitlines()[-1] == "loaded" and done.returncode == (0 if "--help" in arguments else 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("ev", ["evaluate"]),
+        ("evaluate --data msrvtt-", ["msrvtt-7k", "msrvtt-full"]),
+        ("search boat --device c", ["cpu", "cuda"]),
+        ("data ls", ["lsmdc"]),
+    ],
+)
+def test_the_shell_completes_commands_and_choices(words, expected):
+    line = f"diffusionret {words}"
+    done = fresh(_DIFFUSIONRET_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(line.count(" ")))
+    assert done.stdout.split() == [*expected, "loaded"], done.stderr
+
+
+def test_the_script_of_completion_is_for_the_installed_program(capsys, monkeypatch):
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    assert main(["--show-completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    assert "_DIFFUSIONRET_COMPLETE=complete_bash" in script and "python" not in script
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Missing command."),
+        (["serch", "a boat"], "No such command 'serch'"),
+        (["search"], "Missing argument"),
+        (["search", "a boat", "--galery", "x"], "--galery"),
+        (["search", "a boat", "--k", "many"], "Invalid value for '--k'"),
+        (["evaluate", "--data", "msr"], "'msr' is none of storybook, sketchbook, msrvtt,"),
+        (["data", "msr", "--annotations", "x"], "'msr' is none of msrvtt,"),
+        (["train", "--preset", "storybook-9"], "'storybook-9' is none of"),
+        (["index", "videos", "--gallery", "x"], "--model"),
+    ],
+)
+def test_wrong_usage_is_said_and_is_status_2(arguments, message, capsys):
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert message in err and "Usage: python -m diffusionret" in err and not out
+    assert "Traceback" not in err and "\x1b" not in err
+
+
+# --- progress -------------------------------------------------------------------------------------------
+
+
+def test_progress_in_a_log_is_a_line_now_and_then(capsys, monkeypatch):
+    clock = iter([0.0, 4.0, 12.0, 13.0, 40.0])
+    monkeypatch.setattr("diffusionret.commands.progress.time.monotonic", lambda: next(clock))
+    with FileProgress("videos") as progress:
+        for done in (1, 2, 3, 4):
+            progress.show(done, 4, failed=1)
+    expected = ["2 of 4 videos, 1 failed, 0:12 left", "4 of 4 videos, 1 failed, 0:00 left"]
+    assert capsys.readouterr().err.splitlines() == expected
+
+
+def test_progress_on_a_terminal_is_a_bar(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with FileProgress("videos") as progress:
+        for done in (1, 2):
+            progress.show(done, 2, failed=0)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    assert "2 of 2 videos, 0 failed" in text and "━" in text and "0:00:00 left" in text
 
 
 # --- names of models ------------------------------------------------------------------------------------

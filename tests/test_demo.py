@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import json
+import socket
 import subprocess
 import sys
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -316,6 +318,44 @@ def test_a_missing_gallery_is_one_sentence(tmp_path, capsys):
         app.main(["--gallery", str(tmp_path / "none")])
     assert stop.value.code == 2
     assert "There is no gallery" in capsys.readouterr().err
+
+
+def test_a_taken_port_is_one_sentence(monkeypatch, capsys):
+    monkeypatch.setattr(app.Retriever, "open", lambda *names: FakeRetriever())
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        with pytest.raises(SystemExit) as stop:
+            app.main(["--port", str(port)])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == f"Port {port} is taken: choose another one with --port.\n"
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http"])
+def test_what_is_no_port_is_one_sentence(port, capsys):
+    with pytest.raises(SystemExit) as stop:
+        app.main([f"--port={port}"])
+    assert stop.value.code == 2
+    assert f"'{port}' is no port: choose one from 1 to 65535." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("start", ["run_module('demo', ", "run_path('demo/app.py', "])
+def test_an_interrupt_while_it_is_loaded_is_one_sentence(start):
+    code = """
+        import runpy, sys
+
+        class Interrupt:
+            def find_spec(self, name, *rest):
+                if name == "torch":
+                    raise KeyboardInterrupt
+
+        sys.meta_path.insert(0, Interrupt())
+        sys.path.insert(0, "")
+        runpy."""
+    command = [sys.executable, "-c", f"{textwrap.dedent(code)}{start}run_name='__main__')"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
 
 
 def test_it_starts_as_a_file_from_anywhere(tmp_path):

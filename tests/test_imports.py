@@ -14,13 +14,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module may import only modules before it. A package is one entry, `__init__` and `__main__` see all.
 ORDER = [
-    *("config", "query", "tables", "lock"),
-    *("diffusion", "metrics", "decoding", "video", "calibration", "encoders", "similarity"),
+    *("config", "query", "tables", "lock", "digest"),
+    *("diffusion", "metrics", "decoding", "video", "listing", "calibration", "encoders", "similarity"),
     *("readout", "trajectory"),
-    *("denoiser", "sampling", "losses", "generators", "tokenizer", "hub", "model", "checkpoint"),
+    *("denoiser", "sampling", "losses", "generators", "tokenizer", "hub", "model", "encoding", "checkpoint"),
     *("store", "gallery", "ood", "detector", "results", "retrieval", "datasets"),
     *("benchmarks", "frames", "features", "evaluate", "training"),
-    *("index", "inventory", "calibrate", "inspection", "cli"),
+    *("index", "inventory", "calibrate", "inspection", "commands", "cli"),
 ]
 # A package of the order is one entry; of these, the modules inside have an order of their own.
 INSIDE = {
@@ -32,7 +32,11 @@ INSIDE = {
     "training": [
         *("stage", "optimiser", "distributed", "records", "state", "loop", "openset_sets"),
         *("augmentation", "storybook_heads", "storybook_features", "storybook_stages"),
-        *("benchmark_pairs", "benchmark_stages", "start", "command"),
+        *("benchmark_pairs", "benchmark_stages", "start", "run", "interruption"),
+    ],
+    "commands": [
+        *("options", "progress", "search", "inspect", "calibrate", "index", "inventory", "evaluate", "train"),
+        *("data", "storybook", "convert"),
     ],
 }
 STORYBOOK = "diffusionret.datasets.storybook"
@@ -113,7 +117,7 @@ def test_imports_point_one_way() -> None:
         ("diffusionret.model", "from . import DiffusionRet", "does not come before"),
         ("diffusionret.model", "from diffusionret import Retriever", "does not come before"),
         ("diffusionret.retrieval", "from .datasets.msrvtt import read", "does not come before"),
-        ("diffusionret.datasets.msrvtt", "from ..training.command import run", "does not come before"),
+        ("diffusionret.datasets.msrvtt", "from ..training.run import storybook_loop", "does not come before"),
         ("diffusionret.sampling.job", "from .sampler import sample", "does not come before"),
         ("diffusionret.sampling.job", "from . import sampler", "does not come before"),
         ("diffusionret.sampling.job", "from ..model import DiffusionRet", "does not come before"),
@@ -122,9 +126,9 @@ def test_imports_point_one_way() -> None:
         ("diffusionret.cli", "import gradio as gr", "front-end"),
         ("diffusionret.cli", "from plotly.graph_objects import Figure", "front-end"),
         ("diffusionret.cli", "from demo.app import build", "front-end"),
-        ("diffusionret.training.command", "if TYPE_CHECKING:\n    import skia", "skia"),
+        ("diffusionret.training.run", "if TYPE_CHECKING:\n    import skia", "skia"),
         ("diffusionret.training.stage", "from .loop import Loop", "does not come before"),
-        ("diffusionret.training.loop", "from . import command", "does not come before"),
+        ("diffusionret.training.loop", "from . import run", "does not come before"),
         ("diffusionret.training.novelty", "from .loop import Loop", "no place"),
         ("diffusionret.datasets.storybook.world", "from ...config import Config", "leaves"),
         ("diffusionret.datasets.storybook.world", "from ..msrvtt import read", "leaves"),
@@ -147,7 +151,7 @@ def test_the_checker_sees_a_violation(name: str, source: str, expected: str) -> 
             "from ..denoiser import Denoiser\nfrom . import limits\nfrom .job import Job",
         ),
         ("diffusionret.datasets.msrvtt", "from . import captions\nfrom ..video import read_frames"),
-        ("diffusionret.training.command", "from ..datasets.storybook import clips"),
+        ("diffusionret.training.run", "from ..datasets.storybook import clips"),
         ("diffusionret.training.loop", "from . import state\nfrom .stage import Stage"),
         ("diffusionret.__init__", "from .model import DiffusionRet"),
         ("diffusionret.__main__", "from .cli import main"),

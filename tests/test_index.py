@@ -22,7 +22,8 @@ from tiny import CONFIG, tiny_model
 
 from diffusionret import Gallery, Retriever, index
 from diffusionret.gallery import TABLE
-from diffusionret.index import index_folder, list_videos, read_captions
+from diffusionret.index import index_folder, read_captions
+from diffusionret.listing import list_videos
 from diffusionret.lock import Busy
 from diffusionret.similarity import mean_frame
 from diffusionret.store import Store
@@ -222,14 +223,14 @@ def test_what_is_missing_is_marked_and_comes_back_unread(videos, tmp_path, model
 
 def unlistable(monkeypatch, *folders: Path) -> None:
     """These folders cannot be listed, as for a user who may not, or while a network is down. Root may list all."""
-    real = index.os.scandir
+    real = os.scandir
 
     def scandir(path):
         if Path(path) in folders:
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr(index.os, "scandir", scandir)
+    monkeypatch.setattr(os, "scandir", scandir)
 
 
 def test_a_folder_that_cannot_be_read_loses_nothing(videos, tmp_path, model, monkeypatch):
@@ -521,20 +522,6 @@ def test_shards_are_committed_in_time(videos, tmp_path, model, monkeypatch):
 
 
 # --- what is found --------------------------------------------------------------------------------------
-
-
-def test_videos_are_found_by_extension(tmp_path):
-    for name in ("b.MP4", "a/c.webm", "a/.hidden.mp4", ".cache/d.mp4", "notes.txt", "e.mov/f.avi"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    paths = [tmp_path / "a/c.webm", tmp_path / "b.MP4", tmp_path / "e.mov/f.avi"]
-    assert list_videos(tmp_path) == (paths, [], [])
-    assert list_videos(tmp_path / "notes.txt").videos == [tmp_path / "notes.txt"]
-    with pytest.raises(FileNotFoundError, match="There is no folder"):
-        list_videos(tmp_path / "nowhere")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="There are no videos"):
-        list_videos(tmp_path / "empty")
 
 
 def test_captions_are_read_by_path(tmp_path):

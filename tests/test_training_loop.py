@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from diffusionret.config import Optimisation
 from diffusionret.training import loop as loops
 from diffusionret.training import records, state
-from diffusionret.training.command import interruption
+from diffusionret.training.interruption import interruption
 from diffusionret.training.loop import Duration, Loop
 from diffusionret.training.optimiser import Average, make_optimiser
 from diffusionret.training.records import LossRecord, ValidationRecord

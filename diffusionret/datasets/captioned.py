@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from ..listing import walk
 from ..video import EXTENSIONS
 
 
@@ -38,16 +38,21 @@ class Captioned:
 
     def only(self, kept: Sequence[int]) -> Captioned:
         """The clips with indices `kept`, in that order, and their captions."""
-        place = {clip: i for i, clip in enumerate(kept)}
-        pairs = [(text, place[o]) for text, o in zip(self.captions, self.owner, strict=True) if o in place]
-        return Captioned(
-            self.name,
-            self.split,
-            tuple(self.clips[i] for i in kept),
-            tuple(text for text, _ in pairs),
-            tuple(o for _, o in pairs),
-            self.uncaptioned,
-        )
+        captions, owner = captions_of(kept, self.captions, self.owner)
+        clips = tuple(self.clips[i] for i in kept)
+        return Captioned(self.name, self.split, clips, captions, owner, self.uncaptioned)
+
+
+def captions_of(
+    kept: Sequence[int], captions: Sequence[str], owner: Sequence[int]
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The captions of the clips with indices `kept`, and the place in `kept` of each one's clip.
+
+    owner: the clip of every caption.
+    """
+    place = {clip: i for i, clip in enumerate(kept)}
+    pairs = [(text, place[o]) for text, o in zip(captions, owner, strict=True) if o in place]
+    return tuple(text for text, _ in pairs), tuple(o for _, o in pairs)
 
 
 def collect(
@@ -88,13 +93,9 @@ class VideoFolder:
         if not root.is_dir():
             raise FileNotFoundError(f"There is no folder of videos {root}.")
         self._files: dict[str, Path] = {}
-        for parent, folders, names in os.walk(root):
-            folders.sort()
-            for name in sorted(names):
-                path = Path(parent, name)
-                if name.startswith("."):
-                    continue
-                for key in (path.relative_to(root).as_posix(), name, _bare(name)):
+        for _, paths in walk(root):
+            for path in paths:
+                for key in (path.relative_to(root).as_posix(), path.name, _bare(path.name)):
                     self._files.setdefault(key, path)
 
     def find(self, video: str) -> Path | None:
@@ -105,6 +106,22 @@ class VideoFolder:
             if key in self._files:
                 return self._files[key]
         return None
+
+
+def find_files(captioned: Captioned, videos: Path) -> tuple[dict[Clip, Path], list[str]]:
+    """The file of each clip, and a sentence for every video without one or without a caption.
+
+    videos: folder of the files. Raises FileNotFoundError where there is no such folder.
+    """
+    folder = VideoFolder(videos)
+    missing = [f"{video}: no caption" for video in captioned.uncaptioned]
+    files = {}
+    for clip in captioned.clips:
+        if (path := folder.find(clip.id)) is None:
+            missing.append(f"{clip.id}: no file")
+        else:
+            files[clip] = path
+    return files, missing
 
 
 def _bare(name: str) -> str:

@@ -31,7 +31,9 @@ def _denoise(
     row = table + tl.load(rows + pair, mask=real, other=0) * columns
     level = tl.load(base + pair, mask=real, other=0.0)
     own = tl.load(row + 2 * hidden, mask=real, other=0.0) + tl.load(bias)
-    stride = tl.cast(seeds, tl.int64) * queries * candidates  # of a step; an argument of 1 is a plain number here
+    stride = (
+        tl.cast(seeds, tl.int64) * queries * candidates
+    )  # of a step; an argument of 1 is a plain number here
     at = (seed.to(tl.int64) * queries + first + query) * candidates + k
     state = tl.load(x + at, mask=real, other=0.0)
     for s in range(steps):

@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from .. import datasets
 from ..benchmarks import FinetuneConfig
-from ..frames import FrameCache, TrainingPairs, find_files, held_out
+from ..datasets.captioned import find_files
+from ..frames import FrameCache, TrainingPairs, held_out
 from .distributed import Process
 
 

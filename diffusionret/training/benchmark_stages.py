@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..benchmarks import FinetuneConfig
 from ..encoders import TextFeatures, VideoFeatures
+from ..encoding import encode_batch
 from ..evaluate import generate
 from ..features import encode_captions
 from ..frames import FrameCache, TrainingPairs
@@ -69,11 +70,8 @@ class BenchmarkFeatures:
         return text.cls.float(), text.tokens.float(), text.mask, *video
 
     def _encode_frames(self, model: DiffusionRet, frames: np.ndarray, mask: np.ndarray) -> VideoFeatures:
-        real = torch.from_numpy(mask).to(self.device)
-        x = model.preprocess(torch.from_numpy(frames).to(self.device)) * real[..., None, None, None]
         with self.process.autocast():
-            video = model.encode_frames(x, real.long())
-        return VideoFeatures(video.frames.float(), video.mask)
+            return encode_batch(model, torch.from_numpy(frames), torch.from_numpy(mask))
 
     @torch.no_grad()
     def encode_videos(self, model: DiffusionRet, pairs: TrainingPairs) -> VideoFeatures:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import random
-import sys
 import time
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +17,13 @@ from torch.nn.functional import pad
 from ..config import TrainConfig
 from ..datasets.storybook import captions, clips, world
 from ..encoders import TextFeatures, VideoFeatures
-from ..evaluate import OMIT, encode_clips
+from ..encoding import encode_clips
+from ..evaluate import OMIT
 from ..model import DiffusionRet
 from .openset_sets import Pool, make_pool
 from .stage import settings_of
 
+logger = logging.getLogger(__name__)
 TEXT_PARTS = 4  # parts of like length that a batch of texts is encoded in
 
 
@@ -118,7 +120,5 @@ def frame_embeddings(model: DiffusionRet, frames: np.ndarray) -> Float[Tensor, "
         parts.append(model.towers.visual(x).unflatten(0, (-1, frames.shape[1])))
         if len(parts) % 50 == 0:
             left = (time.monotonic() - start) * (len(frames) / (64 * len(parts)) - 1)
-            sys.stderr.write(
-                f"encoded {64 * len(parts)} of {len(frames)} clips, {left / 60:.1f} minutes left\n"
-            )
+            logger.info("encoded %d of %d clips, %.1f minutes left", 64 * len(parts), len(frames), left / 60)
     return torch.cat(parts)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import random
-import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,6 +16,7 @@ import numpy as np
 from . import captions, lessons, world
 from .world import Scene
 
+logger = logging.getLogger(__name__)
 # Of drawn clips. Whatever changes how they look raises the number, so that no old drawing is taken for a new one.
 CACHE = Path.home() / ".cache" / "diffusionret" / "storybook-2"
 FAMILY = 4  # clips of a family: a scene and relatives that differ in one attribute each
@@ -36,14 +37,7 @@ def clip_frames(scene: Scene, frames: int, size: int) -> np.ndarray:
     return render_clip(scene, frame_times(frames), size)
 
 
-def render_scenes(
-    scenes: list[Scene],
-    file: Path,
-    frames: int,
-    size: int,
-    workers: int = 2,
-    report: Callable[[str], None] | None = None,
-) -> np.ndarray:
+def render_scenes(scenes: list[Scene], file: Path, frames: int, size: int, workers: int = 2) -> np.ndarray:
     """The frames of many clips, uint8 [clip frame size size 3], memory-mapped from `file` (drawn when absent)."""
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -54,9 +48,9 @@ def render_scenes(
         start = time.monotonic()
         for i, clip in enumerate(_draw_all(scenes, partial(clip_frames, frames=frames, size=size), workers)):
             array[i] = clip
-            if report and (i + 1) % 2000 == 0:
+            if (i + 1) % 2000 == 0:
                 left = (time.monotonic() - start) * (len(scenes) / (i + 1) - 1)
-                report(f"drew {i + 1} of {len(scenes)} clips, {left / 60:.1f} minutes left")
+                logger.info("drew %d of %d clips, %.1f minutes left", i + 1, len(scenes), left / 60)
         array.flush()
         part.rename(file)
     return np.load(file, mmap_mode="r")
@@ -99,9 +93,7 @@ class TrainingClips:
         ]
         file = cache / f"{look}-train{seed}-{families}-{frames}x{size}.npy"
         self.scenes = [scene for members in self.families for scene in members]
-        self.frames = render_scenes(
-            self.scenes, file, frames, size, report=lambda s: print(s, file=sys.stderr)
-        )
+        self.frames = render_scenes(self.scenes, file, frames, size)
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -32,16 +32,22 @@ def write_video(scene: Scene, file: Path, size: int = 256, crf: int = 29) -> Non
 
 
 def export(
-    scenes: Iterable[Scene], folder: Path, size: int = 256, report: Callable[[str], None] | None = None
+    scenes: Iterable[Scene],
+    folder: Path,
+    size: int = 256,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
-    """Write NNNN.mp4 for every scene, and captions.csv (video, caption) with the canonical captions."""
+    """Write NNNN.mp4 for every scene, and captions.csv (video, caption) with the canonical captions; the videos.
+
+    progress is called after every clip, with how many are written and how many will be.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     scenes = list(scenes)
     files = [folder / f"{i:04d}.mp4" for i in range(len(scenes))]
     for i, (scene, file) in enumerate(zip(scenes, files, strict=True)):
         write_video(scene, file, size)
-        if report and (i + 1) % 50 == 0:
-            report(f"wrote {i + 1} of {len(scenes)} clips")
+        if progress:
+            progress(i + 1, len(scenes))
     with (folder / "captions.csv").open("w", newline="", encoding="utf-8") as table:
         writer = csv.writer(table)
         writer.writerow(("video", "caption"))

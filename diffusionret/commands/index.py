@@ -1,0 +1,65 @@
+"""`index`: with progress on standard error, and what went wrong at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Device, Model
+from .progress import FileProgress
+
+if TYPE_CHECKING:
+    from ..index import IndexReport
+
+
+def index(
+    videos: Annotated[
+        Path, typer.Argument(help="a folder of videos (and captions.csv, if you have one), or a file")
+    ],
+    gallery: Annotated[Path, typer.Option(help="folder to make or update")],
+    model: Model,
+    device: Device = "auto",
+    timeout: Annotated[float, typer.Option(help="seconds that a file may take")] = 30.0,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune", help="forget files that are not there any more (else they stay, marked absent)"
+        ),
+    ] = False,
+) -> int:
+    """Make or update a gallery from a folder of videos.
+
+    A gallery keeps to one model. The exit status is 1 where every file failed.
+
+    \b
+    Examples:
+      python -m diffusionret index my_videos --gallery my_gallery --model clip:ViT-B-32-quickgelu:openai
+      python -m diffusionret index my_videos --gallery my_gallery --model msrvtt --prune
+    """
+    from ..checkpoint import load_model
+    from ..index import index_folder
+
+    loaded = load_model(model, device)
+    with FileProgress("videos") as progress:
+        report = index_folder(
+            videos,
+            gallery,
+            loaded,
+            model,
+            lambda p: progress.show(p.done, p.total, p.failed),
+            timeout,
+            prune=prune,
+        )
+    print(outcome(report))
+    return 1 if report.failures and not report.added + report.unchanged else 0
+
+
+def outcome(report: IndexReport) -> str:
+    """A line of counts, and a line for everything that went wrong."""
+    counts = [f"{report.added} added", f"{report.unchanged} unchanged", f"{len(report.failures)} failed"]
+    counts += [f"{report.absent} absent (kept; --prune forgets them)"] if report.absent else []
+    counts += [f"{report.forgotten} forgotten"] if report.forgotten else []
+    wrong = [*(failure.reason for failure in report.failures), *report.notes]
+    return "\n  ".join([f"{', '.join(counts)}; {report.seconds:.0f} s", *wrong])

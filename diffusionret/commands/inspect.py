@@ -1,0 +1,39 @@
+"""`inspect`: the two answers about one query, and why, as text or JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import redirect_stdout
+from typing import Annotated
+
+import typer
+
+from .options import Device, Gallery, GalleryModel, Json
+
+
+def inspect(
+    text: Annotated[str, typer.Argument(help="the query")],
+    gallery: Gallery = None,
+    model: GalleryModel = None,
+    device: Device = "auto",
+    alpha: Annotated[
+        float | None, typer.Option(help="false alarms accepted, for each answer", show_default="0.05")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say whether a query is familiar, and whether a gallery holds a match.
+
+    \b
+    Examples:
+      python -m diffusionret inspect "a green cat plays chess on the beach"
+      python -m diffusionret inspect "a red boat" --gallery my_gallery --alpha 0.01 --json
+    """
+    with redirect_stdout(sys.stderr):  # whatever a library has to say
+        from ..detector import ALPHA
+        from ..inspection import as_text
+        from ..retrieval import Retriever
+
+        retriever = Retriever.open(gallery, model, device)
+        report = retriever.inspect(text, ALPHA if alpha is None else alpha)
+    print(json.dumps(report.to_dict(), indent=2, allow_nan=False) if as_json else as_text(report))

@@ -1,0 +1,57 @@
+"""`list` and `forget`: what a gallery holds, and what it shall not hold any more."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from .options import Gallery, Json
+
+
+def list_files(gallery: Gallery = None, as_json: Json = False) -> None:
+    """List the files of a gallery.
+
+    A line a file: its id, how long it is, where it lies, and why it cannot be searched if so.
+
+    \b
+    Examples:
+      python -m diffusionret list
+      python -m diffusionret list --gallery my_gallery --json
+    """
+    from ..gallery import BUNDLED, trouble
+    from ..inventory import inventory
+    from ..video import printable
+
+    rows = inventory(BUNDLED if gallery is None else gallery)
+    if as_json:
+        files = [
+            {"id": row.id, "file": row.uri, "duration": row.duration, "caption": row.caption, "trouble": trouble(row)}
+            for row in rows
+        ]  # fmt: skip
+        print(json.dumps(files, indent=2, allow_nan=False))
+        return
+    wide = max((len(row.id) for row in rows), default=0)
+    for row in rows:
+        print(f"{row.id or '-':{wide}}  {row.duration:7.1f} s  {printable(row.uri)}  {trouble(row)}".rstrip())
+    out = sum(bool(trouble(row)) for row in rows)
+    print(f"{len(rows) - out} can be searched, {out} cannot.")
+
+
+def forget(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="ids or files, as `list` gives them")],
+    gallery: Annotated[str, typer.Option(help="a folder made by `index`")],
+) -> None:
+    """Take files out of a gallery, which leaves the files themselves alone.
+
+    \b
+    Example:
+      python -m diffusionret forget holiday_2019 my_videos/broken.mp4 --gallery my_gallery
+    """
+    from .. import inventory
+
+    gone = inventory.forget(gallery, names)
+    print(
+        f"{len(gone)} forgotten; the files themselves are untouched, and `index` adds them again where it finds them."
+    )

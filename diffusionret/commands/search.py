@@ -1,0 +1,73 @@
+"""`search`: the hits as a table or JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Device, Gallery, GalleryModel, Json
+
+if TYPE_CHECKING:
+    from ..results import Hit, SearchResult
+
+
+def search(
+    text: Annotated[str, typer.Argument(help="what should be seen")],
+    gallery: Gallery = None,
+    model: GalleryModel = None,
+    device: Device = "auto",
+    k: Annotated[int, typer.Option(help="results")] = 10,
+    candidates: Annotated[int, typer.Option(help="videos the generator weighs")] = 32,
+    steps: Annotated[
+        int | None, typer.Option(help="steps of denoising", show_default="as the generator needs")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of the noise")] = 0,
+    seeds: Annotated[
+        int | None, typer.Option(help="average over so many seeds", show_default="the generator's own")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Rank the videos of a gallery by a sentence.
+
+    \b
+    Examples:
+      python -m diffusionret search "a red boat"
+      python -m diffusionret search "a dog runs" --gallery my_gallery --k 3 --json
+    """
+    with redirect_stdout(sys.stderr):  # whatever a library has to say
+        from ..retrieval import Retriever
+
+        retriever = Retriever.open(gallery, model, device)
+        if retriever.gallery.damage:
+            print(retriever.gallery.damage, file=sys.stderr)
+        result = retriever.search(text, k, candidates, steps, seed, seeds)
+    if result.truncated:
+        print(f'The model does not read the end of the query: "{result.truncated}".', file=sys.stderr)
+    print(json.dumps(result.to_dict(), indent=2, allow_nan=False) if as_json else table(result))
+
+
+def table(result: SearchResult) -> str:
+    """The hits as lines of text: rank, move, similarity + boost = score, share, moment, id and caption."""
+    wide = max(len(hit.id) for hit in result.hits)
+    lines = [f"{'':4}{'move':>5}  {'similarity + boost = score':28}{'share':>6}{'moment':>9}  video"]
+    lines += [
+        f"{hit.rank:3} {_move(hit):>5}  {f'{hit.similarity:.4f} + {hit.boost:.4f} = {hit.score:.4f}':28}"
+        f"{'' if hit.probability is None else f'{hit.probability:.0%}':>6}{hit.moment:7.1f} s  "
+        f"{hit.id:{wide}}  {hit.caption}".rstrip()
+        for hit in result.hits
+    ]
+    settings = result.settings
+    how = "similarity only: the model has no generator"
+    if result.trajectory is not None:
+        how = f"{settings.candidates} candidates, {settings.steps} steps, seed {settings.seed}"
+    return "\n".join([*lines, f"{how}; {result.timings['total']:.0f} ms"])
+
+
+def _move(hit: Hit) -> str:
+    """Places gained or lost by generation."""
+    gained = hit.base_rank - hit.rank
+    return f"↑{gained}" if gained > 0 else f"↓{-gained}" if gained < 0 else "·"

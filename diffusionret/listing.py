@@ -1,0 +1,67 @@
+"""The video files below a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from .video import EXTENSIONS, printable
+
+
+class Listing(NamedTuple):
+    """What lies below a folder. unseen: folders that could not be listed. notes: a sentence for each, and for links."""
+
+    videos: list[Path]
+    unseen: list[Path]
+    notes: list[str]
+
+
+def list_videos(folder: str | Path) -> Listing:
+    """Files with a video's extension below `folder`, hidden ones left out, sorted; or `folder`, being a file.
+
+    Links to files are followed, links to folders are not. Raises FileNotFoundError where there is no such folder,
+    ValueError where it holds no video.
+    """
+    folder = Path(folder)
+    if folder.is_file():
+        return Listing([folder], [], [])
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}.")
+    files: list[Path] = []
+    unseen: list[Path] = []
+    notes: list[str] = []
+
+    def unreadable(error: OSError) -> None:
+        unseen.append(Path(error.filename))
+        notes.append(
+            f"The folder {printable(error.filename)} cannot be read ({error.strerror}): what the gallery holds of "
+            "it stays, marked absent."
+        )
+
+    for folders, paths in walk(folder, unreadable):
+        notes += [
+            f"{printable(str(path))} is a link to a folder, which is not followed: index that folder by itself."
+            for path in folders
+            if path.is_symlink()
+        ]
+        # A link that leads nowhere and a file that is out of reach are found out, and said, when they are read.
+        files += [path for path in paths if path.suffix.lower() in EXTENSIONS and not path.is_dir()]
+    if not files:
+        endings = f"There are no videos in {folder}: their names end in {', '.join(sorted(EXTENSIONS))}."
+        raise ValueError(" ".join([endings, *notes]))
+    return Listing(sorted(files), unseen, notes)
+
+
+def walk(
+    folder: Path, unreadable: Callable[[OSError], None] | None = None
+) -> Iterator[tuple[list[Path], list[Path]]]:
+    """The folders and the files in `folder` and in every folder below it, sorted, hidden ones left out.
+
+    unreadable: called for a folder that cannot be listed; its error names it.
+    """
+    for parent, folders, names in os.walk(folder, onerror=unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files = sorted(name for name in names if not name.startswith("."))
+        yield [Path(parent, name) for name in folders], [Path(parent, name) for name in files]
