@@ -17,7 +17,7 @@ import torch
 from diffusionret.config import FORMS, PRESETS
 from diffusionret.training import records
 
-from .bench import told
+from .bench.report import sentences
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "analysis" / "results"
@@ -194,7 +194,8 @@ def speed(report: dict) -> str:
         "steps:\n"
     ]
     lines += [
-        f"- {said}." for said in told({name: part for name, part in report.items() if name != "sampling"})
+        f"- {said}."
+        for said in sentences({name: part for name, part in report.items() if name != "sampling"})
     ]
     if "gpu" not in report:
         lines.append("- There is no figure of a GPU yet.")
