@@ -1,4 +1,4 @@
-"""Pictures of analysis/ood.py: ROC curves, and p-values of ordinary queries against the uniform ones they should be.
+"""Pictures of the analysis: ROC curves, and p-values of ordinary queries against the uniform ones they should be.
 
 As plotly figures for the notebook, and as SVG for the folder of results and the Evidence tab.
 """
@@ -12,7 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 from scipy.stats import betabinom
 
-from .figures import INK, LINE, LINES, SANS, SIGNAL, SOFT, _axis, _faint, _figure
+from ..figures import INK, LINE, LINES, SANS, SIGNAL, SOFT, _axis, _faint, _figure
 
 SIDE, LEFT, TOP, BELOW = 300, 52, 10, 46  # pixels: of the square of a picture, and around it
 
