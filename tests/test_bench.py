@@ -13,13 +13,13 @@ import pytest
 import torch
 from tiny import CONFIG, features, tiny_model
 
-from analysis import model_card
 from analysis.bench import command, precision, steps, timing, workload
 from analysis.bench.evaluation import evaluate
 from analysis.bench.figures import growth_plot
 from analysis.bench.plain import plain_loop
 from analysis.bench.queries import CaptionQueries
 from analysis.bench.report import summary
+from analysis.model_card.speed import speed
 from diffusionret.config import GeneratorConfig, OpenSetConfig
 
 
@@ -143,7 +143,7 @@ def test_the_summary_says_the_least_favourable_ratio_and_no_more_than_was_measur
 
 def test_the_readme_says_what_was_measured() -> None:
     report = json.loads(command.RESULTS.read_text(encoding="utf-8"))
-    said = model_card.speed(report)
+    said = speed(report)
     assert said in (command.ROOT / "README.md").read_text(encoding="utf-8")
 
 

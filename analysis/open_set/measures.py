@@ -16,7 +16,7 @@ from torch.nn.functional import binary_cross_entropy
 from diffusionret.metrics import Interval, bootstrap_interval, reliability
 from diffusionret.model import Trajectory
 
-from . import readings
+from .. import readings
 
 Numbers = Float[Tensor, "query candidate"]
 RESAMPLES = 300
