@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
-from jaxtyping import Float
 from open_clip import SimpleTokenizer
-from torch import Tensor
 from torch.nn.functional import normalize
 
 from analysis import readings
 from diffusionret import TextFeatures, VideoFeatures
+from diffusionret.denoiser import Attention, Denoiser, frame_attention, trajectory_attention
 
 from .media import clip_url, poster_url
 from .watch import called, pack
@@ -48,34 +47,30 @@ def inside(scene: Scene, asked: dict) -> dict:
         "sentence": _why(scene, shown, tokens, clips),
     }
     if attention is not None:
-        weights, spread, reach = attention
-        found["attention"] = pack(weights)
+        spread, noise = attention.affinity_std, attention.noise_std
+        found["attention"] = pack(attention.weights)
         found["attention_sentence"] = (
             f"w = softmax(q·k + xₜ): over the candidates q·k has a standard deviation of {spread:.2f}, the noise "
-            f"one of {reach:.2f} at the start. "
+            f"one of {noise:.2f} at the start. "
             + (
                 "The query outweighs the noise."
-                if spread > reach
+                if spread > noise
                 else "The noise outweighs the query at first."
             )
         )
     return found
 
 
-def _attention(
-    scene: Scene, text: TextFeatures, video: VideoFeatures
-) -> tuple[Float[Tensor, "step candidate"], float, float]:
-    """The weights w of the query-candidate attention at every step, and the standard deviations of its two parts."""
+def _attention(scene: Scene, text: TextFeatures, video: VideoFeatures) -> Attention:
+    """The attention of the first seed's trajectory, which the page shows."""
     model, trajectory = scene.retriever.model, scene.trajectory
     assert model.generator is not None
     network = model.generator["t2v"]
+    assert isinstance(network, Denoiser)
     everyone = torch.arange(len(video.mask), device=model.device)[None]
-    query, shown = model.pair_features(text, video, everyone, "t2v")
+    query, candidates = model.pair_features(text, video, everyone, "t2v")
     states = trajectory.x[:, 0] if trajectory.has_seeds else trajectory.x
-    steps = trajectory.timesteps.to(model.device)
-    affinity = network.affinity(steps, query.expand(len(steps), -1, -1), shown.expand(len(steps), -1, -1))
-    weights = (affinity + states[:-1, 0].to(model.device)).softmax(dim=-1).cpu()
-    return weights, float(affinity.std(dim=-1).mean()), float(states[0].std())
+    return trajectory_attention(network, query, candidates, states[:, 0], trajectory.timesteps)
 
 
 def _clip(scene: Scene, text: TextFeatures, video: VideoFeatures, i: int) -> dict:
@@ -86,9 +81,9 @@ def _clip(scene: Scene, text: TextFeatures, video: VideoFeatures, i: int) -> dic
     words = normalize(text.tokens[0], dim=-1)[: int(text.mask[0].sum())]
     temperature = model.generator_config(scene.form).attention_temperature
     if scene.form == readings.PUBLISHED:
-        attention = (video.frames[i, :real] @ text.cls[0] / temperature).softmax(dim=-1)
+        attention = frame_attention(text.cls[0], video.frames[i, :real], temperature)
     else:
-        attention = (frames @ normalize(text.cls[0], dim=-1) / temperature).softmax(dim=-1)
+        attention = frame_attention(normalize(text.cls[0], dim=-1), frames, temperature)
     times = scene.retriever.gallery.timestamps[int(scene.trajectory.candidates[0, i])][:real]
     return {
         "index": i,

@@ -7,10 +7,18 @@ text attends to their frames. Video to text: the candidates are texts, and the v
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+
+def frame_attention(
+    cls: Float[Tensor, "*pair dim"], frames: Float[Tensor, "*pair frame dim"], temperature: float
+) -> Float[Tensor, "*pair frame"]:
+    """How a text attends to the frames of a video: softmax(frame.text / temperature) over all frames that are given."""
+    return (torch.einsum("...d,...fd->...f", cls, frames) / temperature).softmax(dim=-1)
 
 
 def pool_frames(
@@ -24,8 +32,7 @@ def pool_frames(
     The softmax runs over all frames and the mask is applied after it, as published: with padded frames the
     weights sum to less than 1.
     """
-    logits = torch.einsum("qkd,qkfd->qkf", cls, frames) / temperature
-    weights = logits.softmax(dim=-1) * mask
+    weights = frame_attention(cls, frames, temperature) * mask
     return torch.einsum("qkf,qkfd->qkd", weights, frames)
 
 
@@ -88,3 +95,33 @@ class Denoiser(nn.Module):
         """q.k, what the state x_t competes with in the softmax: widely spread, it drowns the noise."""
         e = self.time(t)[:, None, :]
         return (self.q_proj(query + e) * self.k_proj(candidates + e)).sum(-1)
+
+
+class Attention(NamedTuple):
+    """What the query attends to inside every step of one trajectory.
+
+    weights [step candidate]: w, each row sums to 1. affinity_std: standard deviation of q.k over the candidates, the
+    mean over the steps. noise_std: that of the noise at the start.
+    """
+
+    weights: Float[Tensor, "step candidate"]
+    affinity_std: float
+    noise_std: float
+
+
+def trajectory_attention(
+    network: Denoiser,
+    query: Float[Tensor, "1 any dim"],
+    candidates: Float[Tensor, "1 candidate dim"],
+    states: Float[Tensor, "state candidate"],
+    timesteps: Int[Tensor, " step"],
+) -> Attention:
+    """The attention of one query along its trajectory.
+
+    query, candidates: as `Denoiser.forward` takes them, on the network's device. states: x_t, the noise first, one row
+    more than there are steps. timesteps: of the steps, the noisiest first.
+    """
+    t, steps = timesteps.to(query.device), len(timesteps)
+    affinity = network.affinity(t, query.expand(steps, -1, -1), candidates.expand(steps, -1, -1))
+    weights = (affinity + states[:-1].to(query.device)).softmax(dim=-1).cpu()
+    return Attention(weights, float(affinity.std(dim=-1).mean()), float(states[0].std()))

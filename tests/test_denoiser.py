@@ -2,7 +2,7 @@ import pytest
 import torch
 from tiny import features, tiny_model
 
-from diffusionret.denoiser import Denoiser, pool_frames
+from diffusionret.denoiser import Denoiser, pool_frames, trajectory_attention
 from diffusionret.encoders import TemporalTransformer
 from diffusionret.similarity import wti
 
@@ -33,6 +33,20 @@ def test_the_attention_has_no_scale():
     e = network.time(t)[:, None]
     q, k = network.q_proj(query + e), network.k_proj(candidates + e)
     assert torch.allclose(network.affinity(t, query, candidates), (q @ k.mT)[:, 0], atol=1e-6)
+
+
+def test_the_attention_along_a_trajectory_is_that_of_every_step():
+    torch.manual_seed(0)
+    network = Denoiser(8)
+    query, candidates = torch.randn(1, 1, 8), torch.randn(1, 3, 8)
+    states, timesteps = torch.randn(3, 3), torch.tensor([5, 0])
+    with torch.no_grad():
+        found = trajectory_attention(network, query, candidates, states, timesteps)
+        rows = [network.affinity(t[None], query, candidates)[0] for t in timesteps]
+    for row, state, weights in zip(rows, states, found.weights, strict=False):
+        assert torch.allclose(weights, (row + state).softmax(0), atol=1e-6)
+    assert found.affinity_std == pytest.approx(sum(row.std().item() for row in rows) / 2)
+    assert found.noise_std == pytest.approx(states[0].std().item())
 
 
 @pytest.mark.parametrize("direction", ["t2v", "v2t"])

@@ -17,7 +17,7 @@ ORDER = [
     *("config", "query", "tables", "lock"),
     *("diffusion", "metrics", "decoding", "video", "calibration", "encoders", "similarity"),
     *("denoiser", "openset", "factorised", "kernels", "fused", "sampler", "losses", "model", "checkpoint"),
-    *("store", "gallery", "ood", "detector", "results", "retrieval", "datasets"),
+    *("store", "gallery", "ood", "detector", "results", "retrieval", "projection", "datasets"),
     *("benchmarks", "frames", "features", "evaluate", "training"),
     *("index", "inventory", "calibrate", "inspection", "cli"),
 ]
