@@ -66,6 +66,8 @@ def payload(result: SearchResult, noises: Trajectory) -> dict:
     over all seeds. crowd [step seed column] is drawn small and travels in 65,535ths. A column is a candidate;
     with the open-set generator one more follows, which `no_match` names.
     """
+    played = result.trajectory
+    assert played is not None
     drawn = candidates(result)
     crowd = readings.crowd(noises)
     return {
@@ -79,7 +81,7 @@ def payload(result: SearchResult, noises: Trajectory) -> dict:
         "settings": {"candidates": result.settings.candidates, "steps": result.settings.steps},
         "sentence": sentence(drawn, crowd),
         "candidates": [candidate(hit) for hit in drawn],
-        **states(result.trajectory),
+        **states(played),
         "mean": pack(crowd.mean),
         "crowd": pack_small(crowd.share),
         "winner": crowd.winner,
@@ -101,6 +103,7 @@ def states(trajectory: Trajectory) -> dict:
 
 def candidates(result: SearchResult) -> list[Hit]:
     """The hits that were candidates, in the order of similarity: the order of the trajectory."""
+    assert result.trajectory is not None
     return sorted(result.hits, key=lambda hit: hit.base_rank)[: result.trajectory.candidates.shape[1]]
 
 
