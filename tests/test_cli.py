@@ -15,8 +15,8 @@ from tiny import tiny_model
 from diffusionret import DiffusionRet, Gallery, Retriever, checkpoint, load_model
 from diffusionret.cli import main
 from diffusionret.index import index_folder
-from diffusionret.sampler import warm_up
 
+pytestmark = pytest.mark.usefixtures("loops")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -41,7 +41,6 @@ def search(place: Path, *more: str) -> list[str]:
 
 
 def test_json_is_the_result_of_the_retriever(place, capsys):
-    warm_up(wait=True)  # a first search does not wait for the compiled loops, and rounds in another way
     assert main(search(place, "--json")) == 0
     printed = json.loads(capsys.readouterr().out)
     result = Retriever.open(place / "gallery").search("a red boat", steps=10).to_dict()

@@ -19,6 +19,8 @@ from diffusionret.config import OpenSetConfig
 from diffusionret.detector import NO_WORDS, Detector
 from diffusionret.inspection import as_text
 
+pytestmark = pytest.mark.usefixtures("loops")
+
 NASTY = "<img src=x onerror=alert(1)> \" ' &"
 TRAINING = [
     f"a {colour} {subject} {motion}"

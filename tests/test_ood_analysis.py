@@ -7,9 +7,6 @@ import xml.etree.ElementTree as xml
 
 import numpy as np
 import pytest
-
-pytest.importorskip("skia")  # the scripts draw their clips
-
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from analysis.ood import alarms, bootstrap, combination, figures, merit, sentences, sets

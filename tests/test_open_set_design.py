@@ -17,7 +17,6 @@ from diffusionret.openset import OpenSetDenoiser
 from diffusionret.training.openset_sets import SetConfig
 from diffusionret.training.storybook_stages import PoolConfig, one_a_family
 
-pytest.importorskip("skia")
 SMALL = OpenSetConfig(steps=50, width=16, layers=1, state_width=16, state_layers=1, heads=2)
 
 

@@ -19,6 +19,8 @@ from diffusionret.factorised import make_plan
 from diffusionret.model import Trajectory
 from diffusionret.similarity import wti_in_blocks
 
+pytestmark = pytest.mark.usefixtures("loops")
+
 TEXTS = ["a red boat", "two dogs run to the left", "rain", "the cat follows a blue ball at night", "snow"]
 
 

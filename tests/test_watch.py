@@ -16,6 +16,8 @@ from demo import watch
 from diffusionret import Gallery, Retriever, SearchResult
 from diffusionret.model import Trajectory
 
+pytestmark = pytest.mark.usefixtures("loops")
+
 
 @pytest.fixture(scope="module")
 def retriever() -> Retriever:

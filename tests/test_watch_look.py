@@ -17,6 +17,8 @@ from demo import watch, watch_export, watch_look
 from diffusionret import Gallery, Retriever
 from diffusionret.config import OpenSetConfig
 
+pytestmark = pytest.mark.usefixtures("loops")
+
 NASTY = "</script><img src=x onerror=alert(1)>"
 BASE = {"query": "a red boat", "candidates": 8, "steps": 10, "seed": 2}
 
