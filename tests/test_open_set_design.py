@@ -66,9 +66,12 @@ def test_every_variant_trains_and_answers(shared, variant, tmp_path):
     assert {n for n in silent if "among" not in n} <= unused, silent
     training.train(stage, network, 2)
     found = answers.ask(stage, network, 3)
-    assert found.said.shape == found.true.shape and ((found.said >= 0) & (found.said <= 1)).all()
+    assert (
+        found.probability.shape == found.match.shape
+        and ((found.probability >= 0) & (found.probability <= 1)).all()
+    )
     again = answers.ask(stage, network, 3)
-    assert (found.said == again.said).all() and (found.none == again.none).all()
+    assert (found.probability == again.probability).all() and (found.none == again.none).all()
     assert model.openset is not network  # the shared features keep their own generator
 
 

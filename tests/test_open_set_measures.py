@@ -103,7 +103,7 @@ def test_all_questions_are_answered_on_both_looks(monkeypatch):
     with torch.no_grad():
         test = measure.Test(model, text, video, model.similarity(text, video), scenes, fits, written)
     fitted = probabilities.fit_baselines(test)
-    looks = [measurement.measured(worlds.World(test, test), fitted, look) for look in worlds.LOOKS]
+    looks = [measurement.measurements(worlds.World(test, test), fitted, look) for look in worlds.LOOKS]
     found = {name: looks[0][name] + looks[1].get(name, []) for name in looks[0]}
     assert {row["generator"] for row in found["noise"]} == {"open-set", "published"}
     assert {row["by"] for row in found["rows"]} == set(probabilities.DRAWN) and evidence.plot(found["rows"])

@@ -30,7 +30,12 @@ def band(n: int, m: int, alpha: float) -> tuple[int, int]:
 def false_alarms(
     retriever: Retriever, scenes: Sequence, chosen: dict[str, Weights], draws: int, n: int, m: int
 ) -> tuple[dict, dict[str, list[float]]]:
-    """Counts over independent draws of n calibration and m test queries, and all p-values."""
+    """False alarms over independent draws of fresh ordinary queries.
+
+    scenes: of the gallery's clips. chosen: weights of both answers. n, m: calibration and test queries of a draw.
+
+    Returns a row a kind of alarm with its counts against their band, and all p-values by answer.
+    """
     rng = np.random.default_rng(0)
     forms = (None,) if set(chosen["match"]) & set(GENERATOR_SCORES) else ()
     kinds = ("familiar, new scenes", "familiar", "match", "either")
@@ -67,8 +72,11 @@ def split_p_values(values: np.ndarray, n: int) -> np.ndarray:
     return p_values(values[:n], values[n:])
 
 
-def swapped(retriever: Retriever, scenes: Sequence, chosen: Weights) -> dict:
-    """False alarms among ordinary queries of half a gallery: calibrated on the whole of it, and on that half."""
+def swap_alarms(retriever: Retriever, scenes: Sequence, chosen: Weights) -> dict:
+    """Percent of false alarms among ordinary queries of half a gallery, calibrated on the whole of it and on that half.
+
+    scenes: of the whole gallery's clips. chosen: weights of the answer about the gallery.
+    """
     half, rest = halves(len(scenes))
     part = sets.ordinary("swap", scenes, half, 2)
     without = torch.zeros(len(part.texts), len(scenes), dtype=torch.bool)

@@ -37,6 +37,7 @@ def bootstrap_auroc(
 
 
 def interval(values: np.ndarray) -> list[float]:
+    """The middle 95 % of replicates."""
     return [round(float(v), 4) for v in np.quantile(values, (0.025, 0.975))]
 
 

@@ -8,12 +8,12 @@ import numpy as np
 from scipy.optimize import minimize
 
 from .merit import auroc
-from .scoring import Scored
+from .scoring import Scores
 
 Weights = dict[str, float]
 
 
-def fit(names: Sequence[str], usual: Scored, unusual: Sequence[Scored], strength: float = 1.0) -> Weights:
+def fit(names: Sequence[str], usual: Scores, unusual: Sequence[Scores], strength: float = 1.0) -> Weights:
     """Weights >= 0 of a logistic regression of unusual against ordinary, every kind of unusual counting the same.
 
     Not below zero, so that more of any score never makes a query look more ordinary. Ridge of `strength` on
@@ -40,14 +40,20 @@ def fit(names: Sequence[str], usual: Scored, unusual: Sequence[Scored], strength
     return {n: float(w / s) for n, w, s in zip(names, found, scale, strict=True) if w / s > 1e-9}
 
 
-def value(scored: Scored, weights: Weights) -> np.ndarray:
+def value(scored: Scores, weights: Weights) -> np.ndarray:
+    """The weighted sum of the scores, [query]; larger is more unusual."""
     return sum((w * scored[name] for name, w in weights.items()), np.zeros(len(next(iter(scored.values())))))
 
 
 def choose(
-    names: Sequence[str], usual: Scored, unusual: Sequence[Scored]
+    names: Sequence[str], usual: Scores, unusual: Sequence[Scores]
 ) -> tuple[Weights, dict[str, float]]:
-    """The single score or the combination with the best mean AUROC over validation kinds, and all of them."""
+    """The single score or the combination with the best mean AUROC over validation kinds.
+
+    names: the scores to choose from. usual, unusual: scores of ordinary queries, and of each unusual kind.
+
+    Returns the weights of the winner, and the mean AUROC of every single score and of the combination.
+    """
     tried = {name: {name: 1.0} for name in names} | {"combined": fit(names, usual, unusual)}
     found = {
         name: float(np.mean([auroc(value(kind, w), value(usual, w)) for kind in unusual]))

@@ -10,13 +10,16 @@ from . import sets
 from .bootstrap import bootstrap_auroc, interval
 from .combination import Weights, value
 from .merit import aupr, auroc, miss
-from .scoring import Scored
+from .scoring import Scores
 
 
 def table(
-    detectors: Mapping[str, Weights], scored: Mapping[str, Scored], weights: dict[str, np.ndarray]
+    detectors: Mapping[str, Weights], scored: Mapping[str, Scores], weights: dict[str, np.ndarray]
 ) -> tuple[list[dict], dict[str, np.ndarray]]:
-    """A row a detector, and its replicates of the endpoint."""
+    """A row a detector, and its replicates of the endpoint.
+
+    detectors: weights by name. scored: scores by set. weights: the bootstrap's [replicate query], by set.
+    """
     kinds = [name for name in scored if name not in (sets.ORDINARY, sets.SHIFTED)]
     rows, draws = [], {}
     for name, chosen in detectors.items():
@@ -47,9 +50,11 @@ def table(
 
 
 def rounded(row: dict) -> dict:
+    """The row with its numbers to four digits."""
     return {k: round(float(v), 4) if isinstance(v, float | np.floating) else v for k, v in row.items()}
 
 
-def prevalence(unusual: Scored, usual: Scored) -> float:
+def prevalence(unusual: Scores, usual: Scores) -> float:
+    """Share of unusual queries in both sets together: the AUPR of a score that tells nothing."""
     counts = [len(next(iter(part.values()))) for part in (unusual, usual)]
     return counts[0] / sum(counts)

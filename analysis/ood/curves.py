@@ -9,13 +9,13 @@ import numpy as np
 from . import sets
 from .combination import Weights, value
 from .merit import roc
-from .scoring import Scored
+from .scoring import Scores
 
 
 def curves(
     best: Mapping[str, str],
     detectors: Mapping[str, Weights],
-    scored: Mapping[str, Scored],
+    scored: Mapping[str, Scores],
     p: Mapping[str, Sequence[float]],
     n: int,
     m: int,

@@ -12,7 +12,7 @@ from diffusionret.detector import ALPHA
 
 from . import sets
 from .combination import Weights, value
-from .scoring import Scored, arrays
+from .scoring import Scores, arrays
 
 
 def familiar_scores(retriever: Retriever, texts: Sequence[str], weights: Weights) -> np.ndarray:
@@ -23,11 +23,15 @@ def familiar_scores(retriever: Retriever, texts: Sequence[str], weights: Weights
 def flags(
     retriever: Retriever,
     written: Sequence[str],
-    usual: Scored,
-    scored: Mapping[str, Scored],
+    usual: Scores,
+    scored: Mapping[str, Scores],
     chosen: Mapping[str, Weights],
 ) -> dict[str, dict[str, np.ndarray]]:
-    """What each answer flags at alpha, and either, bool [query] by kind."""
+    """What each answer flags at alpha, and either, bool [query] by kind.
+
+    written: ordinary captions that the answer about familiarity is calibrated on. usual: scores of the ordinary queries
+    that the other one is calibrated on. scored: scores by set. chosen: weights of both answers.
+    """
     null = {
         "familiar": familiar_scores(retriever, written, chosen["familiar"]),
         "match": value(usual, chosen["match"]),
@@ -49,11 +53,11 @@ def shares(
 
 
 def calm(
-    retriever: Retriever, tested: Sequence[sets.Sets], flagged: Mapping[str, Mapping[str, np.ndarray]]
+    retriever: Retriever, tests: Sequence[sets.Sets], flagged: Mapping[str, Mapping[str, np.ndarray]]
 ) -> dict:
     """What should not be flagged, and whether it is worth its answers: how often its own clip is among the first 5."""
     rows = {}
-    for part in tested:
+    for part in tests:
         if part.name not in (sets.ORDINARY, sets.SHIFTED):
             continue
         results = retriever.search_many(part.texts, k=5)

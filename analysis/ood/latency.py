@@ -11,7 +11,7 @@ from diffusionret import Retriever
 
 
 def latency(retriever: Retriever, texts: Sequence[str]) -> dict:
-    """Median milliseconds of a search, and of the report beyond it, single words aside."""
+    """Median milliseconds of a search, and of the report beyond it, single words aside; every text is asked once."""
     search, beyond = [], []
     for text in texts:
         begun = time.perf_counter()

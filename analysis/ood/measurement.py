@@ -18,7 +18,7 @@ from diffusionret.detector import ALPHA, PLAIN, Detector, make_protocol
 from diffusionret.ood import GALLERY_SCORES, TEXT_SCORES
 
 from . import sets
-from .alarms import false_alarms, swapped
+from .alarms import false_alarms, swap_alarms
 from .bootstrap import difference, replicates
 from .combination import choose, describe, fit
 from .comparison import prevalence, rounded, table
@@ -55,15 +55,15 @@ def measure(retriever: Retriever, annotations: Path | None, size: int, draws: in
     answering = model.generator_config().form if retriever.generates else None
     forms = (None, *(form for form in model.forms if form != answering)) if retriever.generates else ()
 
-    chosen_on = score_sets(retriever, sets.validation(scenes, size), forms, "validation")
-    tested = sets.test(retriever, scenes, size, annotations)
-    scored = score_sets(retriever, tested, forms, "test")
-    usual = chosen_on[sets.ORDINARY]
+    validation = score_sets(retriever, sets.validation(scenes, size), forms, "validation")
+    tests = sets.test(retriever, scenes, size, annotations)
+    scored = score_sets(retriever, tests, forms, "test")
+    usual = validation[sets.ORDINARY]
     # What raises no alarm: ordinary captions, and terse ones, so that style alone is not what is noticed.
-    quiet = {name: np.concatenate([usual[name], chosen_on[sets.TERSE][name]]) for name in usual}
+    quiet = {name: np.concatenate([usual[name], validation[sets.TERSE][name]]) for name in usual}
     a, b = list(TEXT_SCORES), list(GALLERY_SCORES)
     g = [name for name in usual if name not in (*a, *b)]
-    unusual = [part for name, part in chosen_on.items() if name not in (sets.ORDINARY, sets.TERSE)]
+    unusual = [part for name, part in validation.items() if name not in (sets.ORDINARY, sets.TERSE)]
     groups = {"A": a, "B": b, "A + B": a + b}
     if g:
         groups |= {
@@ -76,16 +76,19 @@ def measure(retriever: Retriever, annotations: Path | None, size: int, draws: in
     detectors = single | {name: fit(names, quiet, unusual) for name, names in groups.items()}
     units = {
         part.name: [f"clip {u}" if part.name in (sets.ORDINARY, "gallery-absent", sets.SHIFTED) else f"{part.name} {u}"
-                    for u in part.unit] for part in tested
+                    for u in part.unit] for part in tests
     }  # fmt: skip
-    rows, replicated = table(detectors, scored, replicates(units, REPLICATES))
-    compared = [difference(replicated, rows, "A + B", "A"), difference(replicated, rows, "A + B", "B")]
+    rows, draws_by_detector = table(detectors, scored, replicates(units, REPLICATES))
+    compared = [
+        difference(draws_by_detector, rows, "A + B", "A"),
+        difference(draws_by_detector, rows, "A + B", "B"),
+    ]
     helps = False
     if g:
         compared = [
-            difference(replicated, rows, "A + B + G", "A + B"),
-            difference(replicated, rows, "generative (density, G)", "discriminative (B)"),
-            difference(replicated, rows, "G", "B"),
+            difference(draws_by_detector, rows, "A + B + G", "A + B"),
+            difference(draws_by_detector, rows, "generative (density, G)", "discriminative (B)"),
+            difference(draws_by_detector, rows, "G", "B"),
             *compared,
         ]
         helps = compared[0]["95 %"][0] > 0
@@ -93,7 +96,7 @@ def measure(retriever: Retriever, annotations: Path | None, size: int, draws: in
     mine = [name for name in g if not name.startswith(tuple(f"{form} " for form in model.forms))]
     allowed = {"familiar": a, "match": b + mine * helps}
     for answer, names in allowed.items():
-        kinds = [chosen_on[kind] for kind in NOTICED[answer]]
+        kinds = [validation[kind] for kind in NOTICED[answer]]
         weights[answer], tried[answer] = choose(names, quiet, kinds)
     # Other captions than those that the weights were chosen on.
     null = sets.ordinary("null", scenes, halves(len(scenes))[0], 2)
@@ -108,16 +111,16 @@ def measure(retriever: Retriever, annotations: Path | None, size: int, draws: in
         "detectors": rows,
         "verdict": {answer: describe(w) for answer, w in weights.items()},
         "chosen by (validation AUROC)": {k: rounded(v) for k, v in tried.items()},
-        "flagged % of what should not be": calm(retriever, tested, flagged),
+        "flagged % of what should not be": calm(retriever, tests, flagged),
         f"missed % at alpha {ALPHA:.0%}": {
             kind: shares(found, missed=True)
             for kind, found in flagged.items()
             if kind not in (sets.ORDINARY, sets.SHIFTED)
         },
         "false alarms": alarms,
-        "false alarms after a gallery swap, %": swapped(retriever, scenes, weights["match"]),
-        "latency": latency(retriever, tested[0].texts[:20]),
-        "queries": {part.name: len(part.texts) for part in tested},
+        "false alarms after a gallery swap, %": swap_alarms(retriever, scenes, weights["match"]),
+        "latency": latency(retriever, tests[0].texts[:20]),
+        "queries": {part.name: len(part.texts) for part in tests},
         "prevalence of AUPR": {k: round(prevalence(scored[k], scored[sets.ORDINARY]), 3) for k in sets.PRIMARY},
     }  # fmt: skip
     return results, curves(best, detectors, scored, p, DRAW, DRAW), weights

@@ -12,17 +12,17 @@ from diffusionret import Retriever
 
 from . import sets
 
-Scored = dict[str, np.ndarray]  # score -> [query]
+Scores = dict[str, np.ndarray]  # score -> [query]
 
 
-def arrays(scores: Mapping[str, torch.Tensor]) -> Scored:
+def arrays(scores: Mapping[str, torch.Tensor]) -> Scores:
     """The scores of a retriever as arrays."""
     return {name: score.numpy() for name, score in scores.items()}
 
 
 def score_sets(
     retriever: Retriever, parts: Sequence[sets.Sets], forms: Sequence[str | None], what: str
-) -> dict[str, Scored]:
+) -> dict[str, Scores]:
     """Every score of every query of the sets, by the name of the set.
 
     forms: the generators that are asked, None for the one that answers. what: names the sets in the progress.

@@ -12,7 +12,7 @@ from diffusionret.checkpoint import load_model
 from diffusionret.gallery import fingerprint
 
 from .. import measure
-from .measurement import measured
+from .measurement import measurements
 from .probabilities import fit_baselines
 from .steps import steps_needed
 from .summary import sentence, summary
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for look in LOOKS:
             world = World.load(models[0], look)
             for i, model in enumerate(models if look == "storybook" else models[:1]):
-                part = measured(world.of(model), fitted, look)
+                part = measurements(world.of(model), fitted, look)
                 if look == "storybook":
                     seeds.append({"training seed": str(i)} | summary(part))
                 if i == 0:

@@ -13,7 +13,7 @@ from .retrieval import retrieve
 from .worlds import LOOKS, World
 
 
-def measured(world: World, fitted: dict[str, Fitted], look: str) -> dict[str, list]:
+def measurements(world: World, fitted: dict[str, Fitted], look: str) -> dict[str, list]:
     """Everything on one look of the world."""
     test = world.natural
     alpha, scale = test.model.generator_config("open-set").alpha, float(test.model.logit_scale.detach())

@@ -23,24 +23,26 @@ SAMPLING = 8  # steps of denoising, which give the figures of 50
 
 
 class Answers(NamedTuple):
-    """What is said of the candidates of validation queries, and what is true: [query candidate], [query]."""
+    """Of validation queries: the probability that a candidate matches and whether it does, both [query candidate], and
+    none [query], the probability that nothing matches."""
 
-    said: np.ndarray
-    true: np.ndarray
+    probability: np.ndarray
+    match: np.ndarray
     none: np.ndarray
 
     @property
     def loss(self) -> np.ndarray:
         """Log loss (nats) of every query, the mean over its candidates."""
-        p = np.clip(self.said, 1e-3, 1 - 1e-3)
-        return -np.where(self.true > 0, np.log(p), np.log1p(-p)).mean(axis=1)
+        p = np.clip(self.probability, 1e-3, 1 - 1e-3)
+        return -np.where(self.match > 0, np.log(p), np.log1p(-p)).mean(axis=1)
 
     def summary(self) -> dict[str, float]:
-        top, hit = first(torch.from_numpy(self.said), torch.from_numpy(self.true))
-        empty = self.true.max(axis=1) == 0
+        """The figures of merit, by name; errors of calibration are expected ones."""
+        top, hit = first(torch.from_numpy(self.probability), torch.from_numpy(self.match))
+        empty = self.match.max(axis=1) == 0
         return {
             "log_loss": float(self.loss.mean()),
-            "candidate_error": reliability(self.said, self.true).error,
+            "candidate_error": reliability(self.probability, self.match).error,
             "first_error": reliability(top.numpy(), hit.numpy()).error,
             "no_match_error": reliability(self.none, empty).error,
             "first_fits": 100 * float(hit.numpy()[~empty].mean()),
@@ -55,7 +57,10 @@ def ask(
     eta: float = 0.0,
     count: int = USUAL.candidates,
 ) -> Answers:
-    """Every fourth validation query, ABSENT of them without what fits. steps, eta: of sampling; count: candidates."""
+    """The network's answers to every fourth validation query, a share of them without what fits.
+
+    stage: of training, whose features and validation are taken. steps, eta: of sampling. count: candidates a query.
+    """
     pool = stage.features.validation_pool
     queries = pool.queries("t2v", torch.arange(0, len(pool.fits), 4))
     candidates, _ = validation_sets(queries, count)

@@ -11,7 +11,10 @@ from .variants import Variant
 
 
 def row(variant: Variant, found: list[Answers], base: list[Answers]) -> dict:
-    """Means over the training seeds, and the difference in log loss to the base with its interval over queries."""
+    """Means over the training seeds, and the difference in log loss to the base with its interval over queries.
+
+    found, base: answers of the variant and of the base, one a training seed.
+    """
     figures = [f.summary() for f in found]
     ours, theirs = (np.mean([f.loss for f in group], axis=0) for group in (found, base))
     gap = paired_bootstrap(theirs, ours, lambda v: float(np.mean(v)))

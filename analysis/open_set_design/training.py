@@ -40,7 +40,11 @@ def train(stage: StorybookOpenSet, network: OpenSetDenoiser, steps: int = STEPS)
 def build(
     variant: Variant, model: DiffusionRet, seed: int, shared: StorybookOpenSet | None, cache: Path
 ) -> StorybookOpenSet:
-    """A stage of training with new weights of the variant. shared: another one, whose clips and features it takes."""
+    """A stage of training with new weights of the variant.
+
+    model: whose features are taken; it keeps its own generator. seed: of weights and batches. shared: another stage,
+    whose clips and features are taken over, None for the first. cache: folder of the drawn clips.
+    """
     model = copy.copy(model)  # the same features; modules that are set anew do not change the other's
     model._modules = dict(model._modules)
     torch.manual_seed(seed)
