@@ -43,7 +43,9 @@ def sentence(results: dict) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure, write results/ood.json and curves, and the detector beside the bundled model."""
-    parser = argparse.ArgumentParser(description="Which score tells unusual queries from ordinary ones?")
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.ood", description="Which score tells unusual queries from ordinary ones?"
+    )
     parser.add_argument("--gallery", help="a gallery of Storybook clips (default: the bundled one)")
     parser.add_argument("--model", help="default: the one the gallery was indexed with")
     parser.add_argument(
