@@ -13,6 +13,7 @@ from html import escape
 import plotly.graph_objects as go
 import plotly.io
 from jaxtyping import Bool, Float, Int
+from plotly.basedatatypes import BaseTraceType
 from torch import Tensor
 
 from . import palette
@@ -35,7 +36,7 @@ def _axis(title: str = "", **changes) -> dict:
     return plain | changes
 
 
-def _figure(traces: Sequence[go.Trace], x: dict, y: dict, height: int, **layout) -> go.Figure:
+def _figure(traces: Sequence[BaseTraceType], x: dict, y: dict, height: int, **layout) -> go.Figure:
     """What all figures share: no frame, no background of their own, little ink."""
     figure = go.Figure(list(traces))
     figure.update_layout(

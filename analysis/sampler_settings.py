@@ -7,7 +7,7 @@ stay untouched by choices.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -17,7 +17,21 @@ from diffusionret.trajectory import Trajectory
 
 from . import measure
 
-DEFAULT = dict(steps=50, schedule="cosine", fresh=False, eta=0.0, candidates=32, seeds=1, alpha=1.0, beta=1.0)
+
+@dataclass(frozen=True)
+class Setting:
+    """Of the published generator. fresh: a schedule of its own instead of the trained one's respaced."""
+
+    steps: int
+    schedule: str = "cosine"
+    fresh: bool = False
+    eta: float = 0.0
+    candidates: int = 32
+    seeds: int = 1
+    alpha: float = 1.0
+    beta: float = 1.0
+
+
 SWEEPS: dict[str, tuple] = {
     "steps": (1, 2, 3, 5, 10, 20, 50),
     "schedule": ("cosine", "linear"),
@@ -30,18 +44,17 @@ SWEEPS: dict[str, tuple] = {
 }
 
 
-def walk(
-    test: measure.Test, steps: int, schedule: str, fresh: bool, eta: float, candidates: int, seeds: int
-) -> Trajectory:
+def walk(test: measure.Test, setting: Setting) -> Trajectory:
     """The generation of all queries with given settings; the same noise for every query, as in a search."""
     generator = torch.Generator().manual_seed(0)
-    chosen = test.similarity.topk(candidates, dim=1).indices
-    noise = torch.stack([torch.randn(candidates, generator=generator) for _ in range(seeds)])
+    chosen = test.similarity.topk(setting.candidates, dim=1).indices
+    noise = torch.stack([torch.randn(setting.candidates, generator=generator) for _ in range(setting.seeds)])
     noise = noise[:, None].expand(-1, len(chosen), -1)
     trained = test.model.generator_config("published").steps
     return test.model.generate(
-        test.text, test.video, chosen, "t2v", steps, schedule, noise[0] if seeds == 1 else noise,
-        eta=eta, generator=generator if eta else None, respace_from=None if fresh else trained, form="published",
+        test.text, test.video, chosen, "t2v", setting.steps, setting.schedule,
+        noise[0] if setting.seeds == 1 else noise, eta=setting.eta, generator=generator if setting.eta else None,
+        respace_from=None if setting.fresh else trained, form="published",
     )  # fmt: skip
 
 
@@ -52,14 +65,13 @@ def main() -> None:
     before = ranks(test.similarity)
     for name, values in SWEEPS.items():
         for value in values:
-            setting = DEFAULT | {"steps": trained} | {name: value}
-            if setting["steps"] > trained:
+            setting = replace(Setting(trained), **{name: value})
+            if setting.steps > trained:
                 continue
-            alpha, beta = setting.pop("alpha"), setting.pop("beta")
             begun = time.monotonic()
-            path = walk(test, **setting)
+            path = walk(test, setting)
             seconds = time.monotonic() - begun
-            after = ranks(test.model.rerank(test.similarity, path, alpha, beta))
+            after = ranks(test.model.rerank(test.similarity, path, setting.alpha, setting.beta))
             mean = replace(path, x0_raw=path.x0_raw.mean(1)) if path.has_seeds else path
             alone = bootstrap_interval(ranks(generator_only(test.similarity, mean)), "R1")
             gain = paired_bootstrap(before, after, "R1")

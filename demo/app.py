@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: it looks hosts up
 
@@ -18,6 +19,7 @@ if __name__ == "__main__":  # executed as a file: the package is found from the 
     sys.exit(start())
 
 import gradio as gr
+from gradio.events import api
 from starlette.middleware import Middleware
 
 from diffusionret import Retriever
@@ -165,7 +167,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
                 gr.Markdown(evidence.model_card())
 
         shown = [trouble, found, player]
-        quiet = {"api_visibility": "private", "show_progress": "hidden"}
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         # One after the other, and of what is asked meanwhile the last: the page shows what was asked last.
         quiet |= {"concurrency_id": "search", "trigger_mode": "always_last"}
         page.load(first, None, [tabs, query, *settings, *shown], **quiet)
@@ -180,7 +182,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
             **quiet,
         )
         settings[-1].input(turned, [query, *settings], [settings[2], *shown], **quiet)
-        gr.api(endpoint, api_name="search")
+        api(endpoint, api_name="search")
     return page.queue(max_size=WAITING)
 
 
@@ -238,7 +240,7 @@ def _gallery_tab(retriever: Retriever) -> None:
     def show(text: str, count: int) -> tuple:
         return gallery.page(clips, text, count), count, gr.update(visible=gallery.more(clips, text, count))
 
-    quiet = {"api_visibility": "private", "show_progress": "hidden"}
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     words.change(
         lambda text: show(text, gallery.PAGE),
         words,

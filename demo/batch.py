@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
@@ -182,6 +183,10 @@ def tab(retriever: Retriever) -> None:
         button = gr.Button("Check", elem_id="batch-check")
         file = gr.HTML(FILE, js_on_load=CHOOSE, apply_default_css=False, elem_id="batch-file")
     result = gr.HTML(js_on_load=SORT, apply_default_css=False, elem_id="batch-table")
-    quiet = {"api_visibility": "private", "show_progress": "minimal", "concurrency_id": "batch"}
+    quiet: dict[str, Any] = {
+        "api_visibility": "private",
+        "show_progress": "minimal",
+        "concurrency_id": "batch",
+    }
     button.click(run, text, result, **quiet)
     file.select(run_file, None, result, **quiet)

@@ -6,6 +6,7 @@ import json
 import re
 from html import escape
 from pathlib import Path
+from typing import TypeGuard
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "analysis" / "results"
@@ -157,7 +158,7 @@ def _flat(row: dict) -> bool:
     return all(not isinstance(v, dict | list) or _interval(v) for v in row.values())
 
 
-def _interval(value: object) -> bool:
+def _interval(value: object) -> TypeGuard[list[float]]:
     return isinstance(value, list) and len(value) == 2 and all(isinstance(v, int | float) for v in value)
 
 

@@ -1,39 +1,31 @@
 """The map of the Gallery tab: training captions, the gallery's clips and the query, in two dimensions.
 
-UMAP, fitted once and kept beside the gallery (`python -m demo.map`, or in the background when the map is first
-opened); few points are laid out by principal components. The query is placed among its nearest captions, and the true
-neighbours are listed beside the map, because a map distorts.
+Fitted once and kept beside the gallery (`python -m demo.map`, or in the background when the map is first opened); the
+layout is diffusionret/projection.py's. The query is placed among its nearest captions, and the true neighbours are
+listed beside the map, because a map distorts.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
-from torch.nn.functional import normalize
 
 from diffusionret import Retriever
-from diffusionret.detector import gallery_digest, rule_of, text_made_for
+from diffusionret.detector import rule_of
+from diffusionret.projection import Layout, fit, keep, load
 from diffusionret.query import check_query
 
 from .clips import name_of
 from .media import poster_url
 from .questions import Panel
 
-FILE = "map.safetensors"
-CAPTIONS, CLIPS = 1200, 1000  # points drawn at most
-FEW = 60  # points, below which principal components are used
 AMID = 5  # nearest drawn captions, in whose middle the query stands
 WIDE, HIGH, EDGE = 640, 460, 16
 FOLDED = (
@@ -41,81 +33,6 @@ FOLDED = (
     'query</button><div class="dr-map-stand" hidden></div></div>'
 )
 SCRIPT = "window.DiffusionRet.mountMap(element);"
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Positions in [0, 1]^2 of the first captions of the reference and the first clips of the gallery.
-
-    captions [caption 2], clips [clip 2]. how: "UMAP" or "principal components".
-    """
-
-    captions: np.ndarray
-    clips: np.ndarray
-    how: str
-
-
-def made_for(retriever: Retriever) -> dict[str, str]:
-    """What a map depends on."""
-    return text_made_for(retriever.model) | {"gallery": gallery_digest(retriever.gallery)}
-
-
-def load(retriever: Retriever) -> Layout | None:
-    """The map beside the gallery, None where there is none for this model and these clips."""
-    folder = retriever.gallery.folder
-    file = folder / FILE if folder else None
-    if file is None or not file.is_file():
-        return None
-    try:
-        with safe_open(file, framework="numpy") as opened:
-            notes = json.loads((opened.metadata() or {})["map"])
-            if notes["made_for"] != made_for(retriever):
-                return None
-            return Layout(opened.get_tensor("captions"), opened.get_tensor("clips"), notes["how"])
-    except (SafetensorError, KeyError, ValueError):
-        return None
-
-
-def fit(retriever: Retriever) -> Layout:
-    """Lay out captions and clips together, each kind centred by itself, so that the two overlap."""
-    reference = retriever.detector.reference
-    captions = torch.zeros(0, retriever.gallery.pooled.shape[1])
-    if reference is not None:
-        captions = (reference.bank[:CAPTIONS] @ reference.axes.T).float()
-    clips = normalize(retriever.gallery.pooled[:CLIPS].float().cpu(), dim=-1)
-    clips = normalize(clips - clips.mean(dim=0), dim=-1)
-    points = torch.cat([captions, clips]).numpy()
-    if len(points) < FEW:
-        flat, how = _principal(points), "principal components"
-    else:
-        import umap  # slow to import: only for a map that is not there yet
-
-        spread = umap.UMAP(n_neighbors=15, min_dist=0.15, metric="cosine", random_state=0, n_jobs=1)
-        flat, how = np.asarray(spread.fit_transform(points)), "UMAP"
-    low, high = flat.min(axis=0), flat.max(axis=0)
-    flat = ((flat - low) / np.maximum(high - low, 1e-9)).astype(np.float32)
-    return Layout(flat[: len(captions)], flat[len(captions) :], how)
-
-
-def _principal(points: np.ndarray) -> np.ndarray:
-    centred = points - points.mean(axis=0)
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    flat = centred @ axes[:2].T
-    return np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])))
-
-
-def keep(retriever: Retriever, layout: Layout) -> Path:
-    """Write a map beside its gallery. Raises ValueError for a gallery in memory."""
-    folder = retriever.gallery.folder
-    if folder is None:
-        raise ValueError("A gallery in memory has no place for its map: index it into a folder.")
-    notes = {"made_for": made_for(retriever), "how": layout.how}
-    content = {n: np.ascontiguousarray(getattr(layout, n)) for n in ("captions", "clips")}
-    (folder / FILE).write_bytes(save(content, {"map": json.dumps(notes, sort_keys=True)}))
-    return folder / FILE
-
-
-# --- the page -----------------------------------------------------------------------------------------------------
 
 
 class _Fitting:
@@ -153,7 +70,7 @@ class _Fitting:
 
 
 def panel(retriever: Retriever, read_only: bool = False) -> Panel:
-    """What the page asks for the map: a query in, markup out. read_only: a map that is fitted is not kept."""
+    """The map's panel: a query in, markup out. read_only: a map that is fitted is not kept."""
     fitting = _Fitting(retriever, read_only)
 
     def locate(query: object) -> Iterator[str]:

@@ -142,7 +142,11 @@ def hit_card(hit: Hit, candidates: int, readout: Readout | None) -> str:
 def link(result: SearchResult, k: int) -> str:
     """The query string that restores this search."""
     settings = result.settings
-    chosen = {"seed": settings.seed, "candidates": settings.candidates, "steps": settings.steps}
+    chosen: dict[str, int | str] = {
+        "seed": settings.seed,
+        "candidates": settings.candidates,
+        "steps": settings.steps,
+    }
     if result.trajectory is not None:
         chosen["generator"] = result.trajectory.form
     return "?" + urlencode({"q": result.query, "k": k, **chosen})

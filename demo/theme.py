@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import gradio as gr
+from gradio.themes import Base
 
 from analysis import palette
 
@@ -36,9 +36,9 @@ SCRIPTS = (
 )
 
 
-def theme() -> gr.themes.Base:
+def theme() -> Base:
     """Gradio's plainest theme on the variables of our palette, which know light and dark."""
-    plain = gr.themes.Base(
+    plain = Base(
         font=palette.SANS, font_mono=palette.MONO, radius_size="md", spacing_size="md", text_size="md"
     )
     both = {

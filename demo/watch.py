@@ -65,6 +65,8 @@ def payload(result: SearchResult, noises: Trajectory) -> dict:
     over all seeds. crowd [step seed column] is drawn small and travels in 65,535ths. A column is a candidate;
     with the open-set generator one more follows, which `no_match` names.
     """
+    played = result.trajectory
+    assert played is not None
     drawn = candidates(result)
     ensemble = Ensemble.of(noises)
     return {
@@ -78,7 +80,7 @@ def payload(result: SearchResult, noises: Trajectory) -> dict:
         "settings": {"candidates": result.settings.candidates, "steps": result.settings.steps},
         "sentence": sentence(drawn, ensemble),
         "candidates": [candidate(hit) for hit in drawn],
-        **states(result.trajectory),
+        **states(played),
         "mean": pack(ensemble.mean),
         "crowd": pack_small(ensemble.share),
         "winner": ensemble.winner,
@@ -100,6 +102,7 @@ def states(trajectory: Trajectory) -> dict:
 
 def candidates(result: SearchResult) -> list[Hit]:
     """The hits that were candidates, in the order of similarity: the order of the trajectory."""
+    assert result.trajectory is not None
     return sorted(result.hits, key=lambda hit: hit.base_rank)[: result.trajectory.candidates.shape[1]]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -45,32 +47,39 @@ def inside(scene: Scene, asked: dict) -> dict:
         "sentence": _why(scene, shown, tokens, clips),
     }
     if attention is not None:
-        weights, spread, reach = attention
-        found["attention"] = pack(weights)
+        spread, noise = attention.affinity_std, attention.noise_std
+        found["attention"] = pack(attention.weights)
         found["attention_sentence"] = (
             f"w = softmax(q·k + xₜ): over the candidates q·k has a standard deviation of {spread:.2f}, the noise "
-            f"one of {reach:.2f} at the start. "
+            f"one of {noise:.2f} at the start. "
             + (
                 "The query outweighs the noise."
-                if spread > reach
+                if spread > noise
                 else "The noise outweighs the query at first."
             )
         )
     return found
 
 
-def _attention(
-    scene: Scene, text: TextFeatures, video: VideoFeatures
-) -> tuple[Float[Tensor, "step candidate"], float, float] | None:
-    """The weights w of the query-candidate attention at every step, and the standard deviations of its two parts; None
-    for a generator without it."""
+class Attention(NamedTuple):
+    """weights [step candidate]: of the attention of a query to its candidates, each row sums to 1. affinity_std and
+    noise_std: standard deviations of its two parts, of q.k over the candidates (mean over the steps) and of the noise
+    at the start."""
+
+    weights: Float[Tensor, "step candidate"]
+    affinity_std: float
+    noise_std: float
+
+
+def _attention(scene: Scene, text: TextFeatures, video: VideoFeatures) -> Attention | None:
+    """The attention at every step; None for a generator without it."""
     model, trajectory = scene.retriever.model, scene.trajectory
     affinity = model.choose(scene.form).affinity(text, video, trajectory.timesteps.to(model.device))
     if affinity is None:
         return None
     states = trajectory.states[:, 0, 0]
     weights = (affinity + states[:-1].to(model.device)).softmax(dim=-1).cpu()
-    return weights, float(affinity.std(dim=-1).mean()), float(states[0].std())
+    return Attention(weights, float(affinity.std(dim=-1).mean()), float(states[0].std()))
 
 
 def _clip(scene: Scene, text: TextFeatures, video: VideoFeatures, i: int) -> dict:

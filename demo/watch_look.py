@@ -48,7 +48,9 @@ def panel(retriever: Retriever) -> Panel:
 
 def drawing(figure: Figure) -> str:
     """A figure as JSON, for Plotly.newPlot once the page has put its colours for the variables."""
-    return palette.themed(figure.to_json())
+    content = figure.to_json()
+    assert isinstance(content, str)
+    return palette.themed(content)
 
 
 # --- the panels -----------------------------------------------------------------------------------------

@@ -58,5 +58,5 @@ class Scene:
         """The scene with some settings changed, on its own candidates unless others are given."""
         settings = self.result.settings
         chosen = changes.pop("candidates", self.trajectory.candidates).expand(len(texts), -1)
-        same = dict(steps=settings.steps, seed=settings.seed, form=self.form)
+        same: dict[str, Any] = dict(steps=settings.steps, seed=settings.seed, form=self.form)
         return self.retriever.denoise(texts, chosen, **(same | changes))

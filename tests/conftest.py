@@ -11,6 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pytest
+import torch
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -18,11 +19,16 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 @pytest.fixture(scope="session", autouse=True)
 def _few_threads() -> None:
     """Two threads for PyTorch: results repeat, and machines that do other work stay usable."""
-    try:
-        import torch
-    except ImportError:
-        return
     torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def loops() -> None:
+    """The sampler's compiled loops are there. They round in another way than what serves until they are, so whatever
+    compares two searches digit for digit must not see them arrive in between."""
+    from diffusionret.sampling import warm_up
+
+    warm_up(wait=True)
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,13 @@ import pytest
 import torch
 from tiny import CONFIG, features, tiny_model
 
-from analysis import bench, model_card
-from analysis.bench_figures import growth_plot
+from analysis.bench import command, precision, steps, timing, workload
+from analysis.bench.evaluation import evaluate
+from analysis.bench.figures import growth_plot
+from analysis.bench.plain import plain_loop
+from analysis.bench.queries import CaptionQueries
+from analysis.bench.report import summary
+from analysis.model_card.speed import speed
 from diffusionret.config import GeneratorConfig, OpenSetConfig
 
 
@@ -24,8 +29,7 @@ def test_the_plain_loop_and_the_sampler_agree(direction: str, seeds: int) -> Non
     model, (text, video) = tiny_model(), features(40, 40)
     candidates = torch.stack([torch.randperm(40)[:8] for _ in range(40)])
     noise = torch.randn((seeds, 40, 8) if seeds > 1 else (40, 8))
-    with patch.object(bench, "STEPS", 5):
-        plain = bench.plain_loop(model, text, video, candidates, direction, noise)
+    plain = plain_loop(model, text, video, candidates, direction, noise, steps=5)
     exact = model.generate(text, video, candidates, direction, steps=5, noise=noise).sample
     assert plain.shape == exact.shape and torch.allclose(plain, exact, atol=1e-4)
 
@@ -39,8 +43,8 @@ def test_contenders_take_turns_and_medians_are_compared(taken: float, turns: int
         work()
         return 0.05 if ran[-1] == "slow" else taken
 
-    with patch.object(bench, "seconds", pretend):
-        found = bench.side_by_side(
+    with patch.object(timing, "seconds", pretend):
+        found = timing.side_by_side(
             lambda: ran.append("slow"),
             {"a": lambda: ran.append("a"), "b": lambda: ran.append("b")},
             budget=0.12,
@@ -51,37 +55,38 @@ def test_contenders_take_turns_and_medians_are_compared(taken: float, turns: int
 
 def test_random_features_have_the_models_sizes() -> None:
     model = tiny_model()
-    text, video = bench.features(model, 3, 5)
+    text, video = workload.features(model, 3, 5)
     assert text.cls.shape == (3, 32) and video.frames.shape == (5, model.config.frames, 32)
     assert torch.allclose(video.frames.norm(dim=-1), torch.tensor(10.0))
-    assert (text.mask.sum(dim=1) == bench.REAL_WORDS).all()
+    assert (text.mask.sum(dim=1) == workload.REAL_WORDS).all()
 
 
 @pytest.fixture
-def asked() -> bench.Asked:
+def queries() -> CaptionQueries:
     small = OpenSetConfig(steps=3, width=16, state_width=16, heads=2)
     config = replace(CONFIG, generator=GeneratorConfig(steps=3), openset=small, form="open-set")
     model, (text, video) = tiny_model(config=config), features(12, 12)
     with torch.no_grad():
         similarity = model.similarity(text, video)
-    return bench.Asked(model, text, video, similarity, similarity.topk(8).indices, torch.randn(12, 8))
+    return CaptionQueries(model, text, video, similarity, similarity.topk(8).indices, torch.randn(12, 8))
 
 
-def test_fewer_steps_and_half_precision_are_judged_for_every_generator(asked: bench.Asked) -> None:
-    with patch.object(bench, "bundled", lambda quick: asked):
-        steps, halves = bench.steps_needed(quick=True), bench.half_precision(quick=True)
+def test_fewer_steps_and_half_precision_are_judged_for_every_generator(queries: CaptionQueries) -> None:
+    with patch.object(steps, "bundled", lambda quick: queries):
+        counts = steps.steps_needed(quick=True)
+    with patch.object(precision, "bundled", lambda quick: queries):
+        halves = precision.half_precision(quick=True)
     for form in ("open-set", "published"):
-        last = [row for row in steps if row["generator"] == form][-1]
+        last = [row for row in counts if row["generator"] == form][-1]
         assert last["steps"] == 3 and last["first_is_the_same"] == last["first_ten_are_the_same"] == 100
         half, brain = (row for row in halves if row["generator"] == form)
         assert 0 < half["score_moves"] < brain["score_moves"]
         assert half["provably_the_same"] <= half["first_is_the_same"]
 
 
-def test_an_evaluation_has_parts_for_every_generator(asked: bench.Asked) -> None:
-    for form in asked.model.forms:
-        with patch.object(bench, "STEPS", 3):
-            row = bench.evaluate(asked.model, form, 33)
+def test_an_evaluation_has_parts_for_every_generator(queries: CaptionQueries) -> None:
+    for form in queries.model.forms:
+        row = evaluate(queries.model, form, 33, steps=3)
         assert list(row) == ["similarity", "generation", "ranks", "total"]
         assert row["total"] == pytest.approx(sum(list(row.values())[:-1])) and min(row.values()) > 0
 
@@ -123,32 +128,32 @@ REPORT = {
 
 
 def test_the_summary_says_the_least_favourable_ratio_and_no_more_than_was_measured() -> None:
-    said = bench.summary(REPORT)
+    said = summary(REPORT)
     assert "250 x" in said and "301" not in said and "90 x" in said and "for 1,000 at a time" in said
     assert "371 x where the gallery was prepared" in said and "401" not in said and "97 x" in said
     assert said.startswith("Sampling is 250 x") and said.endswith("after its start.")
     assert "open-set generator takes 21.3 ms, 60 % of it generation, and 45 ms with 16 seeds" in said
     assert "published generator takes 9.0 ms, 15 %" in said and "15 ms with 16 seeds" in said
     assert "61 % (short) and 91 % (long) of" in said and "7.0 s" in said
-    assert bench.summary({"start": REPORT["start"]}) == "The app answers 7.0 s after its start."
-    assert bench.summary({}) == ""
+    assert summary({"start": REPORT["start"]}) == "The app answers 7.0 s after its start."
+    assert summary({}) == ""
     card = {"sampler": 12.34, "ratio": 71.2, "reached": 0.51}
-    assert "take 12.3 ms, 71 x as fast as the plain loop there and 51 %" in bench.summary({"gpu": [card]})
+    assert "take 12.3 ms, 71 x as fast as the plain loop there and 51 %" in summary({"gpu": [card]})
 
 
 def test_the_readme_says_what_was_measured() -> None:
-    report = json.loads(bench.RESULTS.read_text(encoding="utf-8"))
-    said = model_card.speed(report)
-    assert said in (bench.ROOT / "README.md").read_text(encoding="utf-8")
+    report = json.loads(command.RESULTS.read_text(encoding="utf-8"))
+    said = speed(report)
+    assert said in (command.ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_run_writes_its_parts_its_command_and_the_machine(tmp_path: Path, capsys) -> None:
     out = tmp_path / "bench.json"
-    answer = json.dumps({"found": [{"clips": "short", "videos": 3, "ratio": 0.5}], "peak_memory_MB": 12.5})
+    answer = json.dumps({"figures": [{"clips": "short", "videos": 3, "ratio": 0.5}], "peak_memory_MB": 12.5})
     done = type("Done", (), {"stdout": f"noise\n{answer}\n".encode()})
     arguments = ["bench", "--parts", "indexing", "steps", "--out", str(out)]
     with patch.object(sys, "argv", arguments), patch("subprocess.run", lambda *_, **__: done):
-        bench.main()
+        command.main()
     report = json.loads(out.read_text())
     assert report["indexing"] == [{"clips": "short", "videos": 3, "ratio": 0.5}]
     assert report["command"] == "python -m analysis.bench --parts indexing steps"

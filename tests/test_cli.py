@@ -21,8 +21,8 @@ from diffusionret import DiffusionRet, Gallery, Retriever, checkpoint, load_mode
 from diffusionret.cli import COMMANDS, main
 from diffusionret.commands.progress import FileProgress
 from diffusionret.index import index_folder
-from diffusionret.sampling import warm_up
 
+pytestmark = pytest.mark.usefixtures("loops")
 ROOT = Path(__file__).resolve().parents[1]
 SLOW = {"torch", "lance", "av", "torchvision", "open_clip", "gradio", "sklearn", "scipy", "numba", "pandas"}
 
@@ -48,7 +48,6 @@ def search(place: Path, *more: str) -> list[str]:
 
 
 def test_json_is_the_result_of_the_retriever(place, capsys):
-    warm_up(wait=True)  # a first search does not wait for the compiled loops, and rounds in another way
     assert main(search(place, "--json")) == 0
     printed = json.loads(capsys.readouterr().out)
     result = Retriever.open(place / "gallery").search("a red boat", steps=10).to_dict()

@@ -28,6 +28,8 @@ from diffusionret.query import MOST_CHARACTERS
 from diffusionret.readout import BITS, ONE_WINNER
 from diffusionret.results import Settings
 
+pytestmark = pytest.mark.usefixtures("loops")
+
 ROOT = Path(__file__).resolve().parents[1]
 NASTY = "<img src=x onerror=alert(1)> \" ' & ${value} {{value}} `"
 

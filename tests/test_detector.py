@@ -16,6 +16,8 @@ from diffusionret.detector import CELLS, Answer, Detector, verdict
 from diffusionret.inspection import as_text
 from diffusionret.ood import Reference
 
+pytestmark = pytest.mark.usefixtures("loops")
+
 MOTIONS = ("spins", "moves left", "moves right", "rises", "stands still", "sinks", "bounces", "flies")
 TRAINING = [
     f"a {colour} {subject} {motion}"

@@ -56,7 +56,6 @@ def test_noise_figures_see_a_generator_that_ignores_its_noise(model):
 
 
 def test_a_whole_report_on_a_few_clips(monkeypatch, tmp_path):
-    pytest.importorskip("skia")
     from dataclasses import replace
 
     model = tiny_model(config=replace(CONFIG, words=32, clip=replace(CONFIG.clip, context_length=32)))

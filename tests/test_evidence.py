@@ -10,8 +10,6 @@ import pytest
 import torch
 from tiny import CONFIG, tiny_model
 
-pytest.importorskip("skia")  # the scripts draw their clips
-
 from analysis import ablations, generation_helps, measure
 from demo import evidence
 from diffusionret.config import OpenSetConfig
@@ -39,10 +37,18 @@ def test_rows_of_other_forms_have_no_picture():
     assert 'cy="130.0"' in evidence.plot(points)
 
 
-SCRIPTS = ("generation_helps", "sampler_settings", "calibration_top1", "out_domain", "ideas", "ablations")
+SCRIPTS = (
+    "generation_helps",
+    "sampler_settings",
+    "calibration_top1",
+    "out_domain",
+    "ideas",
+    "ablations",
+    "open_set",
+)
 
 
-@pytest.mark.parametrize("name", [n for n in SCRIPTS if (measure.RESULTS / f"{n}.json").is_file()])
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_stored_results_have_all_that_the_tab_shows(name):
     content = json.loads((measure.RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     assert content["command"] == f"python -m analysis.{name}" and content["shows"] and content["minutes"] >= 0

@@ -18,7 +18,7 @@ ORDER = [
     *("diffusion", "metrics", "decoding", "video", "listing", "calibration", "encoders", "similarity"),
     *("readout", "trajectory"),
     *("denoiser", "sampling", "losses", "generators", "tokenizer", "hub", "model", "encoding", "checkpoint"),
-    *("store", "gallery", "ood", "detector", "results", "retrieval", "datasets"),
+    *("store", "gallery", "ood", "detector", "results", "retrieval", "projection", "datasets"),
     *("benchmarks", "frames", "features", "evaluate", "training"),
     *("index", "inventory", "calibrate", "inspection", "commands", "cli"),
 ]

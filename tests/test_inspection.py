@@ -14,10 +14,12 @@ from tiny import CONFIG, features, tiny_model
 
 from demo import batch, verdict
 from demo import map as worldmap
-from diffusionret import Gallery, Retriever, calibrate
+from diffusionret import Gallery, Retriever, calibrate, projection
 from diffusionret.config import OpenSetConfig
 from diffusionret.detector import NO_WORDS, Detector
 from diffusionret.inspection import as_text
+
+pytestmark = pytest.mark.usefixtures("loops")
 
 NASTY = "<img src=x onerror=alert(1)> \" ' &"
 TRAINING = [
@@ -160,13 +162,13 @@ def test_a_batch_is_a_table_and_a_harmless_csv(retriever):
 
 def test_a_tiny_gallery_is_laid_out_by_principal_components(tmp_path):
     tiny = make(tmp_path, count=3)
-    layout = worldmap.fit(tiny)
+    layout = projection.fit(tiny)
     assert layout.how == "principal components" and layout.clips.shape == (3, 2) and not len(layout.captions)
     locate = worldmap.panel(tiny)
     while "is-drawing" in (shown := next(locate("a red boat"))):  # fitted in the background
         time.sleep(0.05)
     assert shown.count("is-clip") == 3 and "is-query" not in shown
-    while (kept := worldmap.load(tiny)) is None:
+    while (kept := projection.load(tiny)) is None:
         time.sleep(0.05)
     assert (kept.clips == layout.clips).all()
 
@@ -176,14 +178,14 @@ def test_a_read_only_page_keeps_no_map(tmp_path):
     locate = worldmap.panel(tiny, read_only=True)
     while "is-drawing" in (shown := next(locate(""))):
         time.sleep(0.05)
-    assert shown.count("is-clip") == 3 and not (tiny.gallery.folder / worldmap.FILE).exists()
+    assert shown.count("is-clip") == 3 and not (tiny.gallery.folder / projection.FILE).exists()
 
 
 def test_a_map_is_kept_for_its_model_and_clips_only(retriever):
     captions, clips = np.random.default_rng(0).random((2, 40, 2)).astype(np.float32)
-    layout = worldmap.Layout(captions, clips, "UMAP")
-    file = worldmap.keep(retriever, layout)
-    back = worldmap.load(retriever)
+    layout = projection.Layout(captions, clips, "UMAP")
+    file = projection.keep(retriever, layout)
+    back = projection.load(retriever)
     assert back is not None and back.how == "UMAP" and (back.clips == clips).all()
     shown = worldmap.page(retriever, layout, "a red boat spins")
     assert shown.count("is-near") == 5 and shown.count('class="is-query"') == 1
@@ -191,6 +193,6 @@ def test_a_map_is_kept_for_its_model_and_clips_only(retriever):
     ruled = worldmap.page(retriever, layout, "?!")
     assert "is-query" not in ruled and "Most similar" not in ruled
     other = make(retriever.gallery.folder, count=50)
-    assert worldmap.load(other) is None, "other clips"
+    assert projection.load(other) is None, "other clips"
     file.write_bytes(b"broken")
-    assert worldmap.load(retriever) is None
+    assert projection.load(retriever) is None

@@ -7,15 +7,13 @@ import pytest
 
 from diffusionret.datasets.storybook import lessons, world
 from diffusionret.datasets.storybook.captions import vocabulary
+from diffusionret.datasets.storybook.labels import NUMBERS, frame_labels
 
 WORDINGS = {s: vocabulary("storybook")["subject", s] for s in world.SUBJECTS}
 PAIRS = [scene for scene in world.split("validation") if scene.other]
 
 
 def test_labels_say_who_acts_and_where_the_other_one_is():
-    pytest.importorskip("skia")
-    from diffusionret.datasets.storybook.labels import NUMBERS, frame_labels
-
     chases = [scene for scene in PAIRS if scene.relation == "chases"]
     labels = frame_labels(chases, [0.5] * len(chases))
     for scene, present, acts, stance in zip(chases, labels.present, labels.acts, labels.stance, strict=True):

@@ -18,9 +18,8 @@ from scipy import stats
 from diffusionret import metrics as M
 
 SHARED = Path(__file__).parents[2] / "shared"
-PARITY = SHARED / "parity" / "small"
+PARITY = Path(__file__).parent / "parity"
 MATRICES = SHARED / "realdata" / "similarity"
-needs_parity = pytest.mark.skipif(not PARITY.exists(), reason="parity figures are not here")
 needs_matrices = pytest.mark.skipif(not MATRICES.exists(), reason="real matrices are not here")
 
 
@@ -37,7 +36,6 @@ def check(metrics: M.RetrievalMetrics, figures: dict[str, float]) -> None:
 # -- known figures -------------------------------------------------------------------------------------
 
 
-@needs_parity
 def test_parity_with_one_caption_a_video() -> None:
     figures = json.loads((PARITY / "figures.json").read_text())["figures"]
     similarity = np.load(PARITY / "arrays.npz")["metric_similarity"]
@@ -45,7 +43,6 @@ def test_parity_with_one_caption_a_video() -> None:
     check(M.retrieval_metrics(similarity.T), figures["metric_v2t"])
 
 
-@needs_parity
 def test_parity_with_several_captions_a_video() -> None:
     figures = json.loads((PARITY / "figures.json").read_text())["figures"]
     similarity = np.load(PARITY / "arrays.npz")["multi_similarity"]

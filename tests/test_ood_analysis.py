@@ -1,4 +1,4 @@
-"""Figures of merit of analysis/ood.py against trusted ones or their definitions, and what its sets promise."""
+"""Figures of merit of unusual-query scores against trusted ones or their definitions, and what the sets promise."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ import xml.etree.ElementTree as xml
 
 import numpy as np
 import pytest
-
-pytest.importorskip("skia")  # the scripts draw their clips
-
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from analysis import ood, ood_figures, ood_texts
-from analysis import ood_sets as sets
+from analysis.ood import alarms, bootstrap, combination, figures, merit, sentences, sets
 from diffusionret.calibrate import halves, ordinary_caption
 from diffusionret.datasets.storybook import world
 from diffusionret.ood import words_of
@@ -31,16 +27,16 @@ def draws(seed: int, usual: int = 80, unusual: int = 50) -> tuple[np.ndarray, np
 def test_areas_are_those_of_scikit_learn(seed):
     unusual, usual = draws(seed)
     labels, values = np.r_[np.ones(50), np.zeros(80)], np.r_[unusual, usual]
-    assert ood.auroc(unusual, usual) == pytest.approx(roc_auc_score(labels, values))
-    assert ood.aupr(unusual, usual) == pytest.approx(average_precision_score(labels, values))
+    assert merit.auroc(unusual, usual) == pytest.approx(roc_auc_score(labels, values))
+    assert merit.aupr(unusual, usual) == pytest.approx(average_precision_score(labels, values))
 
 
 def test_a_miss_is_what_stays_below_the_alarms():
     usual = np.arange(100.0)
     assert (
-        ood.miss(np.array([93.0, 94, 95, 200]), usual) == 0.5
+        merit.miss(np.array([93.0, 94, 95, 200]), usual) == 0.5
     )  # five of a hundred may be larger than the cut
-    assert ood.miss(np.array([50.0]), np.full(10, 50.0)) == 1, "a tie with the cut is missed"
+    assert merit.miss(np.array([50.0]), np.full(10, 50.0)) == 1, "a tie with the cut is missed"
 
 
 def test_the_bootstrap_draws_units_and_pairs_sets_that_share_them():
@@ -49,15 +45,15 @@ def test_the_bootstrap_draws_units_and_pairs_sets_that_share_them():
         "b": ["clip 0", "clip 1", "clip 2"],
         "c": ["far 0", "far 1"],
     }
-    weights = ood.replicates(units, 50)
+    weights = bootstrap.replicates(units, 50)
     assert (weights["a"][:, 0] == weights["a"][:, 1]).all(), "captions of one clip come together"
     assert (weights["a"][:, 0] == weights["b"][:, 0]).all(), "and in every set"
     assert (weights["c"].sum(axis=1) == 2).all()
     unusual, usual = draws(0, 3, 3)
-    found = ood.bootstrap_auroc(unusual, usual, weights["a"], weights["b"])
+    found = bootstrap.bootstrap_auroc(unusual, usual, weights["a"], weights["b"])
     for one, w, v in zip(found, weights["a"], weights["b"], strict=True):
         if w.sum() and v.sum():
-            again = ood.auroc(np.repeat(unusual, w.astype(int)), np.repeat(usual, v.astype(int)))
+            again = merit.auroc(np.repeat(unusual, w.astype(int)), np.repeat(usual, v.astype(int)))
             assert one == pytest.approx(again, abs=1e-6)
 
 
@@ -73,19 +69,19 @@ def test_a_combination_weighs_what_tells_and_nothing_below_zero():
         "noise": rng.normal(0, 1, 300),
         "misleads": rng.normal(0, 1, 300),
     }
-    weights = ood.fit(list(usual), usual, [unusual])
+    weights = combination.fit(list(usual), usual, [unusual])
     assert weights["tells"] > 0.5 and "misleads" not in weights and weights.get("noise", 0) < 0.2
-    chosen, tried = ood.choose(list(usual), usual, [unusual])
+    chosen, tried = combination.choose(list(usual), usual, [unusual])
     assert tried["tells"] > 0.9 > 0.3 > tried["misleads"] and set(chosen) >= {"tells"}
 
 
 def test_the_band_of_false_alarms_holds_nine_of_ten_draws():
     rng = np.random.default_rng(0)
-    low, high = ood.band(200, 200, 0.05)
+    low, high = alarms.band(200, 200, 0.05)
     counts = []
     for _ in range(2000):
         drawn = rng.normal(size=400)
-        counts.append(int((ood._split_p(drawn, 200) <= 0.05 + 1e-12).sum()))
+        counts.append(int((alarms.split_p_values(drawn, 200) <= 0.05 + 1e-12).sum()))
     inside = np.mean([(low <= count <= high) for count in counts])
     assert 0.88 <= inside <= 0.96  # whole numbers hold a little more than 90 %
     assert np.mean(counts) / 200 == pytest.approx(0.05, abs=0.003)
@@ -95,7 +91,7 @@ def test_a_difference_is_paired():
     rng = np.random.default_rng(0)
     noise = rng.normal(0, 0.1, 1000)
     rows = [{"detector": "one", "endpoint": 0.8}, {"detector": "two", "endpoint": 0.78}]
-    found = ood.difference(
+    found = bootstrap.difference(
         {"one": 0.8 + noise, "two": 0.78 + noise + rng.normal(0, 0.001, 1000)}, rows, "one", "two"
     )
     assert found["difference"] == 0.02 and found["95 %"][0] > 0 and found["p"] < 0.01
@@ -103,13 +99,13 @@ def test_a_difference_is_paired():
 
 def test_a_curve_is_that_of_its_area():
     unusual, usual = draws(1, 300, 300)
-    points = np.array(ood.roc(unusual, usual))
+    points = np.array(merit.roc(unusual, usual))
     assert (
         (np.diff(points, axis=0) >= 0).all()
         and points[0].tolist() == [0, 0]
         and points[-1].tolist() == [1, 1]
     )
-    assert np.trapezoid(points[:, 1], points[:, 0]) == pytest.approx(ood.auroc(unusual, usual), abs=0.01)
+    assert np.trapezoid(points[:, 1], points[:, 0]) == pytest.approx(merit.auroc(unusual, usual), abs=0.01)
 
 
 # --- the sets ----------------------------------------------------------------------------------------------------
@@ -156,7 +152,7 @@ def test_alterations_are_what_they_are_called():
     assert sorted(words_of(sets.shuffled(text, rng))) == sorted(words_of(text))
     frame = sets.rebuilt("a chef slices onions in a kitchen", rng).split()
     assert frame[0] == "a" and set(frame) - {"a", "in"} <= {w for word in sets.WORDS for w in word.split()}
-    assert all(ood_texts.FAR) and len(set(ood_texts.FAR)) == len(ood_texts.FAR)
+    assert all(sentences.FAR) and len(set(sentences.FAR)) == len(sentences.FAR)
     assert len(sets.shifted(SCENES, range(9), rng).texts) == 9
 
 
@@ -173,9 +169,9 @@ def test_pictures_are_valid_svg_with_every_line():
     kinds = {key: [[0.0, 0.0], [0.2, 0.7], [1.0, 1.0]] for key in ("near", "gallery-absent")}
     p = {"familiar": np.linspace(0, 1, 101).tolist()}
     curves = {"roc": {"A: knn": kinds, "B: <energy>": kinds}, "p": p, "n": 200, "m": 200}
-    drawn = ood_figures.pictures(curves)
+    drawn = figures.pictures(curves)
     assert set(drawn) == {"roc-near", "roc-gallery-absent", "p-values"}
-    found = {name: xml.fromstring(ood_figures.svg(figure)) for name, figure in drawn.items()}
+    found = {name: xml.fromstring(figures.svg(figure)) for name, figure in drawn.items()}
     lines = {name: len(root.findall(".//{*}polyline")) for name, root in found.items()}
     assert lines == {"roc-near": 3, "roc-gallery-absent": 3, "p-values": 2}
     assert len(found["p-values"].findall(".//{*}polygon")) == 1, "the band"

@@ -11,8 +11,10 @@ import pytest
 import torch
 from tiny import CONFIG, features, tiny_model
 
-from analysis import measure, model_card, open_set, open_set_measures
-from analysis.open_set_measures import (
+from analysis import measure
+from analysis.model_card.open_set import open_set as open_set_card
+from analysis.open_set import measurement, measures, probabilities, steps, summary, worlds
+from analysis.open_set.measures import (
     Fitted,
     auroc,
     auroc_interval,
@@ -91,8 +93,8 @@ def test_the_first_is_the_most_probable():
 
 
 def test_all_questions_are_answered_on_both_looks(monkeypatch):
-    monkeypatch.setattr(open_set_measures, "RESAMPLES", 3)
-    monkeypatch.setattr(open_set, "SEEDS", 3)
+    monkeypatch.setattr(measures, "RESAMPLES", 3)
+    monkeypatch.setattr(measurement, "SEEDS", 3)
     model = tiny_model(config=replace(CONFIG, openset=SMALL, form="open-set"))
     scenes, rng = world.split("test")[:30], random.Random(0)
     written = [captions.write(scene, rng, 0.8) for scene in scenes]
@@ -100,16 +102,14 @@ def test_all_questions_are_answered_on_both_looks(monkeypatch):
     fits = torch.from_numpy(captions.fit_matrix(written, list(scenes)))
     with torch.no_grad():
         test = measure.Test(model, text, video, model.similarity(text, video), scenes, fits, written)
-    fitted = open_set.fit_baselines(test)
-    looks = [open_set.measured(open_set.World(test, test), fitted, look) for look in open_set.LOOKS]
+    fitted = probabilities.fit_baselines(test)
+    looks = [measurement.measurements(worlds.World(test, test), fitted, look) for look in worlds.LOOKS]
     found = {name: looks[0][name] + looks[1].get(name, []) for name in looks[0]}
     assert {row["generator"] for row in found["noise"]} == {"open-set", "published"}
-    assert {row["by"] for row in found["rows"]} == set(open_set.DRAWN) and evidence.plot(found["rows"])
-    seeds = [{"training seed": "0"} | open_set.summary(found)] * 2
-    shows = open_set.sentence(found, seeds)
+    assert {row["by"] for row in found["rows"]} == set(probabilities.DRAWN) and evidence.plot(found["rows"])
+    seeds = [{"training seed": "0"} | summary.summary(found)] * 2
+    shows = summary.sentence(found, seeds)
     assert "Over 2 training seeds" in shows
-    card = model_card.open_set(
-        found | {"command": "c", "minutes": 1, "shows": shows, "training_seeds": seeds}
-    )
+    card = open_set_card(found | {"command": "c", "minutes": 1, "shows": shows, "training_seeds": seeds})
     assert card.count("| second look |") == card.count("| test |") == 15 + 12 + 5  # a row a figure
-    assert [row["steps"] for row in open_set.steps_needed(test)] == [1, 2, 4]
+    assert [row["steps"] for row in steps.steps_needed(test)] == [1, 2, 4]

@@ -1,37 +1,76 @@
-"""Every figure of the published code, within the tolerance of a float32 re-implementation."""
+"""Every figure of the published code, within the tolerance of a float32 re-implementation.
+
+Twice: on the case beside these tests, which needs no towers (tests/parity/README.md), and on the whole of it where that
+stands beside the checkout.
+"""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from diffusionret import load_published, metrics
-from diffusionret.checkpoint import _renamed
+from diffusionret import TextFeatures, VideoFeatures, load_published, metrics
+from diffusionret.checkpoint import _published, _renamed, from_published_state
+from diffusionret.config import ClipConfig, GeneratorConfig, ModelConfig
+from diffusionret.model import build_model
 
 SCHEDULES = [("cosine", 50), ("linear", 50), ("cosine", 10)]
 
 
-@pytest.fixture(scope="module")
-def figures(parity):
-    return json.loads((parity / "small" / "figures.json").read_text())["figures"]
+HEADS = Path(__file__).parent / "parity"
+
+
+@pytest.fixture(scope="module", params=["heads", "whole"])
+def case(request) -> Path:
+    """The folder of a case: of the heads alone, or of all with the towers."""
+    return HEADS if request.param == "heads" else request.getfixturevalue("parity") / "small"
 
 
 @pytest.fixture(scope="module")
-def arrays(parity):
-    return {k: torch.from_numpy(v) for k, v in np.load(parity / "small" / "arrays.npz").items()}
+def figures(case):
+    return json.loads((case / "figures.json").read_text())["figures"]
 
 
 @pytest.fixture(scope="module")
-def model(parity):
-    return load_published(parity / "small" / "checkpoint.bin", attention_temperature=1.0)
+def arrays(case):
+    loaded = {k: torch.from_numpy(v) for k, v in np.load(case / "arrays.npz").items()}
+    return {k: v.long() if v.dtype == torch.int16 else v for k, v in loaded.items()}
 
 
 @pytest.fixture(scope="module")
-def encoded(model, arrays):
+def model(case):
+    if case != HEADS:
+        return load_published(case / "checkpoint.bin", attention_temperature=1.0)
+    heads = {k: torch.from_numpy(v) for k, v in np.load(case / "heads.npz").items()}
+    dim = heads["diffusion_model.q_proj.weight"].shape[0]
+    clip = ClipConfig(
+        embed_dim=dim, image_size=32, vision_layers=1, vision_width=64, patch_size=16, context_length=24,
+        text_width=64, text_heads=1, text_layers=1,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    idle = build_model(ModelConfig(clip=clip, generator=GeneratorConfig(), temporal_layers=1)).state_dict()
+    towers = {_published(k): v for k, v in idle.items()}  # which no figure of this case comes from
+    given = ("diffusion_model", "text_weight_fc", "video_weight_fc", "clip.logit_scale")
+    assert {k for k in towers if k.startswith(given)} == set(heads)
+    return from_published_state(towers | heads, attention_temperature=1.0)
+
+
+def encode(model, case, arrays, count=None):
+    """Features of the first `count` pairs: the towers', or the given ones where they are not part of the case."""
+    part = slice(count)
+    if case == HEADS:
+        text = TextFeatures(arrays["text_cls"][part], arrays["text_tokens"][part], arrays["text_mask"][part])
+        return text, VideoFeatures(arrays["video_frames"][part], arrays["frame_mask"][part])
+    text = model.encode_token_ids(arrays["token_ids"][part], arrays["text_mask"][part])
+    return text, model.encode_frames(arrays["frames"][part], arrays["frame_mask"][part])
+
+
+@pytest.fixture(scope="module")
+def encoded(model, case, arrays):
     with torch.no_grad():
-        text = model.encode_token_ids(arrays["token_ids"], arrays["text_mask"])
-        return text, model.encode_frames(arrays["frames"], arrays["frame_mask"])
+        return encode(model, case, arrays)
 
 
 def close(ours: torch.Tensor, theirs: torch.Tensor, tolerance: float = 1e-4) -> None:
@@ -39,22 +78,23 @@ def close(ours: torch.Tensor, theirs: torch.Tensor, tolerance: float = 1e-4) -> 
     assert (ours - theirs).abs().max().item() <= tolerance
 
 
-def test_features_and_similarity(model, encoded, arrays):
+def test_features_and_similarity(model, case, encoded, arrays):
     text, video = encoded
     close(text.cls, arrays["text_cls"])
     close(text.tokens, arrays["text_tokens"])
     close(video.frames, arrays["video_frames"])
     with torch.no_grad():
-        images = model.towers.encode_image(arrays["frames"].flatten(0, 1))
-        close(images.unflatten(0, video.mask.shape), arrays["frame_embeddings"])
         close(model.similarity(text, video), arrays["similarity"])
+        if case != HEADS:
+            images = model.towers.encode_image(arrays["frames"].flatten(0, 1))
+            close(images.unflatten(0, video.mask.shape), arrays["frame_embeddings"])
 
 
 @pytest.mark.parametrize("direction", ["t2v", "v2t"])
 @pytest.mark.parametrize(("schedule", "steps"), SCHEDULES)
 def test_trajectories(model, encoded, arrays, direction, schedule, steps):
     key = f"{direction}_{schedule}{steps}_"
-    walk = model.generate(
+    trajectory = model.generate(
         *encoded,
         arrays[key + "candidates"],
         direction,
@@ -62,8 +102,8 @@ def test_trajectories(model, encoded, arrays, direction, schedule, steps):
         schedule=schedule,
         noise=arrays[key + "x"][0],
     )
-    close(walk.x, arrays[key + "x"])
-    close(walk.x0, arrays[key + "x0"])
+    close(trajectory.x, arrays[key + "x"])
+    close(trajectory.x0, arrays[key + "x0"])
 
 
 @pytest.mark.parametrize("direction", ["t2v", "v2t"])
@@ -73,13 +113,12 @@ def test_reranking(model, encoded, arrays, direction):
     scores = similarity if direction == "t2v" else similarity.T
     candidates = scores.topk(8, dim=1).indices
     assert torch.equal(candidates, arrays[f"{direction}_cosine50_candidates"])
-    walk = model.generate(*encoded, candidates, direction, noise=arrays[f"eval_noise_{direction}"])
-    close(model.rerank(scores, walk), arrays[f"reranked_{direction}"])
+    trajectory = model.generate(*encoded, candidates, direction, noise=arrays[f"eval_noise_{direction}"])
+    close(model.rerank(scores, trajectory), arrays[f"reranked_{direction}"])
 
 
-def test_losses_and_gradients(model, arrays, figures):
-    text = model.encode_token_ids(arrays["token_ids"][:10], arrays["text_mask"][:10])
-    video = model.encode_frames(arrays["frames"][:10], arrays["frame_mask"][:10])
+def test_losses_and_gradients(model, case, arrays, figures):
+    text, video = encode(model, case, arrays, count=10)
     ids = arrays["train_video_ids"]
     discrimination = model.discrimination_loss(text, video, ids)
     noise = arrays["train_noise_t2v"], arrays["train_noise_v2t"]

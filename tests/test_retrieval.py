@@ -20,6 +20,8 @@ from diffusionret.sampling.factorisation import make_plan
 from diffusionret.similarity import wti_in_blocks
 from diffusionret.trajectory import Trajectory
 
+pytestmark = pytest.mark.usefixtures("loops")
+
 TEXTS = ["a red boat", "two dogs run to the left", "rain", "the cat follows a blue ball at night", "snow"]
 
 

@@ -248,7 +248,7 @@ def test_an_error_of_the_work_is_raised_when_nobody_works_any_more(in_helper: bo
 
     def work(first: int, last: int) -> None:
         working[0] += 1
-        both.wait(10)
+        both.wait(120)
         helping = threading.current_thread() is not own
         if helping == in_helper:
             working[0] -= 1
@@ -266,7 +266,7 @@ def test_a_forked_process_has_helpers_of_its_own():
     threads.helpers().submit(int).result()
     child = os.fork()
     if not child:  # the copy, which must not go on with the tests
-        os._exit(threads.helpers().submit(int).result(timeout=30))
+        os._exit(threads.helpers().submit(int).result(timeout=200))
     assert os.waitpid(child, 0)[1] == 0
 
 

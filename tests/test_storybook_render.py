@@ -8,8 +8,6 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-pytest.importorskip("skia")
-
 from diffusionret.datasets.storybook import world
 from diffusionret.datasets.storybook.render import duration, render_clip, render_frame
 from diffusionret.datasets.storybook.world import Actor, Scene

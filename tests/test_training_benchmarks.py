@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import accelerate
 import numpy as np
 import pytest
 import torch
@@ -29,7 +30,6 @@ from diffusionret.training.openset_sets import ALPHAS
 from diffusionret.training.records import ValidationRecord
 from diffusionret.training.stage import Validation
 
-accelerate = pytest.importorskip("accelerate")
 JOB = FinetuneConfig(
     name="tiny-1", data="csv", stage=1, init="", command="", hours=0, reaches="", words=16, frames=4, batch=8,
     optimisation=Optimisation(lr=1e-3, tower_lr=1e-4), evaluate_every=0.5, patience=9,

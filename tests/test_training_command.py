@@ -16,8 +16,6 @@ from diffusionret.training import records
 from diffusionret.training.records import LossRecord, ValidationRecord
 from diffusionret.training.storybook_stages import FramePretraining
 
-pytest.importorskip("skia")
-
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:

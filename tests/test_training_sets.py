@@ -117,8 +117,6 @@ def test_validation_keeps_the_smallest_alpha_that_is_right_and_scores_by_geometr
 
 
 def test_both_trainings_choose_alpha_from_one_grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("skia")
-    pytest.importorskip("accelerate")
     import test_training_benchmarks as benchmarks
     import test_training_storybook as storybook
 

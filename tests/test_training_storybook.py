@@ -19,7 +19,6 @@ from diffusionret.training.records import values
 from diffusionret.training.start import storybook_start
 from diffusionret.training.storybook_heads import CaptionHeads
 
-pytest.importorskip("skia")
 TINY = replace(CONFIG, generator=None, words=32, clip=replace(CONFIG.clip, context_length=32))
 STAGE = TrainConfig(
     name="tiny-0", stage=0, model=TINY, command="", minutes=0, reaches="", steps=4, batch=16,

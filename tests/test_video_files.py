@@ -25,11 +25,11 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def complaint(path: str | Path, timeout: float = 30.0) -> str:
-    """The one sentence a broken file yields, in reasonable time."""
+    """The one sentence a broken file yields, at the latest when its time is over."""
     begun = time.monotonic()
     with pytest.raises(VideoError) as caught:
         read_frames(path, n=12, size=64, timeout=timeout)
-    assert time.monotonic() - begun < timeout + 10
+    assert time.monotonic() - begun < timeout + 60  # a busy machine is slow, not wrong
     message = str(caught.value)
     assert caught.value.path == os.fspath(path)
     assert Path(path).name in message

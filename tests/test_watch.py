@@ -16,6 +16,8 @@ from diffusionret import Gallery, Retriever, SearchResult
 from diffusionret.readout import BITS, ONE_WINNER
 from diffusionret.trajectory import Ensemble, Trajectory, settled
 
+pytestmark = pytest.mark.usefixtures("loops")
+
 
 @pytest.fixture(scope="module")
 def retriever() -> Retriever:

@@ -17,6 +17,8 @@ from diffusionret import Gallery, Retriever
 from diffusionret.config import OpenSetConfig
 from diffusionret.trajectory import Ensemble, settled
 
+pytestmark = pytest.mark.usefixtures("loops")
+
 NASTY = "</script><img src=x onerror=alert(1)>"
 BASE = {"query": "a red boat", "candidates": 8, "steps": 10, "seed": 2}
 

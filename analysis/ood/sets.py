@@ -22,7 +22,7 @@ from diffusionret.datasets.storybook import captions, world
 from diffusionret.datasets.storybook.captions import Caption
 from diffusionret.ood import words_of
 
-from . import ood_texts
+from . import sentences
 
 REAL = (("msrvtt", "msrvtt", "test"), ("msvd", "msvd", "test"), ("activitynet", "activitynet", "test"),
         ("didemo", "didemo", "test"))  # fmt: skip
@@ -89,7 +89,7 @@ def validation(scenes: Sequence[world.Scene], size: int) -> list[Sets]:
         altered(scenes, size, rng),
         replaced(scenes, half, size, rng),
         Sets("a foreign word", [foreign(text, rng) for text in written], list(half)),
-        Sets("questions", list(ood_texts.QUESTIONS), list(range(len(ood_texts.QUESTIONS)))),
+        Sets("questions", list(sentences.QUESTIONS), list(range(len(sentences.QUESTIONS)))),
     ]
 
 
@@ -105,7 +105,9 @@ def altered(scenes: Sequence[world.Scene], size: int, rng: random.Random) -> Set
     return Sets("not in the gallery", [c.text for c in found], list(range(size)))
 
 
-def replaced(scenes: Sequence[world.Scene], clips: Sequence[int], size: int, rng: random.Random) -> Sets:
+def replaced(
+    scenes: Sequence[world.Scene], clips: Sequence[int] | np.ndarray, size: int, rng: random.Random
+) -> Sets:
     """Ordinary captions with two words replaced by any others of the world, whatever their kind."""
     pairs = _written(scenes, clips, 1 + size // len(clips), rng)[:size]
     texts = []
@@ -121,7 +123,7 @@ def foreign(text: str, rng: random.Random) -> str:
     """A caption with one of the world's words replaced by a word of no caption."""
     words = text.split()
     places = [i for i, word in enumerate(words) if word in WORDS] or [len(words) - 1]
-    words[rng.choice(places)] = rng.choice(ood_texts.FOREIGN_WORDS)
+    words[rng.choice(places)] = rng.choice(sentences.FOREIGN_WORDS)
     return " ".join(words)
 
 
@@ -134,7 +136,7 @@ def test(retriever: Retriever, scenes: Sequence[world.Scene], size: int, real: P
     rng = random.Random("ood test")
     mine = ordinary("test", scenes, half, 4)
     numbers = list(range(size))
-    far = (list(ood_texts.FAR) * size)[:size] if real is None else real_captions(real, size, rng)
+    far = (list(sentences.FAR) * size)[:size] if real is None else real_captions(real, size, rng)
     far = list(dict.fromkeys(far))
     sets = [
         mine,
@@ -144,8 +146,8 @@ def test(retriever: Retriever, scenes: Sequence[world.Scene], size: int, real: P
         Sets("nonsense", [shuffled(c.text, rng) for _, c in _written(scenes, half, 2, rng)][:size], numbers),
         Sets("far, rebuilt", [rebuilt(text, rng) for text in (far * size)[:size]], numbers),
         Sets("far", far, list(range(len(far)))),
-        Sets("abstract", list(ood_texts.ABSTRACT), list(range(len(ood_texts.ABSTRACT)))),
-        Sets("languages", list(ood_texts.LANGUAGES), list(range(len(ood_texts.LANGUAGES)))),
+        Sets("abstract", list(sentences.ABSTRACT), list(range(len(sentences.ABSTRACT)))),
+        Sets("languages", list(sentences.LANGUAGES), list(range(len(sentences.LANGUAGES)))),
         Sets("gibberish", [gibberish(rng) for _ in range(100)], list(range(100))),
         Sets("too long", [long(scenes, half, rng) for _ in range(100)], list(range(100))),
         adversarial(retriever, rng),
@@ -156,7 +158,7 @@ def test(retriever: Retriever, scenes: Sequence[world.Scene], size: int, real: P
 SHIFTS = ("a typing error", "keywords", "another style")  # of SHIFTED, in turn
 
 
-def shifted(scenes: Sequence[world.Scene], clips: Sequence[int], rng: random.Random) -> Sets:
+def shifted(scenes: Sequence[world.Scene], clips: Sequence[int] | np.ndarray, rng: random.Random) -> Sets:
     """Typing errors, keywords and another style of writing, in equal parts: should not be flagged."""
     texts, units = [], []
     for i, (clip, caption) in enumerate(_written(scenes, clips, 1, rng)):
@@ -185,7 +187,7 @@ def says_held_out(caption: Caption) -> bool:
     return bool(pairs & world.HELD_OUT_COLOURS) or moves in world.HELD_OUT_MOTIONS
 
 
-def absent(scenes: Sequence[world.Scene], clips: Sequence[int]) -> Sets:
+def absent(scenes: Sequence[world.Scene], clips: Sequence[int] | np.ndarray) -> Sets:
     """Ordinary captions of the gallery, with every clip of which they are true taken out of it.
 
     Captions that are true of many are left out, so that the gallery stays nearly the same.
@@ -223,7 +225,7 @@ def gibberish(rng: random.Random) -> str:
     return " ".join(words)
 
 
-def long(scenes: Sequence[world.Scene], clips: Sequence[int], rng: random.Random) -> str:
+def long(scenes: Sequence[world.Scene], clips: Sequence[int] | np.ndarray, rng: random.Random) -> str:
     """Full captions joined until no model of this size reads them whole."""
     parts = [captions.write(scenes[rng.choice(list(clips))], rng, 0.0).text for _ in range(4)]
     return " and ".join(parts)
@@ -258,7 +260,7 @@ def real_captions(folder: Path, size: int, rng: random.Random) -> list[str]:
         except (OSError, ValueError):
             continue
         found += rng.sample(texts, min(size // 5, len(texts)))
-    return [" ".join(text.split()) for text in [*found, *ood_texts.FAR]][:size]
+    return [" ".join(text.split()) for text in [*found, *sentences.FAR]][:size]
 
 
 def fresh(scenes: Sequence[world.Scene], count: int, rng: np.random.Generator) -> list[str]:

@@ -1,4 +1,4 @@
-"""Pictures of analysis/ood.py: ROC curves, and p-values of ordinary queries against the uniform ones they should be.
+"""Pictures of the analysis: ROC curves, and p-values of ordinary queries against the uniform ones they should be.
 
 As plotly figures for the notebook, and as SVG for the folder of results and the Evidence tab.
 """
@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from scipy.stats import betabinom
 
-from .figures import INK, LINE, LINES, SANS, SIGNAL, SOFT, _axis, _faint, _figure
+from ..figures import INK, LINE, LINES, SANS, SIGNAL, SOFT, _axis, _faint, _figure
 
+Line = Any  # a trace: plotly gives it its attributes only as it runs
 SIDE, LEFT, TOP, BELOW = 300, 52, 10, 46  # pixels: of the square of a picture, and around it
 
 
@@ -75,25 +77,26 @@ def pictures(curves: dict) -> dict[str, go.Figure]:
 
 def svg(figure: go.Figure) -> str:
     """A figure of lines over [0, 1]^2 as an SVG file; a page that knows the app's colours shows it in those."""
-    names = [line.name for line in figure.data if line.name]
+    lines: list[Line] = list(figure.data)
+    names = [line.name for line in lines if line.name]
     wide, high = LEFT + SIDE + 14, TOP + SIDE + BELOW + 19 * len(names)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" '
         f'role="img" style="max-width: 100%; height: auto; font: 12px {SANS}; fill: var(--dr-soft, {SOFT})">'
         f"<title>{escape(figure.layout.xaxis.title.text)}</title>"
-        f"{''.join([*_lines(figure.data), *_frame(figure), *_legend(figure)])}</svg>\n"
+        f"{''.join([*_lines(lines), *_frame(figure), *_legend(lines)])}</svg>\n"
     )
 
 
-def _colour(line: go.Scatter) -> str:
+def _colour(line: Line) -> str:
     return f"var(--dr-signal, {SIGNAL})" if line.line.color == SIGNAL else line.line.color
 
 
-def _points(line: go.Scatter) -> list[str]:
+def _points(line: Line) -> list[str]:
     return [f"{LEFT + SIDE * x:.1f},{TOP + SIDE * (1 - y):.1f}" for x, y in zip(line.x, line.y, strict=True)]
 
 
-def _lines(lines: Sequence[go.Scatter]) -> Iterator[str]:
+def _lines(lines: Sequence[Line]) -> Iterator[str]:
     """The lines, and between two of them the area that belongs to the second."""
     for before, line in zip([None, *lines], lines, strict=False):
         if line.fill and before is not None:
@@ -119,8 +122,8 @@ def _frame(figure: go.Figure) -> Iterator[str]:
     yield f'<text transform="translate(14 {TOP + SIDE / 2}) rotate(-90)" text-anchor="middle">{escape(y)}</text>'
 
 
-def _legend(figure: go.Figure) -> Iterator[str]:
-    for i, line in enumerate(line for line in figure.data if line.name):
+def _legend(lines: Sequence[Line]) -> Iterator[str]:
+    for i, line in enumerate(line for line in lines if line.name):
         y = TOP + SIDE + BELOW + 19 * i
         yield f'<path d="M{LEFT} {y + 4}h18" stroke="{_colour(line)}" stroke-width="3"/>'
         yield f'<text x="{LEFT + 26}" y="{y + 8}" style="fill: var(--dr-ink, {INK})">{escape(line.name)}</text>'

@@ -1,4 +1,4 @@
-"""The picture of analysis/bench.py: how the time grows."""
+"""The picture of the bench: how the time grows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from .figures import LINES, _axis, _figure
+from ..figures import LINES, _axis, _figure
 
 
 def growth_plot(rows: Sequence[dict]) -> go.Figure:

@@ -1,0 +1,5 @@
+"""`python -m analysis.bench`."""
+
+from .command import main
+
+main()

@@ -1,0 +1,66 @@
+"""A report as tables and in sentences."""
+
+from __future__ import annotations
+
+
+def table(rows: list[dict]) -> str:
+    """Rows of numbers under their names."""
+    lines = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join("  ".join(cell.rjust(w) for cell, w in zip(line, widths, strict=True)) for line in lines)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return (
+            f"{value:.1e}" if 0 < abs(value) < 1e-4 else f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+        )
+    return str(value)
+
+
+def section(figures: list[dict] | dict[str, list[dict]], name: str) -> str:
+    """A part of the report under its name: one row as a list, several as a table, several tables one by one."""
+    if isinstance(figures, dict):
+        return "\n".join(section(rows, f"{name}, {key}") for key, rows in figures.items())
+    if len(figures) == 1:
+        return "\n".join([name, *(f"  {k.replace('_', ' ')}: {_cell(v)}" for k, v in figures[0].items())])
+    return f"{name}\n{table(figures)}" if figures else f"{name}: nothing to measure here"
+
+
+def summary(report: dict) -> str:
+    """The report's headline in words, as far as it was measured."""
+    return ". ".join([*sentences(report), ""]).strip()
+
+
+def sentences(report: dict) -> list[str]:
+    """What was measured, a sentence a part."""
+    lines: list[str] = []
+    if "sampling" in report:
+        wide = [row for row in report["sampling"] if (row["K"], row["seeds"]) == (32, 1)]
+        wide = [row for row in wide if row["model"] != "bundled"]
+        for queries in sorted({row["queries"] for row in wide}):
+            some = [row for row in wide if row["queries"] == queries]
+            least = min(row["sampler_ratio"] for row in some)
+            lines.append(f"Sampling is {least:.0f} x as fast as the plain loop for {queries:,} at a time")
+            if all("prepared_ratio" in row for row in some):
+                least = min(row["prepared_ratio"] for row in some)
+                lines[-1] += f", {least:.0f} x where the gallery was prepared"
+    if "search" in report:
+        for one, many in zip(report["search"][::2], report["search"][1::2], strict=True):
+            lines.append(
+                f"A search with the {one['generator']} generator takes {one['total']:.1f} ms, "
+                f"{100 * one['generation_share']:.0f} % of it generation, and {many['total']:.0f} ms with "
+                f"{many['seeds']} seeds"
+            )
+    if "indexing" in report:
+        shares = [f"{100 * row['ratio']:.0f} % ({row['clips']})" for row in report["indexing"]]
+        lines.append(f"Indexing reaches {' and '.join(shares)} of the speed of decoding")
+    if "start" in report:
+        lines.append(f"The app answers {report['start'][0]['again_seconds']:.1f} s after its start")
+    if "gpu" in report:
+        (row,) = report["gpu"]
+        lines.append(
+            f"On the GPU 1,000 queries both ways take {row['sampler']:.1f} ms, {row['ratio']:.0f} x as fast as the "
+            f"plain loop there and {100 * row['reached']:.0f} % of the card's limit"
+        )
+    return lines

@@ -1,0 +1,5 @@
+"""`python -m analysis.model_card`."""
+
+from .command import main
+
+main()

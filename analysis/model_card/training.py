@@ -1,0 +1,43 @@
+"""The trainings: their record, and the table of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+
+from diffusionret.config import PRESETS
+from diffusionret.training import records
+
+from .files import RESULTS
+
+
+def record_training(runs: Path) -> None:
+    """Write training.json: of every stage the command, the minutes, and the figures of the weights that were kept."""
+    stages = []
+    for name, preset in PRESETS.items():
+        validations = [r for r in records.read(runs / name) if isinstance(r, records.ValidationRecord)]
+        last = validations[-1]
+        kept = next(r for r in validations if r.best == last.best)
+        stages.append(
+            dict(name=name, command=preset.command, minutes=last.minutes, steps=last.step)
+            | dict(kept=kept.step, figures=dict(kept.figures))
+        )
+    record = dict(machine=f"{os.cpu_count()} CPU cores, torch {torch.__version__}", stages=stages)
+    (RESULTS / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def training(stages: list[dict]) -> str:
+    lines = [
+        "| stage | command | minutes | steps | validation figures of what was kept |",
+        "|---|---|---|---|---|",
+    ]
+    for stage in stages:
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in stage["figures"].items())
+        lines.append(
+            f"| {stage['name']} | `{stage['command']}` | {stage['minutes']:.0f} | {stage['steps']}, kept after "
+            f"{stage['kept']} | {figures} |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,5 @@
+"""`python -m analysis.ood`."""
+
+from .command import main
+
+main()

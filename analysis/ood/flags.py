@@ -1,0 +1,71 @@
+"""What the two answers flag at their level, kind by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from diffusionret import Retriever
+from diffusionret.calibration import p_values
+from diffusionret.detector import ALPHA
+
+from . import sets
+from .combination import Weights, value
+from .scoring import Scores, arrays
+
+
+def familiar_scores(retriever: Retriever, texts: Sequence[str], weights: Weights) -> np.ndarray:
+    """Scores of text alone."""
+    return value(arrays(retriever.scores(texts, forms=())), weights)
+
+
+def flags(
+    retriever: Retriever,
+    written: Sequence[str],
+    usual: Scores,
+    scored: Mapping[str, Scores],
+    chosen: Mapping[str, Weights],
+) -> dict[str, dict[str, np.ndarray]]:
+    """What each answer flags at alpha, and either, bool [query] by kind.
+
+    written: ordinary captions that the answer about familiarity is calibrated on. usual: scores of the ordinary queries
+    that the other one is calibrated on. scored: scores by set. chosen: weights of both answers.
+    """
+    null = {
+        "familiar": familiar_scores(retriever, written, chosen["familiar"]),
+        "match": value(usual, chosen["match"]),
+    }
+    found = {}
+    for kind, part in scored.items():
+        one = {n: p_values(null[n], value(part, chosen[n])) <= ALPHA + 1e-12 for n in ("familiar", "match")}
+        either = one["familiar"] | one["match"]
+        found[kind] = {**one, "either": either, "any unseen word": part["unseen"] > 0}
+    return found
+
+
+def shares(
+    flagged: Mapping[str, np.ndarray], kept: np.ndarray | slice = slice(None), missed: bool = False
+) -> dict:
+    """Percent of queries that each answer flags, or misses."""
+    of = {name: found[kept].mean() for name, found in flagged.items()}
+    return {name: round(100 * float(1 - share if missed else share), 1) for name, share in of.items()}
+
+
+def calm(
+    retriever: Retriever, tests: Sequence[sets.Sets], flagged: Mapping[str, Mapping[str, np.ndarray]]
+) -> dict:
+    """What should not be flagged, and whether it is worth its answers: how often its own clip is among the first 5."""
+    rows = {}
+    for part in tests:
+        if part.name not in (sets.ORDINARY, sets.SHIFTED):
+            continue
+        results = retriever.search_many(part.texts, k=5)
+        own = [retriever.gallery.ids[clip] for clip in part.unit]
+        found = np.array([id in {hit.id for hit in r.hits} for id, r in zip(own, results, strict=True)])
+        kinds = {part.name: slice(None)}
+        if part.name == sets.SHIFTED:
+            kinds = {kind: np.arange(len(own)) % len(sets.SHIFTS) == i for i, kind in enumerate(sets.SHIFTS)}
+        for kind, kept in kinds.items():
+            rows[kind] = shares({**flagged[part.name], "own clip among the first 5": found}, kept)
+    return rows

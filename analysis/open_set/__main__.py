@@ -1,0 +1,5 @@
+"""`python -m analysis.open_set`."""
+
+from .command import main
+
+main()

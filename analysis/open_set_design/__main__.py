@@ -1,0 +1,5 @@
+"""`python -m analysis.open_set_design`."""
+
+from .command import main
+
+main()
