@@ -36,6 +36,13 @@ PARTS: dict[str, Callable[[bool], object]] = {
 }
 
 
+def _with_parts(report: dict, measured: dict, parts: list[str]) -> dict:
+    """A report with some parts measured anew, each by the machine that has what it takes."""
+    processes = [row for row in report["processes"] if row["part"] not in parts] + measured["processes"]
+    report = report | {part: measured[part] for part in parts if part in measured} | {"processes": processes}
+    return report | {"shows": summary(report)}
+
+
 def main() -> None:
     """Measure the parts that the command line names, print their tables and write the report."""
     parser = argparse.ArgumentParser(
@@ -44,7 +51,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small cases, within two minutes")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="default: all")
     parser.add_argument("--plots", type=Path, help="also write how it grows as an HTML page of figures")
-    parser.add_argument("--out", type=Path, help=f"JSON file; default for a whole run: {RESULTS}")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help=f"JSON file; of one that is there, only --parts are replaced; default for a whole run: {RESULTS}",
+    )
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:  # the process of one part
@@ -78,9 +89,10 @@ def main() -> None:
             "shows": summary(report),
             "minutes": round((time.monotonic() - started) / 60, 1),
         }
-        out.write_text(
-            json.dumps(head | report | {"processes": processes}, indent=1) + "\n", encoding="utf-8"
-        )
+        content = head | report | {"processes": processes}
+        if not whole and out.is_file():
+            content = _with_parts(json.loads(out.read_text(encoding="utf-8")), content, options.parts)
+        out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     if options.plots and "growth" in report:
         from ..figures import page
         from .figures import growth_plot

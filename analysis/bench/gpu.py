@@ -13,8 +13,8 @@ from .workload import STEPS, features, to, wide_model
 
 @torch.no_grad()
 def gpu(quick: bool) -> list[dict]:
-    """1,000 queries, 32 candidates, 50 steps on the GPU, both ways together, in milliseconds; `limit` is what the
-    matrix product over all candidates alone takes at the best rate that this card shows for a large one."""
+    """1,000 queries, 32 candidates, 50 steps on the GPU `card`, both ways together, in milliseconds; `limit` is what
+    the matrix product over all candidates alone takes at the best rate that this card shows for a large one."""
     if not torch.cuda.is_available():
         return []
     size, k, dim = (100 if quick else 1000), 32, 512
@@ -41,6 +41,7 @@ def gpu(quick: bool) -> list[dict]:
     limit = 2 * dim * columns * (size * k + size) / rate  # the texts' rows are shared in the mirror direction
     taken = {name: 1000 * value for name, value in row.items()}
     return [
-        taken
+        {"card": torch.cuda.get_device_name(), "torch": torch.__version__}
+        | taken
         | {"ratio": row["plain"] / row["sampler"], "limit": 1000 * limit, "reached": limit / row["sampler"]}
     ]

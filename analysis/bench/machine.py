@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -38,4 +38,12 @@ def machine() -> dict:
         facts["load_before"] = os.getloadavg()[0]  # well below 1 on a quiet machine
     if torch.cuda.is_available():
         facts["gpu"] = torch.cuda.get_device_name()
-    return facts | {package: version(package) for package in PACKAGES}
+    return facts | {package: number for package in PACKAGES if (number := _version(package))}
+
+
+def _version(package: str) -> str:
+    """Empty where it is not installed: a machine that measures one part needs only what that takes."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

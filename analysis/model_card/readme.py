@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .retrieval import gains, natural, results_table
+from .retrieval import in_short
 from .speed import speed
 
 START, END = "<!-- results: written by python -m analysis.model_card -->", "<!-- /results -->"
@@ -14,11 +14,7 @@ def readme(text: str, report: dict, bench: dict) -> str:
 
     text: the README so far. report: of the evaluation. bench: of the speed.
     """
-    block = (
-        f"\n{results_table(report)}\n\n{gains(report)}\n\n{natural(report)} Minimal pairs: "
-        f"{report['pairs']['direction']:.1f} (direction of motion) and {report['pairs']['roles']:.1f} (who does what "
-        "to whom), where 50 is chance.\n"
-    )
+    block = f"\n{in_short(report)}\n"
     text = _between(text, START, END, block)
     return _between(text, SPEED, SPEED_END, f"\n{speed(bench)}\n")
 

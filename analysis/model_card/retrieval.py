@@ -26,6 +26,24 @@ def results_table(report: dict) -> str:
     return "\n".join(lines)
 
 
+def in_short(report: dict) -> str:
+    """The retrieval figures in a paragraph, bad news included."""
+    full, back, loose = report["t2v"], report["v2t"], report["natural"]
+    gain, low, high = full["gain_R1"]
+    pairs = report["pairs"]
+    return (
+        f"Of {report['queries']:,} clips that training never saw, a full caption finds its own first in "
+        f"{full['after']['R1']:.1f} % of the cases and a clip its caption in {back['after']['R1']:.1f} %; generation "
+        f"changes that by {gain:+.1f} [{low:+.1f}, {high:+.1f}] points. A caption that "
+        f"leaves things out, as people write, finds its own clip first in "
+        f"{loose['before']['R1']:.1f} % before and {loose['after']['R1']:.1f} % after generation, and a clip that fits "
+        f"in {loose['before']['top1_fits']:.1f} %: it fits {loose['clips_that_fit']:.2f} clips on average, so that "
+        f"{loose['ceiling_R1']:.1f} is the ceiling of the first. Of two clips that differ in one thing only, "
+        f"{pairs['direction']:.1f} % (direction of motion) and {pairs['roles']:.1f} % (who does what to whom) are told "
+        "apart, where 50 is chance."
+    )
+
+
 def gains(report: dict) -> str:
     """What generation changed, in a sentence a direction."""
     lines = []
