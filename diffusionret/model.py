@@ -13,6 +13,7 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin, load_torch_model, save_torch_state_dict
 from jaxtyping import Float, Int
 from open_clip.model import CLIP
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
@@ -335,12 +336,33 @@ class DiffusionRet(
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs) -> DiffusionRet:  # type: ignore[override]
         """A bundled model by name, a folder written by `save_pretrained`, or a Hub id ("owner/name").
 
-        Raises FileNotFoundError when there is no such model, ConnectionError when the Hub is out of reach.
+        Raises FileNotFoundError when there is no such model, ConnectionError when the Hub is out of reach, ValueError
+        for a folder whose files are damaged or do not fit each other.
         """
         folder = model_folder(pretrained_model_name_or_path, **kwargs)
-        config = ModelConfig.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-        model = build_model(config)
-        result = load_torch_model(model, folder, strict=False, safe=True)
+        again = "copy or download the model again."
+        try:
+            config = ModelConfig.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+            model = build_model(config)
+        except (
+            json.JSONDecodeError,
+            UnicodeDecodeError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            AssertionError,
+        ) as error:
+            raise ValueError(f"{folder / 'config.json'} does not describe a model: {again}") from error
+        try:
+            result = load_torch_model(model, folder, strict=False, safe=True)
+        except (
+            ValueError,
+            OSError,
+            SafetensorError,
+        ) as error:  # the Hub's library would advise to load a pickle
+            raise ValueError(f"The weights in {folder} cannot be read: {again}") from error
+        except RuntimeError as error:  # of other sizes
+            raise ValueError(f"The weights in {folder} do not fit its config.json: {again}") from error
         # Two lists of names; huggingface_hub declares a NamedTuple without its fields.
         missing, unknown = result
         problems = [f"missing {k}" for k in missing] + [f"unknown {k}" for k in unknown]

@@ -154,3 +154,30 @@ def test_the_end_of_an_endless_text_is_found_at_once():
     begun = time.process_time()  # what other work takes is not counted
     assert len(model.cut("a red boat " * 5000)) > 50_000
     assert time.process_time() - begun < 10  # a word at a time it would take minutes
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "sentence"),
+    [
+        ("config.json", b"{", "config.json does not describe a model: copy or download the model again."),
+        ("config.json", b'{"name": 3}', "config.json does not describe a model"),
+        ("config.json", b"[]", "config.json does not describe a model"),
+        ("model.safetensors", b"", "cannot be read: copy or download the model again."),
+        ("model.safetensors", 999 * b"x", "cannot be read"),
+    ],
+)
+def test_a_damaged_folder_is_one_sentence(tmp_path, file, content, sentence):
+    tiny_model().save_pretrained(tmp_path)
+    assert (tmp_path / file).is_file()
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(ValueError, match=sentence) as caught:
+        DiffusionRet.from_pretrained(tmp_path)
+    assert "\n" not in str(caught.value) and "pickle" not in str(caught.value)
+
+
+def test_weights_of_other_sizes_are_one_sentence(tmp_path):
+    tiny_model().save_pretrained(tmp_path)
+    text = (tmp_path / "config.json").read_text()
+    (tmp_path / "config.json").write_text(text.replace('"text_width": 32', '"text_width": 64'))
+    with pytest.raises(ValueError, match=r"do not fit its config\.json: copy or download"):
+        DiffusionRet.from_pretrained(tmp_path)
