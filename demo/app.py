@@ -24,8 +24,22 @@ from starlette.middleware import Middleware
 
 from diffusionret import Retriever
 from diffusionret.config import GeneratorConfig
+from diffusionret.query import check_number
 
-from . import batch, evidence, gallery, limits, media, questions, search, theme, verdict, watch, watch_look
+from . import (
+    batch,
+    doors,
+    evidence,
+    gallery,
+    limits,
+    media,
+    questions,
+    search,
+    theme,
+    verdict,
+    watch,
+    watch_look,
+)
 from . import map as worldmap
 from .clips import name_of
 
@@ -34,6 +48,8 @@ CHOOSE = "window.DiffusionRet.mountChips(element);"
 PLAYER = "window.DiffusionRet.mountPlayer(element, props, watch, trigger);"
 TABS = ("search", "watch", "gallery", "evidence")
 CANDIDATES, K, MOST_K = 32, 10, 50
+MOST_HITS = 1000  # of the endpoint, which draws none
+MOST_WORDS = 200  # characters of the filter of the gallery
 WAITING = 200  # questions that may wait for their turn, over all visitors
 
 
@@ -56,6 +72,10 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         """The problem, the Search tab and the player, for one query. A problem leaves what is shown alone."""
         try:
             # Every candidate is asked for, because the player draws them all; the cards show the first k.
+            k, candidates = (
+                check_number("Results", k, 1, MOST_K),
+                check_number("Candidates", candidates, 1, watch.MOST_CANDIDATES),
+            )
             form = form if form in forms else next(iter(forms), None)
             result = retriever.search(text, max(k, candidates), candidates, steps, seed, form=form)
         except ValueError as error:
@@ -86,13 +106,24 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         form: str | None = None,
     ) -> tuple:
         """The player asked for another noise, other steps or candidates, or the other generator."""
-        wanted = dict(event._data or {})
+        wanted = dict(event._data) if isinstance(event._data, dict) else {}
         if wanted.get("form") not in forms:  # an event may say anything
             wanted.pop("form", None)
         if wanted.get("form", form) != form:  # each takes the steps that it needs, unless told otherwise
             steps = denoising(wanted["form"]).usual_steps
-        asked = {"candidates": candidates, "steps": steps, "seed": seed, "form": form} | wanted
-        chosen = [asked[name] for name in ("candidates", "steps", "seed", "form")]
+        asked = {"candidates": candidates, "steps": steps, "seed": seed} | wanted
+        limits_of = {
+            "candidates": (1, watch.MOST_CANDIDATES),
+            "steps": (1, denoising(form).steps),
+            "seed": (0, watch.MOST_SEED),
+        }
+        try:
+            numbers = [
+                check_number(name.capitalize(), asked[name], *limits) for name, limits in limits_of.items()
+            ]
+        except ValueError as error:
+            return *4 * [gr.skip()], search.problem(str(error)), gr.skip(), gr.skip()
+        chosen = (*numbers, wanted.get("form", form))
         return *chosen, *answer(text, k, *chosen)
 
     def turned(text: str, k: int, candidates: int, steps: int, seed: int, form: str | None = None) -> tuple:
@@ -109,8 +140,8 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         seed: int,
         form: str | None = None,
     ) -> tuple:
-        id = event._data["similar"]
-        if not id:
+        id = event._data.get("similar") if isinstance(event._data, dict) else None
+        if not isinstance(id, str) or not id:
             return answer(text, k, candidates, steps, seed, form)
         try:
             hits = retriever.similar(id, k)
@@ -128,6 +159,10 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         steps: of denoising. seed: of the noise.
         """
         try:
+            k, candidates = (
+                check_number("k", k, 1, MOST_HITS),
+                check_number("candidates", candidates, 1, MOST_HITS),
+            )
             return retriever.search(query, k, candidates, steps, seed).to_dict()
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from error
@@ -183,7 +218,10 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         )
         settings[-1].input(turned, [query, *settings], [settings[2], *shown], **quiet)
         api(endpoint, api_name="search")
-    return page.queue(max_size=WAITING)
+    page.queue(max_size=WAITING, api_open=False)  # no answer outside the queue
+    # Answers that nobody reads are kept for this many sessions, of 2,000 by default.
+    page._queue.pending_messages_per_session.max_size = doors.SESSIONS
+    return page
 
 
 def _header(retriever: Retriever) -> str:
@@ -229,6 +267,7 @@ def _gallery_tab(retriever: Retriever) -> None:
         label="Filter",
         placeholder="Filter by words of the caption",
         elem_id="filter",
+        max_length=MOST_WORDS,
         container=False,
     )
     shown = gr.State(gallery.PAGE)
@@ -238,6 +277,7 @@ def _gallery_tab(retriever: Retriever) -> None:
     gr.Markdown(gallery.own_videos(clips.model_name), elem_classes="dr-own")
 
     def show(text: str, count: int) -> tuple:
+        text, count = str(text or "")[:MOST_WORDS], check_number("Clips", count, 1, 1_000_000)
         return gallery.page(clips, text, count), count, gr.update(visible=gallery.more(clips, text, count))
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -267,7 +307,7 @@ def serving(retriever: Retriever) -> dict:
         "head": theme.head(),
         "app_kwargs": {
             "routes": media.routes(retriever.gallery),
-            "middleware": [Middleware(limits.BodyLimit)],
+            "middleware": [Middleware(limits.BodyLimit), Middleware(doors.Doors)],
         },
         "footer_links": ["api"],
         "ssr_mode": False,

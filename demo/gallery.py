@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from diffusionret import Gallery
 
@@ -28,7 +29,19 @@ a Hub id or a published `.bin` of a model that was trained on such videos.
 
 def own_videos(model: str) -> str:
     """The commands that index one's own videos, as Markdown. model: a name, or a path, of which the end is told."""
-    return OWN_VIDEOS.format(model=Path(model).name if Path(model).is_absolute() else model or "storybook")
+    # A name may be a path, or end in one as in clip:ARCHITECTURE:FILE.
+    named = ":".join(re.split(r"[/\\]", part)[-1] if _is_path(part) else part for part in _parts(model))
+    return OWN_VIDEOS.format(model=named or "storybook")
+
+
+def _parts(model: str) -> list[str]:
+    """The parts of clip:ARCHITECTURE:FILE; any other name whole, which may hold the colon of a drive."""
+    return model.split(":", 2) if model.startswith("clip:") else [model]
+
+
+def _is_path(name: str) -> bool:
+    """Whether a name is a place on a machine, of whatever system."""
+    return PurePosixPath(name).is_absolute() or PureWindowsPath(name).is_absolute()
 
 
 def matching(gallery: Gallery, words: str) -> list[int]:

@@ -12,6 +12,8 @@ from typing import Any
 
 import gradio as gr
 
+from .doors import READERS
+
 TEMPLATE = "<span></span>"
 SCRIPT = "window.DiffusionRet.mountQuestions(props, watch, trigger);"
 AT_ONCE = 2  # panels computed at a time, over all visitors
@@ -23,9 +25,11 @@ Panel = Callable[[Any], Iterator[Any]]
 def wire(panels: dict[str, Panel]) -> gr.HTML:
     """The component that carries questions and answers, in the page that is being built."""
 
-    def answer_panel(event: gr.EventData) -> Iterator[str]:
+    def answer_panel(event: gr.EventData, request: gr.Request | None = None) -> Iterator[str]:
         asked = event._data if isinstance(event._data, dict) else {}
         number = asked.get("number")
+        if request is not None and not READERS.wait(str(request.session_hash)):
+            return  # an answer that nobody reads would stay in memory
 
         def message(**content: Any) -> str:
             return json.dumps({"number": number, **content})
@@ -34,13 +38,21 @@ def wire(panels: dict[str, Panel]) -> gr.HTML:
         try:
             if panel is None:
                 raise ValueError("There is no such panel.")
-            content = None
-            for content in panel(asked.get("request")):
+            contents = panel(asked.get("request"))
+            content = next(contents)
+            for following in contents:
                 yield message(content=content, done=False)
+                content = following
             yield message(content=content, done=True)
         except ValueError as error:
             yield message(problem=str(error), done=True)
-        except (KeyError, TypeError, AttributeError):  # a question may say anything
+        except (
+            KeyError,
+            IndexError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+        ):  # a question may say anything
             yield message(problem="The page asked for something unknown: load it again.", done=True)
 
     carrier = gr.HTML(

@@ -6,19 +6,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from diffusionret.query import check_number, check_query
 from diffusionret.trajectory import Ensemble, Trajectory, settled
 
 from .clips import name_of
 from .media import clip_url, poster_url
 from .search import percent
-from .watch import NO_MATCH, pack
+from .watch import MOST_SEED, NO_MATCH, pack
 from .watch_scene import Scene
 
 
 def compare(scene: Scene, asked: dict) -> dict:
     """Two distributions over one list of columns, step by step, and the difference in a sentence."""
     other = asked["other"]
-    query = " ".join(str(other["query"]).split()) or scene.result.query
+    query = " ".join(check_query(other["query"], blank=True).split()) or scene.result.query
     if query == scene.result.query:
         return _settings(scene, other)
     found = _queries(scene, query)
@@ -95,7 +96,7 @@ def _changes(scene: Scene, other: dict) -> dict:
         ("noise", _number(other, "seed", settings.seed), settings.seed),
         ("candidates", count, settings.candidates),
         ("schedule", other.get("schedule") or trained, trained),
-        ("eta", float(other.get("eta") or 0), 0.0),
+        ("eta", _eta(other.get("eta")), 0.0),
     )
     return {name: value for name, value, same in asked if value != same}
 
@@ -157,6 +158,23 @@ def _named(name: str) -> str:
     return name if name == NO_MATCH else f"“{name.rstrip('.')}”"
 
 
+def _eta(value: object) -> float:
+    """In [0, 1]; 0 where the page says nothing."""
+    try:
+        eta = float(value or 0)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        eta = -1.0
+    if not 0 <= eta <= 1:
+        raise ValueError("eta lies between 0 and 1.")
+    return eta
+
+
 def _number(other: dict, name: str, otherwise: int) -> int:
     value = other.get(name)
-    return otherwise if value in (None, "") else int(value)
+    if value in (None, ""):
+        return otherwise
+    if (
+        isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 12
+    ):  # of a box of the page
+        value = int(value)
+    return check_number(name.capitalize(), value, 0, MOST_SEED)

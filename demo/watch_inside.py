@@ -26,8 +26,8 @@ def inside(scene: Scene, asked: dict) -> dict:
     model, hits = scene.retriever.model, scene.drawn
     last = Ensemble.of(scene.trajectory).mean[-1, : len(hits)]
     chosen = asked.get("candidate")
-    chosen = int(last.argmax()) if chosen is None else int(chosen)
-    if not 0 <= chosen < len(hits):
+    chosen = int(last.argmax()) if chosen is None else chosen
+    if not isinstance(chosen, int) or not 0 <= chosen < len(hits):
         raise ValueError("There is no such candidate.")
     rivals = last.clone()
     rivals[chosen] = -1

@@ -15,14 +15,14 @@ from plotly.graph_objects import Figure
 from analysis import figures, palette
 from diffusionret import Retriever
 from diffusionret.diffusion import add_noise
-from diffusionret.query import check_query
+from diffusionret.query import check_number, check_query
 from diffusionret.trajectory import Ensemble, changes, ranks, seed_variance, settled
 
 from . import watch_compare, watch_export, watch_inside
 from .media import PLOTLY_URL
 from .questions import Panel
 from .search import percent
-from .watch import MOST_SEEDS, called, pack, pack_small, quantity
+from .watch import MOST_CANDIDATES, MOST_SEED, MOST_SEEDS, called, pack, pack_small, quantity
 from .watch_scene import Scene
 
 # Beyond this many words the columns of the word by word figure are too narrow to read.
@@ -40,8 +40,16 @@ def panel(retriever: Retriever) -> Panel:
         content = PANELS.get(asked["panel"])
         if content is None:
             raise ValueError("There is no such panel.")
-        chosen = asked["candidates"], asked["steps"], asked["seed"], asked["form"]
-        yield content(scene(check_query(asked["query"]), *chosen), asked) | {"plotly": PLOTLY_URL}
+        form = asked["form"]
+        if form not in retriever.model.forms:
+            raise ValueError("There is no such generator.")
+        steps = retriever.model.generator_config(form).steps
+        chosen = (
+            check_number("Candidates", asked["candidates"], 1, MOST_CANDIDATES),
+            check_number("Steps", asked["steps"], 1, steps),
+            check_number("Seed", asked["seed"], 0, MOST_SEED),
+        )
+        yield content(scene(check_query(asked["query"]), *chosen, form), asked) | {"plotly": PLOTLY_URL}
 
     return look
 

@@ -64,7 +64,12 @@ def pick_device(device: str = "auto") -> torch.device:
         raise ValueError(f"There is no device {device!r}: choose auto, cpu or cuda.") from error
     if picked.type == "cuda" and not torch.cuda.is_available():
         raise ValueError("There is no CUDA device on this machine: choose auto or cpu.")
-    return picked
+    try:
+        if torch.ones(1, device=picked).cpu().item() == 1:
+            return picked
+    except (RuntimeError, NotImplementedError):
+        pass
+    raise ValueError(f"This machine cannot compute on the device {device!r}: choose auto, cpu or cuda.")
 
 
 def load_model(name: str | Path, device: str = "auto") -> DiffusionRet:

@@ -25,7 +25,7 @@ from .model import DiffusionRet
 from .similarity import mean_frame
 from .store import Row, Store
 from .tables import read_table, read_utf8
-from .video import EXTENSIONS, VideoError, VideoFrames, printable, read_many
+from .video import EXTENSIONS, MOST_SECONDS, VideoError, VideoFrames, printable, read_many
 
 CAPTIONS = "captions.csv"
 POSTER_SIZE = 320  # pixels of the shorter side, at most
@@ -83,6 +83,8 @@ def index_folder(
     Raises ValueError where there are no videos, the captions are no table, the gallery belongs to another model or
     another run is at work on it.
     """
+    if not 0 < timeout <= MOST_SECONDS:
+        raise ValueError(f"timeout is {timeout}: it must be from 0 to {MOST_SECONDS:,} seconds.")
     begun = time.monotonic()
     videos, folder = Path(videos).resolve(), Path(gallery).resolve()
     root = videos if videos.is_dir() else videos.parent
@@ -90,7 +92,12 @@ def index_folder(
     captions, notes = read_captions(root)
     (folder / POSTERS).mkdir(parents=True, exist_ok=True)
     with run_lock(folder):
-        notes = [*listing.notes, *notes, *filter(None, [Gallery.create(folder, model, model_name).damage])]
+        notes = [*listing.notes, *notes]
+        if Gallery.create(folder, model, model_name).damage:
+            notes.append(
+                "The newest version of this gallery could not be read: the one before is used, and what it lacks is "
+                "read again."
+            )
         store = Store.open(folder / TABLE)
         if doubled := store.deduplicate():
             notes.append(f"{doubled} rows that stood twice in the gallery were dropped.")
@@ -157,6 +164,8 @@ def read_captions(folder: Path) -> tuple[dict[str, str], list[str]]:
     """
     file = folder / CAPTIONS
     if not file.is_file():
+        if os.path.lexists(file):
+            raise ValueError(f"{file} is no file that can be read: mend it, or take it away.")
         return {}, []
     captions: dict[str, str] = {}
     left_out: list[str] = []
@@ -212,6 +221,8 @@ def _index(
             for done, (path, clip) in enumerate(clips, 1):
                 row = todo[Path(path)]
                 if isinstance(clip, VideoError):
+                    if row.id:  # the picture of what the file was
+                        _poster_file(folder, row.id).unlink(missing_ok=True)
                     failures.append(Failure(row.uri, str(clip)))
                     ready.append(replace(row, id="", error=str(clip)))
                 else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from .gallery import LIGHT, POSTERS, TABLE, Gallery
 from .lock import run_lock
 from .store import Row, Store
+from .video import printable
 
 
 def inventory(folder: str | Path) -> list[Row]:
@@ -27,8 +29,11 @@ def forget(folder: str | Path, names: Sequence[str]) -> list[Row]:
     place = Path(folder).resolve()
     chosen: dict[str, Row] = {}
     for name in names:
-        path = Path(name).absolute()
-        matches = [row for row in rows if name in (row.id, row.uri) or path == place / row.uri]
+        path = Path(os.path.abspath(name))  # noqa: PTH100 - also what is gone may be named by way of ".."
+        matches = [
+            row for row in rows
+            if name and (name in (row.id, row.uri, printable(row.uri)) or path == place / row.uri)
+        ]  # fmt: skip
         if not matches:
             raise ValueError(
                 f"The gallery holds no {name!r}: `python -m diffusionret list` names what it holds."

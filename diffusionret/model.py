@@ -176,10 +176,17 @@ class DiffusionRet(
     def choose(self, form: str | None = None) -> Generator: ...
 
     def choose(self, form: str | None = None) -> Generator:
-        """The generator of a name, None for the one that answers. Raises NoGenerator where there is none."""
+        """The generator of a name, None for the one that answers.
+
+        Raises NoGenerator for a model without any, ValueError for a name that is none of them.
+        """
         generators = self.generators
-        if not generators or (form and form not in generators):
+        if not generators:
             raise NoGenerator
+        if form and form not in generators:
+            raise ValueError(
+                f"The model has no generator {str(form)[:40]!r}: choose {' or '.join(generators)}."
+            )
         return generators[form or next(iter(generators))]
 
     def generator_config(self, form: str | None = None) -> GeneratorConfig:

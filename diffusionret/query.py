@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 MOST_CHARACTERS = 2000  # of one query; the longest that a model reads ends far before
 
@@ -35,3 +36,19 @@ def check_queries(texts: Sequence[str], blank: bool = False) -> None:
     """As `check_query`, for many."""
     for text in texts:
         check_query(text, blank)
+
+
+def check_number(name: str, value: object, least: int, most: int | None = None) -> int:
+    """`value`, the setting `name` of a query, as an int from `least` to `most` (None: without end).
+
+    Raises ValueError, one sentence, for anything else.
+    """
+    number = isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not number:
+        raise ValueError(f"{name} is {str(value)[:40]!r}: it must be a whole number.")
+    if value < least or (most is not None and value > most):  # type: ignore[operator]
+        allowed = f"at least {least}" if most is None else f"from {least:,} to {most:,}"
+        raise ValueError(
+            f"{name} is {int(value) if abs(value) < 1e18 else 'too large'}: it must be {allowed}."
+        )  # type: ignore
+    return int(value)  # type: ignore[call-overload]

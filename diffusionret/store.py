@@ -89,7 +89,8 @@ class Store:
         if cls.exists(path):
             raise OSError(f"There is a table in {path} already.")
         schema = _schema(dim, metadata)
-        lance.write_dataset(schema.empty_table(), str(path), schema=schema, mode="create")
+        with _writing(path):
+            lance.write_dataset(schema.empty_table(), str(path), schema=schema, mode="create")
         return cls.open(path)
 
     @classmethod
@@ -177,7 +178,7 @@ class Store:
     def _commit(self) -> Iterator[None]:
         """Alone with the newest version, which holds what other writers have committed meanwhile: two that insert
         the same file at once would both succeed."""
-        with commit_lock(self._path):
+        with commit_lock(self._path), _writing(self._path):
             for version, manifest in self.broken:
                 if _version(self._path, version) is None:  # still so, and not for a moment only
                     manifest.rename(manifest.with_suffix(".broken"))
@@ -193,6 +194,23 @@ class Store:
             yield
         except (ValueError, OSError, RuntimeError) as error:  # whatever Lance says, in its own words
             raise DamagedTable(self._path) from error
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """What stops a write, in a sentence: Lance speaks of its own source files."""
+    try:
+        yield
+    except DamagedTable:
+        raise
+    except (ValueError, OSError, RuntimeError) as error:
+        name = f"{path.parent.name}/{path.name}"
+        if "No space left" in str(error):
+            raise OSError(
+                f"There is no space left on the disk of {name}: free some and run it again; what is in it stays."
+            ) from error
+        reason = str(error).split(", /")[0].splitlines()[0]
+        raise OSError(f"{name} cannot be written ({reason}): check its folder and disk.") from error
 
 
 def _manifests(path: Path) -> list[tuple[int, Path]]:

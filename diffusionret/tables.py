@@ -71,9 +71,10 @@ def read_table(
         if head is None:
             head = [cell.strip() for cell in cells]
             if absent := [column for column in columns if column not in head]:
+                hint = " (cells are parted by commas, not by semicolons)" if ";" in cells[0] else ""
                 raise ValueError(
                     f"{file}: the first line must name the column{'s' * (len(columns) > 1)} "
-                    f"{' and '.join(columns)}; {absent[0]} is missing."
+                    f"{' and '.join(columns)}; {absent[0]} is missing{hint}."
                 )
             needed = max(head.index(column) for column in columns) + 1
         elif len(cells) >= needed:

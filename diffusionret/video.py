@@ -57,6 +57,7 @@ EXTENSIONS = frozenset((
 Rule = Literal["even", "published"]
 Engine = Literal["auto", "decord", "pyav"]
 PathT = TypeVar("PathT", bound="str | os.PathLike[str]")
+MOST_SECONDS = 86_400  # that a file may take: a timer beyond a day is no timer
 START_SECONDS = (
     60.0  # a child imports for 0.3 s, much longer on a cold disk; not counted against a file's time
 )
@@ -135,8 +136,10 @@ def read_frames(
         raise ValueError(f"rule must be 'even' or 'published', not {rule!r}")
     if engine not in ("auto", "decord", "pyav"):
         raise ValueError(f"engine must be 'auto', 'decord' or 'pyav', not {engine!r}")
-    if n < 1 or any(side is not None and side < 1 for side in (size, still)) or not timeout > 0:
-        raise ValueError(f"n, size and timeout must be positive: n={n}, size={size}, timeout={timeout}")
+    if n < 1 or any(side is not None and side < 1 for side in (size, still)):
+        raise ValueError(f"n, size and still must be positive: n={n}, size={size}, still={still}")
+    if not 0 < timeout <= MOST_SECONDS:
+        raise ValueError(f"timeout is {timeout}: it must be from 0 to {MOST_SECONDS:,} seconds.")
     if (start is not None and start < 0) or (end is not None and end < (start or 0)):
         raise ValueError(f"a moment from {start} s to {end} s makes no sense")
     request = {"op": "frames", "rule": rule, "n": n, "size": size, "crop": crop, "engine": engine}

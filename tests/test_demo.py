@@ -16,9 +16,14 @@ from urllib.parse import quote
 import gradio as gr
 import pytest
 import torch
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
 from tiny import CONFIG, features, tiny_model
 
-from demo import app, batch, evidence, limits, media, questions, search, verdict, watch_look
+from demo import app, batch, doors, evidence, limits, media, questions, search, verdict, watch_look
 from demo import gallery as gallery_tab
 from demo import map as worldmap
 from diffusionret import Gallery, Hit, Retriever, SearchResult
@@ -147,9 +152,6 @@ def test_the_page_and_the_endpoint_rank_alike(retriever):
 
 def served(gallery: Gallery, address: str, **headers: str) -> tuple[int, bytes, str]:
     """Status, body and kind of an answer of the app's own routes."""
-    from starlette.applications import Starlette
-    from starlette.testclient import TestClient
-
     with TestClient(Starlette(routes=media.routes(gallery)), raise_server_exceptions=False) as client:
         answer = client.get(f"/{address}", headers=headers)
     return answer.status_code, answer.content, answer.headers["content-type"]
@@ -192,12 +194,6 @@ def test_only_the_gallerys_clips_are_served_and_by_id(tmp_path):
 
 @pytest.mark.parametrize("announced", [True, False])
 def test_a_body_without_end_is_refused(announced):
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import PlainTextResponse
-    from starlette.routing import Route
-    from starlette.testclient import TestClient
-
     async def length(request: Request) -> PlainTextResponse:
         return PlainTextResponse(str(len(await request.body())))
 
@@ -227,11 +223,106 @@ def test_a_panel_answers_bit_by_bit_and_refuses_in_a_sentence():
 
     assert asked(panel, {"two": 2}) == [
         {"number": 7, "content": "{'two': 2} one", "done": False},
-        {"number": 7, "content": 2, "done": False},
         {"number": 7, "content": 2, "done": True},
     ]
     assert asked(panel, "odd")[-1] == {"number": 7, "problem": "That is odd.", "done": True}
     assert asked(panel, None)[-1]["problem"].startswith("The page asked for something unknown")
+
+
+def test_nothing_is_computed_for_a_session_that_does_not_listen(monkeypatch):
+    monkeypatch.setattr(doors, "WAIT", 0.05)
+    with gr.Blocks() as page:
+        questions.wire({"panel": lambda request: iter([request])})
+    answer, session = function(page, "answer_panel"), SimpleNamespace(session_hash="a visitor")
+    event = SimpleNamespace(_data={"number": 1, "panel": "panel", "request": 5})
+    assert list(answer(event, session)) == []
+    doors.READERS.open("a visitor")
+    assert json.loads(next(answer(event, session)))["content"] == 5
+    doors.READERS.close("a visitor")
+    assert list(answer(event, session)) == []
+
+
+def behind_doors() -> TestClient:
+    async def echo(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(f"{request.url.path} {len(await request.body())}")
+
+    methods = ["GET", "POST"]
+    return TestClient(doors.Doors(Starlette(routes=[Route("/{path:path}", echo, methods=methods)])))
+
+
+def test_gradios_own_doors_are_closed():
+    with behind_doors() as client:
+        closed = [
+            "upload",
+            "file=/etc/passwd",
+            "file/x",
+            "deep_link",
+            "process_recording",
+            "stream/x",
+            "run/predict",
+        ]
+        closed += ["api/search", "component_server", "proxy=http://x", "custom_component/x", "vibe-code"]
+        for path in closed:
+            for method in ("get", "post"):
+                assert getattr(client, method)(f"/gradio_api/{path}").status_code == 404, path
+        assert client.get("/monitoring/summary").status_code == 404
+        for path in (
+            "/",
+            "/config",
+            "/media/clips/a",
+            "/assets/x.js",
+            "/gradio_api/info",
+            "/gradio_api/heartbeat/x",
+        ):
+            assert client.get(path).status_code == 200, path
+        body = json.dumps({"data": ["a red boat", 10]})
+        answer = client.post("/gradio_api/call/search", content=body)
+        assert answer.text == f"/gradio_api/call/search {len(body)}"
+
+
+def test_a_body_that_names_files_is_refused():
+    """Gradio would fetch an address, or look for a path."""
+    file = {"path": "http://example.com/x", "meta": {"_type": "gradio.FileData"}}
+    with behind_doors() as client:
+        for content in ({"data": [file]}, {"data": [{"a": [[file]]}]}):
+            answer = client.post("/gradio_api/call/search", json=content)
+            assert (answer.status_code, answer.text) == (400, "Files are not taken here.")
+        hidden = (
+            json.dumps({"data": [file]}).replace("FileData", "File\\u0044ata").replace("meta", "met\\u0061")
+        )
+        assert client.post("/gradio_api/queue/join", content=hidden).status_code == 400
+        assert client.post("/gradio_api/queue/join", content=b"{").status_code == 400
+        assert client.post("/gradio_api/queue/join", content=b"[" * 100_000).status_code == 400
+
+
+def test_who_reads_no_answers_gets_no_more():
+    with behind_doors() as client:
+        joins = [
+            client.post("/gradio_api/queue/join", json={"session_hash": "deaf"})
+            for _ in range(doors.UNREAD + 1)
+        ]
+        assert [answer.status_code for answer in joins] == [200] * doors.UNREAD + [429]
+        client.get("/gradio_api/queue/data?session_hash=deaf")
+        assert client.post("/gradio_api/queue/join", json={"session_hash": "deaf"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "data", [None, 5, "abc", [1], {}, {"candidates": [1]}, {"candidates": None}, {"candidates": 10**9},
+             {"steps": 10**30}, {"seed": float("nan")}, {"similar": ["x"]}, {"similar": {}}, {"form": 5}], ids=str,
+)  # fmt: skip
+def test_a_forged_event_is_a_sentence_or_nothing(retriever, data):
+    page = app.build(retriever)
+    event = SimpleNamespace(_data=data)
+    outputs = function(page, "replayed")(event, "a red boat", 5, 8, 10, 0, None)
+    assert len(outputs) == 7 and (isinstance(outputs[4], str))
+    assert len(function(page, "selected")(event, "a red boat", 5, 8, 10, 0, None)) == 3
+
+
+def test_the_filter_takes_anything(retriever):
+    page = app.build(retriever)
+    show = next(fn.fn for fn in page.fns.values() if fn.fn.__qualname__.startswith("_gallery_tab"))
+    assert show(None)[1] == gallery_tab.PAGE and "No clip says" in show("x" * 3_000_000)[0]
+    assert len(show("x" * 3_000_000)[0]) < 1000
 
 
 def test_panels_wait_in_the_queue_and_end_with_their_visitor():
@@ -241,7 +332,12 @@ def test_panels_wait_in_the_queue_and_end_with_their_visitor():
     assert not any(getattr(getattr(block, name, None), "_is_server_fn", False)
                    for block in page.blocks.values() for name in vars(block))  # fmt: skip
     fn = next(fn for fn in page.fns.values() if fn.name == "answer_panel")
-    assert fn.queue and fn.concurrency_limit == questions.AT_ONCE and inspect.isgeneratorfunction(fn.fn)
+    assert (
+        page.api_open is False
+        and fn.queue
+        and fn.concurrency_limit == questions.AT_ONCE
+        and inspect.isgeneratorfunction(fn.fn)
+    )
     assert all(fn.queue for fn in page.fns.values())
 
 
@@ -274,8 +370,14 @@ def test_where_files_lie_is_not_told(tmp_path):
     gallery = Gallery.in_memory(features(1, 3)[1])
     gallery.failures = [Failure(str(tmp_path / "a.mp4"), "a.mp4 is no video.")]
     assert str(tmp_path) not in gallery_tab.failures(gallery) and "a.mp4" in gallery_tab.failures(gallery)
-    told = gallery_tab.own_videos(str(tmp_path / "weights"))
-    assert str(tmp_path) not in told and "--model weights" in told
+    for model, told in (
+        (str(tmp_path / "weights"), "--model weights"),
+        ("clip:ViT-B-32:/srv/secret/w.pt", "--model clip:ViT-B-32:w.pt"),
+        ("C:\\srv\\m", "--model m"), ("clip:ViT-B-32:openai", "--model clip:ViT-B-32:openai"),
+        ("owner/name", "--model owner/name"), ("", "--model storybook"),
+    ):  # fmt: skip
+        text = gallery_tab.own_videos(model)
+        assert f"{told}\n" in text and "secret" not in text and "srv" not in text, model
 
 
 def test_nothing_is_fetched_from_outside():

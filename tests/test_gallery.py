@@ -130,6 +130,8 @@ def test_what_is_listed_and_what_is_forgotten(folder, capsys):
     assert [row.uri for row in inventory(folder)] == ["a.mp4", *(f"videos/clip {i}.mp4" for i in range(3))]
     with pytest.raises(ValueError, match="holds no 'nothing': `python -m diffusionret list`"):
         forget(folder, ["clip001", "nothing"])
+    with pytest.raises(ValueError, match="holds no ''"):  # a shell's empty variable names no failed file
+        forget(folder, [""])
     assert len(inventory(folder)) == 4
     assert main(["list", "--gallery", str(folder)]) == 0
     listed = capsys.readouterr().out

@@ -92,8 +92,10 @@ def test_a_name_is_resolved_to_its_generator():
     assert [g.form for g in model.generators.values()] == ["open-set", "published"]
     assert model.choose().form == "open-set" and model.choose("published").config is BOTH.generator
     assert model.choose("published").network is model.generator
-    with pytest.raises(NoGenerator):
+    with pytest.raises(ValueError, match="no generator 'last': choose open-set or published"):
         model.choose("last")
+    with pytest.raises(NoGenerator):
+        tiny_model(config=replace(CONFIG, generator=None)).choose("published")
     assert "others" not in BOTH.to_dict()  # config.json says nothing of what is not there
 
 

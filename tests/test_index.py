@@ -354,6 +354,45 @@ def test_long_names_fit_a_file_system(tmp_path, model):
     assert all(len(f"{id}.jpg".encode()) < 255 for id in gallery.ids)
 
 
+def test_a_failed_file_keeps_no_poster(videos, tmp_path, model):
+    out = tmp_path / "out"
+    add(videos, out, model)
+    (videos / "one.mp4").write_bytes(b"no video at all")
+    assert counts(add(videos, out, model)) == (0, 4, 0, 1)
+    assert not (out / "posters" / "one.jpg").exists()
+
+
+def test_captions_that_are_no_file_are_refused(videos, tmp_path, model):
+    (videos / "captions.csv").symlink_to(tmp_path / "nowhere.csv")
+    with pytest.raises(
+        ValueError, match=r"captions.csv is no file that can be read: mend it, or take it away\."
+    ):
+        add(videos, tmp_path / "out", model)
+
+
+@pytest.mark.parametrize("timeout", [0.0, float("nan"), float("inf")])
+def test_a_timeout_is_a_time(videos, tmp_path, model, timeout):
+    with pytest.raises(ValueError, match="timeout is .*: it must be from 0 to 86,400 seconds"):
+        add(videos, tmp_path / "out", model, timeout=timeout)
+
+
+def test_a_full_disk_is_one_sentence(videos, tmp_path, model, monkeypatch):
+    out = tmp_path / "out"
+    add(videos / "deep", out, model)
+
+    def full(*_):
+        raise OSError("LanceError(IO): No space left on device (os error 28), /home/x/lance/writer.rs:254:9")
+
+    monkeypatch.setattr("diffusionret.store._to_arrow", full)
+    with pytest.raises(
+        OSError, match=r"^There is no space left on the disk of out/gallery.lance: free some"
+    ) as caught:
+        add(videos, out, model)
+    assert ".rs" not in str(caught.value)
+    monkeypatch.undo()
+    assert counts(add(videos, out, model)) == (4, 1, 0, 0)
+
+
 def test_marks_belong_to_their_letters(tmp_path, model):
     (tmp_path / "videos").mkdir()
     for name in ("सूर्यास्त", "สวัสดี", unicodedata.normalize("NFD", "Über Café")):
@@ -412,7 +451,7 @@ def test_after_a_power_loss_the_version_before_is_used(videos, tmp_path, model, 
     gallery = Gallery.open(out)
     assert gallery.ids == ["five", "one"] and gallery.damage.endswith("index the videos again.")
     report = add(videos, out, model)
-    assert counts(report) == (3, 2, 0, 0) and report.notes == [gallery.damage]
+    assert counts(report) == (3, 2, 0, 0) and "what it lacks is read again" in report.notes[0]
     after = Gallery.open(out)
     assert len(after) == 5 and not after.damage and torch.isfinite(after.features().frames).all()
     assert counts(add(videos, out, model)) == (0, 5, 0, 0)

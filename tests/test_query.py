@@ -7,7 +7,7 @@ import torch
 from tiny import features, tiny_model
 
 from diffusionret import Gallery, Retriever
-from diffusionret.query import MOST_CHARACTERS, check_query
+from diffusionret.query import MOST_CHARACTERS, check_number, check_query
 
 LONG = "a red boat " * 200
 REFUSAL = r"^The query has 2,200 characters: describe what should be seen in at most 2,000\.$"
@@ -50,6 +50,18 @@ def test_a_long_query_is_refused_before_any_work(retriever, monkeypatch, ask):
     monkeypatch.setattr(retriever.model, "encode_text", lambda texts: pytest.fail("it was read"))
     with pytest.raises(ValueError, match=REFUSAL):
         ask(retriever)
+
+
+def test_a_number_is_whole_and_in_range():
+    assert check_number("k", 3.0, 1) == 3 and check_number("k", 3, 1, 3) == 3
+    for value, said in (
+        (4, "k is 4: it must be from 1 to 3."), (True, "k is 'True': it must be a whole number."),
+        ([1], "it must be a whole number"), (None, "it must be a whole number"), (float("nan"), "whole number"),
+        (10**30, "k is too large: it must be from 1 to 3."), (1e999, "whole number"), ("9" * 5000, "whole number"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=said) as caught:
+            check_number("k", value, 1, 3)
+        assert len(str(caught.value)) < 100
 
 
 def test_the_model_itself_goes_on_cutting(retriever):

@@ -203,5 +203,5 @@ def test_the_exported_page_needs_nothing_and_holds_text_as_text(look):
 def test_settings_out_of_range_are_a_sentence(look):
     assert "from 1 to 64" in look("noise", seeds=65)["problem"]
     assert "no such candidate" in look("inside", candidate=99)["problem"]
-    assert "steps" in look("whole", steps=999)["problem"]
+    assert "Steps is 999: it must be from 1 to 10." in look("whole", steps=999)["problem"]
     assert "eta" in look("compare", other={"query": "", "eta": 7})["problem"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated
 
 import typer
@@ -21,10 +22,14 @@ def list_files(gallery: Gallery = None, as_json: Json = False) -> None:
       python -m diffusionret list --gallery my_gallery --json
     """
     from ..gallery import BUNDLED, trouble
+    from ..gallery import Gallery as GalleryFolder
     from ..inventory import inventory
     from ..video import printable
 
-    rows = inventory(BUNDLED if gallery is None else gallery)
+    folder = BUNDLED if gallery is None else gallery
+    rows = inventory(folder)
+    if damage := GalleryFolder.open(folder).damage:
+        print(damage, file=sys.stderr)
     if as_json:
         files = [
             {"id": row.id, "file": row.uri, "duration": row.duration, "caption": row.caption, "trouble": trouble(row)}

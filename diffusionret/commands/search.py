@@ -52,12 +52,14 @@ def search(
 
 def table(result: SearchResult) -> str:
     """The hits as lines of text: rank, move, similarity + boost = score, share, moment, id and caption."""
+    from ..video import printable
+
     wide = max(len(hit.id) for hit in result.hits)
     lines = [f"{'':4}{'move':>5}  {'similarity + boost = score':28}{'share':>6}{'moment':>9}  video"]
     lines += [
         f"{hit.rank:3} {_move(hit):>5}  {f'{hit.similarity:.4f} + {hit.boost:.4f} = {hit.score:.4f}':28}"
         f"{'' if hit.probability is None else f'{hit.probability:.0%}':>6}{hit.moment:7.1f} s  "
-        f"{hit.id:{wide}}  {hit.caption}".rstrip()
+        f"{hit.id:{wide}}  {printable(hit.caption)}".rstrip()
         for hit in result.hits
     ]
     settings = result.settings

@@ -1,0 +1,144 @@
+"""Which requests reach Gradio: those that the page and its endpoint need, and none that names a file.
+
+Gradio also takes uploads, serves and fetches files, keeps deep links, and answers outside its queue. This app does none
+of that, so that nothing a visitor sends is written here, and nothing is fetched on a visitor's behalf.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter, OrderedDict
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+PREFIX = "/gradio_api/"
+OPEN = ("queue/join", "queue/data", "queue/status", "call/", "info", "openapi.json", "heartbeat/", "startup-events",
+        "reset", "cancel", "app_id", "user", "token", "login_check", "theme.css")  # fmt: skip
+CLOSED = ("/monitoring", "/runs")  # outside of the prefix
+UNREAD = 8  # answers that a session may ask for before it listens
+SESSIONS = 200  # whose unread answers are remembered
+WAIT = 3.0  # seconds: a page asks first and listens then
+
+
+class Readers:
+    """Which sessions listen to their answers. Safe to call from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._streams: Counter[str] = Counter()
+        self._unread: OrderedDict[str, int] = OrderedDict()
+
+    def open(self, session: str) -> None:
+        with self._lock:
+            self._streams[session] += 1
+            self._unread.pop(session, None)
+
+    def close(self, session: str) -> None:
+        with self._lock:
+            self._streams[session] -= 1
+            if self._streams[session] <= 0:
+                del self._streams[session]
+
+    def may_ask(self, session: str) -> bool:
+        """Whether a session may ask for one more answer."""
+        with self._lock:
+            if session in self._streams:
+                return True
+            self._unread[session] = self._unread.get(session, 0) + 1
+            self._unread.move_to_end(session)
+            while len(self._unread) > SESSIONS:
+                self._unread.popitem(last=False)
+            return self._unread[session] <= UNREAD
+
+    def wait(self, session: str) -> bool:
+        """Whether a session listens, or begins to within WAIT."""
+        end = time.monotonic() + WAIT
+        while session not in self._streams:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+        return True
+
+
+READERS = Readers()
+
+
+class Doors:
+    """Middleware that answers 404 where the app has nothing to offer, 400 to a body that names files."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        path = scope["path"]
+        _, found, inner = path.partition(PREFIX)
+        if path.startswith(CLOSED) or (found and not inner.startswith(OPEN)):
+            await PlainTextResponse("There is nothing here.", 404)(scope, receive, send)
+        elif inner.startswith("queue/data"):
+            session = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])[0]
+            READERS.open(session)
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                READERS.close(session)
+        elif found and scope["method"] == "POST":
+            await self._post(inner, scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _post(self, inner: str, scope: Scope, receive: Receive, send: Send) -> None:
+        body = b""
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":  # the visitor is gone
+                return
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        try:
+            content = json.loads(body) if body else None
+        except (ValueError, RecursionError):
+            await PlainTextResponse("The request is not valid JSON.", 400)(scope, receive, send)
+            return
+        if names_files(content):
+            await PlainTextResponse("Files are not taken here.", 400)(scope, receive, send)
+            return
+        if inner.startswith("queue/join"):
+            session = content.get("session_hash") if isinstance(content, dict) else None
+            if not READERS.may_ask(str(session)):
+                await PlainTextResponse("Read the answers before you ask for more.", 429)(
+                    scope, receive, send
+                )
+                return
+        sent = False
+
+        async def replay() -> Message:
+            nonlocal sent
+            if sent:
+                return await receive()
+            sent = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self.app(scope, replay, send)
+
+
+def names_files(content: Any) -> bool:
+    """Whether JSON holds what Gradio takes for a file, at any depth."""
+    waiting = [content]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            if isinstance(item.get("meta"), dict):
+                return True
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+    return False
