@@ -229,7 +229,7 @@ def run_calibration(
         save_beside_model = gallery.folder == BUNDLED_GALLERY.resolve() and not training
         files = familiar_files(gallery, model)
         calibration.save(files[-1] if save_beside_model else files[0])
-        detector = retriever.detector = replace_part(detector, familiar=calibration)
+        detector = retriever.detector = Detector(detector.protocol, calibration, detector.match)
         unrelated = seen[:: max(len(seen) // UNRELATED, 1)][:UNRELATED]
     say("2 of 2: matches in this gallery")
     known, about = list(typed), "typed queries"
@@ -244,11 +244,6 @@ def run_calibration(
     calibration.save(match_files(gallery)[0])
     retriever.detector = Detector.open(model, gallery)
     return retriever.detector
-
-
-def replace_part(detector: Detector, **parts: Calibration) -> Detector:
-    """A detector with one more calibration."""
-    return Detector(detector.protocol, **({"familiar": detector.familiar, "match": detector.match} | parts))
 
 
 # --- what people write ----------------------------------------------------------------------------------------

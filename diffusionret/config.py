@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
+from typing import Literal
 
 # Mean and standard deviation of CLIP's training pixels (RGB in [0, 1]).
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -112,7 +113,7 @@ class ModelConfig:
     feature_norm: float | None = None
     words: int = 32
     frames: int = 12
-    frame_rule: str = "published"
+    frame_rule: Literal["published", "even"] = "published"
     image_mean: tuple[float, float, float] = CLIP_MEAN
     image_std: tuple[float, float, float] = CLIP_STD
     tokenizer: str = "clip"

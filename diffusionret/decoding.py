@@ -168,7 +168,7 @@ def open_video(path: str) -> tuple[Any, Any]:
     raise Unreadable(f"{name} {trouble}.")
 
 
-def _tags() -> dict[str, str]:
+def _tags() -> dict[str, Any]:
     """What makes PyAV read tags in whatever encoding: up to version 18 it raises unless told so, 19 knows no such
     argument and always reads them."""
     import av

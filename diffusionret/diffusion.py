@@ -117,6 +117,7 @@ def ddim(
         sigma = eta * math.sqrt((1 - a_prev) / (1 - a) * (1 - a / a_prev))
         x = math.sqrt(a_prev) * x0 + math.sqrt(max(1 - a_prev - sigma**2, 0.0)) * eps
         if sigma:
+            assert generator is not None  # sigma > 0 needs eta > 0
             z = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype)
             x = x + sigma * z.to(x.device)
         yield Step(t, x0_raw, x0, x)

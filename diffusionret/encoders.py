@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, cast
 
 import torch
 from jaxtyping import Float, Int
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
-from open_clip.modified_resnet import ModifiedResNet
-from open_clip.transformer import QuickGELU, Transformer
+from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
+from open_clip.transformer import QuickGELU, ResidualAttentionBlock, Transformer
 from torch import Tensor, nn
 from torch.nn.functional import pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -32,16 +32,27 @@ class VideoFeatures(NamedTuple):
     mask: Tensor
 
 
+class _TextTower(Protocol):
+    """The text tower's parts, which open_clip's `CLIP` holds without saying what they are."""
+
+    transformer: Transformer
+    token_embedding: nn.Embedding
+    positional_embedding: Tensor
+    attn_mask: Tensor
+    ln_final: nn.LayerNorm
+    text_projection: Tensor
+
+
 def build_towers(config: ClipConfig) -> CLIP:
     """open_clip's towers with the sizes of `config`, in float32 with random weights."""
     return CLIP(
         embed_dim=config.embed_dim,
         vision_cfg=CLIPVisionCfg(
             image_size=config.image_size,
-            layers=config.vision_layers,  # type: ignore[arg-type]  # open_clip wants four, we say any number
+            layers=config.vision_layers,  # pyright: ignore[reportArgumentType]  # declared as four, any number works
             width=config.vision_width,
             head_width=config.vision_head_width,
-            patch_size=config.patch_size,  # type: ignore[arg-type]  # None for a ResNet
+            patch_size=config.patch_size,  # pyright: ignore[reportArgumentType]  # None is right for a ResNet
         ),
         text_cfg=CLIPTextCfg(
             context_length=config.context_length,
@@ -52,6 +63,11 @@ def build_towers(config: ClipConfig) -> CLIP:
         ),
         quick_gelu=config.quick_gelu,
     )
+
+
+def _heads(transformer: Transformer) -> int:
+    """How many heads its attention has."""
+    return cast(ResidualAttentionBlock, transformer.resblocks[0]).attn.num_heads
 
 
 class TemporalTransformer(nn.Module):
@@ -73,7 +89,7 @@ class TemporalTransformer(nn.Module):
         # -1e6 is added to the logits of masked frames, as published, not -inf: a video without a single
         # real frame stays finite.
         bias = (1 - mask.to(frames.dtype)) * -1e6
-        heads = self.transformer.resblocks[0].attn.num_heads
+        heads = _heads(self.transformer)
         bias = bias[:, None, None, :].expand(-1, heads, count, -1).reshape(-1, count, count)
         return frames + self.transformer(frames + self.positions.weight[:count], attn_mask=bias)
 
@@ -90,11 +106,11 @@ def encode_tokens(
     positions = ids.shape[1]
     count = int(mask.sum(dim=1).max())  # real tokens come first
     ids, mask = ids[:, :count], mask[:, :count]
-    heads = towers.transformer.resblocks[0].attn.num_heads
-    x = towers.token_embedding(ids) + towers.positional_embedding[:count]
-    bias = towers.attn_mask[:count, :count].masked_fill((mask == 0)[:, None, :], float("-inf"))
-    x = towers.transformer(x, attn_mask=bias.repeat_interleave(heads, dim=0))
-    tokens = towers.ln_final(x) @ towers.text_projection
+    tower = cast(_TextTower, towers)
+    x = tower.token_embedding(ids) + tower.positional_embedding[:count]
+    bias = tower.attn_mask[:count, :count].masked_fill((mask == 0)[:, None, :], float("-inf"))
+    x = tower.transformer(x, attn_mask=bias.repeat_interleave(_heads(tower.transformer), dim=0))
+    tokens = tower.ln_final(x) @ tower.text_projection
     cls = tokens[
         torch.arange(len(ids), device=ids.device), ids.argmax(dim=-1)
     ]  # the end token has the highest id
@@ -119,7 +135,7 @@ def folded(tower: nn.Module) -> nn.Module:
             elif isinstance(child, nn.BatchNorm2d) and last is not None:
                 setattr(module, last[0], fuse_conv_bn_eval(last[1], child))
                 setattr(module, name, nn.Identity())
-    tower.attnpool = _OneTokenPool(tower.attnpool)
+    tower.register_module("attnpool", _OneTokenPool(tower.attnpool))
     return tower.to(memory_format=torch.channels_last)
 
 
@@ -131,7 +147,7 @@ class _OneTokenPool(nn.Module):
     each for every token, take one for all.
     """
 
-    def __init__(self, pool: nn.Module) -> None:
+    def __init__(self, pool: AttentionPool2d) -> None:
         super().__init__()
         self.pool = pool
 

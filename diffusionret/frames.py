@@ -23,7 +23,7 @@ HELD_OUT = 1000  # videos, at most
 def read_clip(video: Path, clip: Clip, config: ModelConfig, timeout: float) -> VideoFrames:
     """The frames of a clip that a model looks at, at the size that it sees. timeout: seconds. Raises VideoError."""
     return read_frames(
-        video, config.frame_rule, config.frames, config.clip.image_size, clip.start, clip.end, timeout, crop=True  # type: ignore[arg-type]
+        video, config.frame_rule, config.frames, config.clip.image_size, clip.start, clip.end, timeout, crop=True
     )  # fmt: skip
 
 

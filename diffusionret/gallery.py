@@ -184,8 +184,8 @@ class Gallery:
     @cached_property
     def pooled(self) -> Float[Tensor, "video dim"]:
         """float32: the mean of each video's frames' directions (norm at most 1)."""
-        if self._store is None:
-            return mean_frame(self._features)
+        if self._store is None or self._places is None:
+            return mean_frame(self.features())
         return torch.from_numpy(self._store.pooled(self._places).copy())
 
     def features(self, positions: Int[Tensor, " some"] | None = None) -> VideoFeatures:
@@ -195,13 +195,16 @@ class Gallery:
         """
         if positions is None:
             if self._features is None:
-                self._features = self._read(self._places)
+                self._features = self._read()
             return self._features
         if self._features is None:
-            return self._read(self._places[positions.cpu().numpy()])
+            return self._read(positions.cpu().numpy())
         return VideoFeatures(self._features.frames[positions], self._features.mask[positions])
 
-    def _read(self, places: np.ndarray) -> VideoFeatures:
+    def _read(self, positions: Int[np.ndarray, " some"] | None = None) -> VideoFeatures:
+        """Features from the store, of the videos at `positions` or of all."""
+        assert self._store is not None and self._places is not None  # in memory they are there from the start
+        places = self._places if positions is None else self._places[positions]
         frames, mask = self._store.features(places)
         return VideoFeatures(
             torch.from_numpy(frames.astype(np.float32)), torch.from_numpy(mask.astype(np.int64))

@@ -14,9 +14,9 @@ from .video import printable
 
 def inventory(folder: str | Path) -> list[Row]:
     """The rows of a gallery in the order of their files, without features. Raises as `Gallery.open`."""
-    folder = Gallery.open(folder).folder
-    assert folder is not None
-    return sorted(Store.open(folder / TABLE).rows(LIGHT), key=lambda row: row.uri)
+    place = Gallery.open(folder).folder
+    assert place is not None
+    return sorted(Store.open(place / TABLE).rows(LIGHT), key=lambda row: row.uri)
 
 
 def forget(folder: str | Path, names: Sequence[str]) -> list[Row]:

@@ -340,7 +340,7 @@ class DiffusionRet(
         (save_directory / "config.json").write_text(text, encoding="utf-8")
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs) -> DiffusionRet:  # type: ignore[override]
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs) -> DiffusionRet:
         """A bundled model by name, a folder written by `save_pretrained`, or a Hub id ("owner/name").
 
         Raises FileNotFoundError when there is no such model, ConnectionError when the Hub is out of reach, ValueError

@@ -187,7 +187,7 @@ class Reference:
         from sklearn.cluster import KMeans
 
         x = normalize(end_tokens.cpu().double(), dim=-1)
-        clusters = KMeans(min(COMPONENTS, len(x)), n_init=1, random_state=0).fit(x.numpy())
+        clusters = KMeans(min(COMPONENTS, len(x)), n_init=1, random_state=0).fit(x.numpy())  # pyright: ignore[reportArgumentType]  # declared by its default, "auto"
         centres = torch.from_numpy(clusters.cluster_centers_).double()
         label = torch.from_numpy(clusters.labels_).long()
         share = torch.bincount(label, minlength=len(centres)) / len(x)
@@ -244,7 +244,7 @@ class Reference:
         """The `k` nearest captions of each query with their distances, 1 - cosine, nearest first."""
         found = (self.place(end_tokens) @ self.bank.T).topk(min(k, len(self.texts)), dim=1)
         rows = zip(found.indices.tolist(), found.values.tolist(), strict=True)
-        return [[(self.texts[i], 1 - c) for i, c in zip(*row, strict=True)] for row in rows]
+        return [[(self.texts[int(i)], 1 - c) for i, c in zip(*row, strict=True)] for row in rows]
 
     def unknown_words(self, text: str) -> list[str]:
         """Words that no training caption holds, each once, in the order of the text."""

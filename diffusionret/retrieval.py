@@ -478,6 +478,7 @@ class Retriever:
         return torch.cat([self.model.similarity(text, VideoFeatures(f, m)) for f, m in blocks], dim=1)
 
     def _token_weights(self, text: TextFeatures) -> Float[Tensor, "text token"]:
+        assert self.model.text_weights is not None
         return self.model.text_weights.weigh(text.tokens, text.mask)
 
     def _generate(

@@ -372,7 +372,7 @@ def test_captions_that_are_no_file_are_refused(videos, tmp_path, model):
 
 @pytest.mark.parametrize("timeout", [0.0, float("nan"), float("inf")])
 def test_a_timeout_is_a_time(videos, tmp_path, model, timeout):
-    with pytest.raises(ValueError, match="timeout is .*: it must be from 0 to 86,400 seconds"):
+    with pytest.raises(ValueError, match=r"timeout is .*: it must be from 0 to 86,400 seconds"):
         add(videos, tmp_path / "out", model, timeout=timeout)
 
 

@@ -6,11 +6,10 @@ import statistics
 import tempfile
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 from diffusionret import DiffusionRet, Gallery
 from diffusionret.index import index_folder, list_videos
-from diffusionret.video import Rule, read_many
+from diffusionret.video import read_many
 
 from .timing import seconds
 
@@ -47,10 +46,9 @@ def long_clips(source: Path, target: Path, count: int) -> None:
 def index_rates(model: DiffusionRet, folder: Path, quick: bool) -> dict[str, float]:
     """Videos a second, decoded alone and indexed, in turns."""
     videos, config = list_videos(folder).videos, model.config
-    rule = cast(Rule, config.frame_rule)  # checked when a configuration is made
 
     def decode() -> None:
-        for _ in read_many(videos, rule, config.frames, config.clip.image_size, crop=True):
+        for _ in read_many(videos, config.frame_rule, config.frames, config.clip.image_size, crop=True):
             pass
 
     def index() -> None:

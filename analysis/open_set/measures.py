@@ -34,13 +34,13 @@ class Fitted:
         numbers = self.numbers.clone().requires_grad_()
         optimizer = torch.optim.LBFGS([numbers], max_iter=60, line_search_fn="strong_wolfe")
 
-        def closure() -> Tensor:
+        def closure() -> float:
             optimizer.zero_grad()
             loss = log_loss(self.form(scores.double(), numbers), match)
             loss.backward()
-            return loss
+            return loss.item()
 
-        optimizer.step(closure)  # type: ignore[arg-type]
+        optimizer.step(closure)
         self.numbers = numbers.detach()
         return self
 

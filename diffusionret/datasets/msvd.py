@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 from .captioned import Captioned, Clip, annotation, collect, malformed, pick, read_lines
 
@@ -36,7 +37,7 @@ class _Plain(pickle.Unpickler):
         raise pickle.UnpicklingError("it refers to objects outside of itself")
 
 
-def read_plain_pickle(file: Path) -> object:
+def read_plain_pickle(file: Path) -> Any:
     """The content of a pickle of plain values; it cannot run anything. Raises ValueError for any other file."""
     with file.open("rb") as stream:
         try:

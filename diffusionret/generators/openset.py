@@ -169,8 +169,9 @@ class OpenSetDenoiser(nn.Module):
         self.noisy = nn.Linear(2, state)
         self.level = nn.Sequential(nn.Linear(2, state), nn.SiLU(), nn.Linear(state, state))
         self.steps = nn.Sequential(*(Block(state, config.heads) for _ in range(config.state_layers)))
-        self.read = nn.Sequential(nn.LayerNorm(state), nn.Linear(state, 1))
-        nn.init.constant_(self.read[1].bias, -3.0)  # type: ignore[arg-type]  # most candidates do not match
+        odds = nn.Linear(state, 1)
+        nn.init.constant_(odds.bias, -3.0)  # most candidates do not match
+        self.read = nn.Sequential(nn.LayerNorm(state), odds)
 
     def context(self, pairs: Pairs, direction: str) -> Float[Tensor, "query candidate state"]:
         """All that the steps need of the query and its candidates; it does not depend on the noise."""

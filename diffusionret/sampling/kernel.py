@@ -82,5 +82,5 @@ def denoise(
         queries, first, seeds, candidates, hidden, table.shape[1], steps,
         K=k, H=min(max(TILE // k, 16), triton.next_power_of_2(hidden)),
         CLOCK=clock.numel() > 0, FRESH=len(fresh) > 0, UNSEEN=torch.finfo(torch.float32).min,
-        num_warps=8,  # pyright: ignore[reportCallIssue]
+        num_warps=8,  # pyright: ignore[reportCallIssue]  # an option of the launch, which triton does not declare
     )  # fmt: skip

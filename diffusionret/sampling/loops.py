@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numba import from_dtype, int64, njit
 from numba.core.dispatcher import Dispatcher
-from numba.types import Array  # pyright: ignore[reportAttributeAccessIssue]
+from numba.types import Array  # pyright: ignore[reportAttributeAccessIssue]  # numba fills it at run time
 
 # Sums may be reordered and fused with products, which vectors need; nan and inf keep their meaning.
 NOTHING = np.float32(1e-20)

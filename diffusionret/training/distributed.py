@@ -72,20 +72,20 @@ class Gather(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx, x: Tensor) -> Tensor:
         parts = [torch.empty_like(x) for _ in range(distributed.get_world_size())]
         distributed.all_gather(parts, x.contiguous())
         ctx.own = slice(len(x) * distributed.get_rank(), len(x) * (distributed.get_rank() + 1))
         return torch.cat(parts)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx, gradient: Tensor) -> Tensor:
         return gradient[ctx.own] * distributed.get_world_size()
 
 
 def gather(x: Tensor) -> Tensor:
     """The rows of all processes, in their order, as `Gather`; with one process x itself."""
-    return Gather.apply(x) if is_shared() else x  # type: ignore[return-value]
+    return Gather.apply(x) if is_shared() else x
 
 
 def average_gradients(module: nn.Module) -> None:

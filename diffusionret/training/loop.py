@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -153,10 +154,11 @@ class Loop:
         record = None
         if self.process.is_main_process:
             average = self.average.module.eval()
-            score, figures = self.stage.validate(average["model"], average["heads"])  # type: ignore[arg-type]
+            model = cast(DiffusionRet, average["model"])
+            score, figures = self.stage.validate(model, average["heads"])
             progress, is_best = self.progress, score > self.progress.best
             if is_best:
-                keep(average["model"], self.folder / BEST)  # type: ignore[arg-type]
+                keep(model, self.folder / BEST)
             record = ValidationRecord(
                 step=progress.step,
                 minutes=progress.seconds / 60,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
 
 from ..config import Optimisation
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 def lr_scale(step: int, steps: int, warmup: float) -> float:
@@ -53,10 +56,10 @@ def set_rate(optimiser: torch.optim.Optimizer, scale: float) -> None:
         group["lr"] = group["peak"] * scale
 
 
-class Average:
+class Average(Generic[ModuleT]):
     """The exponential average of a module's weights and batch statistics, in `module`, a copy."""
 
-    def __init__(self, module: nn.Module, optimisation: Optimisation) -> None:
+    def __init__(self, module: ModuleT, optimisation: Optimisation) -> None:
         self.module = copy.deepcopy(module)
         self.ema, self.rises = optimisation.ema, optimisation.ema_rises
 

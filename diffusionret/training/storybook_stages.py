@@ -68,7 +68,8 @@ class FramePretraining:
         x = soften(shift(self.model.preprocess(frames), rng), rng)
         embedding = self.tower(x.contiguous(memory_format=torch.channels_last))
         labels = self._labels([data.scenes[i] for i in chosen], moments)
-        parts = self.heads.losses(embedding, labels)  # type: ignore[operator]
+        assert isinstance(self.heads, FrameHeads)
+        parts = self.heads.losses(embedding, labels)
         return torch.stack([self.WEIGHTS.get(name, 1.0) * part for name, part in parts.items()]).sum()
 
     def _labels(self, scenes: Sequence[world.Scene], moments: Sequence[int]) -> FrameLabels:

@@ -11,7 +11,8 @@ Colour = tuple[float, float, float]
 @cache
 def rgb(code: str) -> Colour:
     """Colour of a hexadecimal code such as "e5383b"."""
-    return tuple(int(code[i : i + 2], 16) / 255 for i in (0, 2, 4))  # type: ignore[return-value]
+    red, green, blue = (int(code[i : i + 2], 16) / 255 for i in (0, 2, 4))
+    return red, green, blue
 
 
 def mix(a: Colour, b: Colour, share: float) -> Colour:

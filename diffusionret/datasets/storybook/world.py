@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 SUBJECTS = (
     "car", "bus", "boat", "airplane", "rocket", "balloon", "ball", "kite", "umbrella", "bird",
@@ -80,15 +80,15 @@ def draw_scene(rng: random.Random, look: str = "storybook", duo: bool | None = N
     """A random scene; `duo` forces two actors (True) or one (False)."""
     if duo is None:
         duo = rng.random() < DUO_SHARE
-    setting = dict(place=rng.choice(PLACES), time=rng.choice(TIMES), weather=rng.choice(WEATHERS), look=look)
-    setting |= dict(camera=rng.choice(CAMERAS), seed=rng.getrandbits(31))
+    scene = partial(Scene, rng.choice(PLACES), rng.choice(TIMES), rng.choice(WEATHERS), look=look)
+    scene = partial(scene, camera=rng.choice(CAMERAS), seed=rng.getrandbits(31))
     subject, colour = rng.choice(SUBJECTS), rng.choice(COLOURS)
     if not duo:
-        return Scene(actor=Actor(subject, colour, rng.choice(SIZES)), motion=rng.choice(MOTIONS), **setting)
+        return scene(actor=Actor(subject, colour, rng.choice(SIZES)), motion=rng.choice(MOTIONS))
     relation = rng.choice(RELATIONS)
     other = Actor(rng.choice([s for s in SUBJECTS if s != subject]), rng.choice(COLOURS))
     direction = None if relation == "circles" else rng.choice(DIRECTIONS)
-    return Scene(actor=Actor(subject, colour), relation=relation, other=other, direction=direction, **setting)
+    return scene(actor=Actor(subject, colour), relation=relation, other=other, direction=direction)
 
 
 SPLIT_SIZES = {"validation": 1000, "calibration": 1000, "test": 1000, "near": 500}
@@ -169,7 +169,7 @@ SETTING = ("place", "time", "weather")
 
 def said(scene: Scene) -> dict[str, str]:
     """Every attribute of the scene by its caption name (those that the scene has)."""
-    facts = dict(
+    facts: dict[str, str | None] = dict(
         place=scene.place, time=scene.time, weather=scene.weather,
         subject=scene.actor.subject, colour=scene.actor.colour,
     )  # fmt: skip
@@ -177,11 +177,10 @@ def said(scene: Scene) -> dict[str, str]:
         facts |= dict(size=scene.actor.size, motion=scene.motion)
     else:
         facts |= dict(
-            relation=scene.relation, other_subject=scene.other.subject, other_colour=scene.other.colour
-        )
-        if scene.direction:
-            facts["direction"] = scene.direction
-    return facts
+            relation=scene.relation, other_subject=scene.other.subject,
+            other_colour=scene.other.colour, direction=scene.direction,
+        )  # fmt: skip
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def family(rng: random.Random, size: int = 4, look: str = "storybook") -> tuple[list[Scene], frozenset[str]]:
