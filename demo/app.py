@@ -110,20 +110,17 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         if wanted.get("form") not in forms:  # an event may say anything
             wanted.pop("form", None)
         if wanted.get("form", form) != form:  # each takes the steps that it needs, unless told otherwise
-            steps = denoising(wanted["form"]).usual_steps
-        asked = {"candidates": candidates, "steps": steps, "seed": seed} | wanted
-        limits_of = {
-            "candidates": (1, watch.MOST_CANDIDATES),
-            "steps": (1, denoising(form).steps),
-            "seed": (0, watch.MOST_SEED),
-        }
+            form = wanted["form"]
+            steps = denoising(form).usual_steps
         try:
-            numbers = [
-                check_number(name.capitalize(), asked[name], *limits) for name, limits in limits_of.items()
-            ]
+            chosen = (
+                check_number("Candidates", wanted.get("candidates", candidates), 1, watch.MOST_CANDIDATES),
+                check_number("Steps", wanted.get("steps", steps), 1, denoising(form).steps),
+                check_number("Seed", wanted.get("seed", seed), 0, watch.MOST_SEED),
+                form,
+            )
         except ValueError as error:
             return *4 * [gr.skip()], search.problem(str(error)), gr.skip(), gr.skip()
-        chosen = (*numbers, wanted.get("form", form))
         return *chosen, *answer(text, k, *chosen)
 
     def turned(text: str, k: int, candidates: int, steps: int, seed: int, form: str | None = None) -> tuple:

@@ -43,12 +43,16 @@ def check_number(name: str, value: object, least: int, most: int | None = None) 
 
     Raises ValueError, one sentence, for anything else.
     """
-    number = isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
-    if isinstance(value, bool) or not number:
+    number: int | None = None
+    if (isinstance(value, float) and value.is_integer()) or (
+        isinstance(value, Integral) and not isinstance(value, bool)
+    ):
+        number = int(value)
+    if number is None:
         raise ValueError(f"{name} is {str(value)[:40]!r}: it must be a whole number.")
-    if value < least or (most is not None and value > most):  # type: ignore[operator]
+    if number < least or (most is not None and number > most):
         allowed = f"at least {least}" if most is None else f"from {least:,} to {most:,}"
         raise ValueError(
-            f"{name} is {int(value) if abs(value) < 1e18 else 'too large'}: it must be {allowed}."
-        )  # type: ignore
-    return int(value)  # type: ignore[call-overload]
+            f"{name} is {number if abs(number) < 10**18 else 'too large'}: it must be {allowed}."
+        )
+    return number

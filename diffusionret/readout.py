@@ -82,7 +82,7 @@ class OneWinner(Readout):
         return x0_raw.double().mean(dim=0)
 
     def entropy(self, share: Float[Tensor, "*rest candidate"]) -> Float[Tensor, "*rest"]:
-        return -torch.xlogy(share, share).sum(dim=-1) / math.log(2)
+        return (0.0 - torch.xlogy(share, share).sum(dim=-1)) / math.log(2)  # 0 has no sign here
 
     def most_entropy(self, candidates: int) -> float:
         return math.log2(candidates)
@@ -120,7 +120,7 @@ class Bits(Readout):
     def entropy(self, share: Float[Tensor, "*rest candidate"]) -> Float[Tensor, "*rest"]:
         """Of all yes-or-no answers together."""
         other = 1 - share
-        return -(torch.xlogy(share, share) + torch.xlogy(other, other)).sum(dim=-1) / math.log(2)
+        return (0.0 - (torch.xlogy(share, share) + torch.xlogy(other, other)).sum(dim=-1)) / math.log(2)
 
     def most_entropy(self, candidates: int) -> float:
         return float(candidates)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
-from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -21,7 +20,7 @@ from .gallery import Gallery
 from .generators import Generator
 from .model import DiffusionRet
 from .ood import Scores, gallery_scores, generator_scores
-from .query import check_queries
+from .query import check_number, check_queries
 from .results import Hit, SearchResult, Settings
 from .similarity import wti_in_blocks
 from .trajectory import Trajectory
@@ -31,6 +30,7 @@ COARSE_ABOVE = 20_000
 KEPT = 1_000
 # Videos whose frames' weights are computed together.
 BLOCK = 256
+MOST_SEEDS = 1024  # of one answer
 # Queries that search_many encodes and denoises together; words of a query that are left out at a time.
 BATCH, WORDS = 32, 16
 
@@ -152,7 +152,7 @@ class Retriever:
     def similar(self, id: str, k: int = 10) -> list[Hit]:
         """The `k` videos most like the video `id`, itself left out, by the cosine of pooled features."""
         position = self.gallery.position(id)
-        k = min(_whole("k", k, 1), len(self.gallery) - 1)
+        k = min(check_number("k", k, 1), len(self.gallery) - 1)
         pooled = self._directions
         similarity = pooled @ pooled[position]
         similarity[position] = -torch.inf
@@ -389,11 +389,11 @@ class Retriever:
         if steps is None:
             steps = config.usual_steps if config else 1
         return Settings(
-            k=min(_whole("k", k, 1), size),
-            candidates=min(_whole("candidates", candidates, 1), size),
-            steps=_whole("steps", steps, 1, config.steps if config else None),
-            seed=_whole("seed", seed, 0, 2**63 - 1),
-            seeds=_whole("seeds", seeds, 1),
+            k=min(check_number("k", k, 1), size),
+            candidates=min(check_number("candidates", candidates, 1), size),
+            steps=check_number("steps", steps, 1, config.steps if config else None),
+            seed=check_number("seed", seed, 0, 2**63 - 1),
+            seeds=check_number("seeds", seeds, 1, MOST_SEEDS),
         )
 
     @torch.no_grad()
@@ -603,17 +603,6 @@ class _Clock:
         """The last part, then all of them and their total, a query."""
         self.lap(name)
         return {k: v / queries for k, v in {**self.laps, "total": 1000 * (self.last - self.start)}.items()}
-
-
-def _whole(name: str, value: int, least: int, most: int | None = None) -> int:
-    """`value` as an int. Raises ValueError when it is no whole number or out of range."""
-    whole = isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
-    if isinstance(value, bool) or not whole:
-        raise ValueError(f"{name} is {value!r}: it must be a whole number.")
-    if value < least or (most is not None and value > most):
-        allowed = f"at least {least}" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{name} is {int(value)}: it must be {allowed}.")
-    return int(value)
 
 
 def _cut(model: DiffusionRet, text: str, report: Report | None) -> str:
