@@ -13,8 +13,8 @@ from urllib.parse import quote
 import gradio as gr
 
 from diffusionret import Retriever
-from diffusionret.calibration import say_p
-from diffusionret.detector import ALPHA, Answer, Report, in_batch
+from diffusionret.ood.conformal import ALPHA, say_p
+from diffusionret.ood.report import Answer, Report, in_batch
 from diffusionret.query import check_query
 from diffusionret.tables import read_rows
 

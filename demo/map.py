@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from diffusionret import Retriever
-from diffusionret.detector import rule_of
+from diffusionret.ood.report import rule_of
 from diffusionret.projection import Layout, fit, keep, load
 from diffusionret.query import check_query
 

@@ -10,9 +10,8 @@ from html import escape
 import numpy as np
 
 from diffusionret import Retriever
-from diffusionret.calibration import Calibration, say_p
-from diffusionret.detector import ALPHA, Answer, Report, WordEffect
-from diffusionret.inspection import NOT_MEANT
+from diffusionret.ood.conformal import ALPHA, Calibration, say_p
+from diffusionret.ood.report import NOT_MEANT, Answer, Report, WordEffect
 from diffusionret.query import check_query
 
 from .questions import Panel

@@ -17,10 +17,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .calibration import Calibration, p_values
 from .datasets.storybook import captions, world
-from .detector import (
-    ALPHA,
+from .gallery import BUNDLED as BUNDLED_GALLERY
+from .hub import BUNDLED as MODELS
+from .model import DiffusionRet
+from .ood.conformal import ALPHA, Calibration, p_values
+from .ood.detector import (
     PLAIN,
     Detector,
     familiar_files,
@@ -30,10 +32,7 @@ from .detector import (
     match_made_for,
     text_made_for,
 )
-from .gallery import BUNDLED as BUNDLED_GALLERY
-from .hub import BUNDLED as MODELS
-from .model import DiffusionRet
-from .ood import GENERATOR_SCORES, Reference, combine
+from .ood.scores import GENERATOR_SCORES, Reference, combine
 from .query import MOST_CHARACTERS, check_query
 from .retrieval import Retriever
 from .tables import read_lines, read_table, read_utf8
@@ -41,7 +40,7 @@ from .tables import read_lines, read_table, read_utf8
 REFERENCE, ORDINARY, UNRELATED = 4000, 1000, 400  # captions kept, queries that calibrate, queries of the bank
 LEAST = 20  # calibration queries, below which a p-value of 5 % does not exist
 MOST_OMITTED = 0.8  # an ordinary query leaves each fact out with a probability up to this
-WEIGHTS = "detector.json"  # beside a model: the scores chosen on validation data, by analysis/ood.py
+WEIGHTS = "detector.json"  # beside a model: the scores chosen on validation data, by analysis/ood
 Say = Callable[[str], None]
 
 
@@ -185,7 +184,7 @@ def weights_made_for(model: DiffusionRet, weights: dict[str, dict[str, float]]) 
 
 
 def chosen_weights(model: DiffusionRet) -> dict[str, dict[str, float]]:
-    """The weights that analysis/ood.py chose for this very model on validation data, else the plain ones."""
+    """The weights that analysis/ood chose for this very model on validation data, else the plain ones."""
     file = MODELS / model.config.name / WEIGHTS
     if model.config.name and file.is_file():
         chosen = json.loads(file.read_text(encoding="utf-8"))

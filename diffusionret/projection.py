@@ -19,7 +19,7 @@ from safetensors.numpy import save
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from .detector import gallery_digest, text_made_for
+from .ood.detector import gallery_digest, text_made_for
 from .retrieval import Retriever
 
 FILE = "map.safetensors"

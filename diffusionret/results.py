@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .detector import Report
+from .ood.report import Report
 from .trajectory import Trajectory
 
 if TYPE_CHECKING:  # slow to import, and needed by to_pandas alone

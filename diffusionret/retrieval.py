@@ -14,12 +14,14 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from .checkpoint import load_model
-from .detector import ALPHA, Detector, Neighbour, Protocol, Report, Stability, WordEffect, in_batch, rule_of
 from .encoders import TextFeatures, VideoFeatures
 from .gallery import Gallery
 from .generators import Generator
 from .model import DiffusionRet
-from .ood import Scores, gallery_scores, generator_scores
+from .ood.conformal import ALPHA
+from .ood.detector import Detector, Protocol
+from .ood.report import Neighbour, Report, Stability, WordEffect, in_batch, rule_of
+from .ood.scores import Scores, gallery_scores, generator_scores
 from .query import check_number, check_queries
 from .results import Hit, SearchResult, Settings
 from .similarity import wti_in_blocks
@@ -214,7 +216,7 @@ class Retriever:
         without: Bool[Tensor, "text video"] | None = None,
         forms: Sequence[str | None] = (None,),
     ) -> Scores:
-        """Every score of ood.py by name, [text]; those of the text need its calibration.
+        """Every score of ood/scores.py by name, [text]; those of the text need its calibration.
 
         without: videos that are taken out of the gallery for a text. forms: names of generators, None for the one that
         answers; the scores of a named one carry its name in front, as "open-set gap".

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffusionret.calibration import (
+from diffusionret.ood.conformal import (
     Calibration,
     StaleCalibration,
     benjamini_hochberg,

@@ -9,12 +9,12 @@ import pytest
 import torch
 from tiny import CONFIG, features, tiny_model
 
-from diffusionret import Gallery, Retriever, calibrate, detector
-from diffusionret.calibration import Calibration
+from diffusionret import Gallery, Retriever, calibrate
 from diffusionret.cli import main
-from diffusionret.detector import CELLS, Answer, Detector, verdict
-from diffusionret.inspection import as_text
-from diffusionret.ood import Reference
+from diffusionret.ood.conformal import Calibration
+from diffusionret.ood.detector import MATCH, PLAIN, Detector
+from diffusionret.ood.report import CELLS, NO_WORDS, Answer, as_text, verdict
+from diffusionret.ood.scores import Reference
 
 pytestmark = pytest.mark.usefixtures("loops")
 
@@ -96,8 +96,8 @@ def test_a_search_carries_the_same_answers(retriever):
 def test_rules_come_before_scores(retriever, query):
     report = retriever.inspect(query)
     assert report.rule and report.scores is None and report.familiar.p_value is None
-    assert report.cell == "outside" and report.sentence == detector.NO_WORDS
-    assert as_text(report).startswith(detector.NO_WORDS)
+    assert report.cell == "outside" and report.sentence == NO_WORDS
+    assert as_text(report).startswith(NO_WORDS)
 
 
 def test_what_the_model_does_not_read_is_named(retriever):
@@ -187,7 +187,7 @@ def test_weights_serve_the_model_that_they_were_chosen_for(tmp_path, monkeypatch
         (tmp_path / "tiny" / calibrate.WEIGHTS).write_text(json.dumps(content))
         assert calibrate.chosen_weights(tiny_model()) == weights
         assert (calibrate.chosen_weights(retrained) == weights) == outlives
-        assert calibrate.chosen_weights(tiny_model(seed=1)) == detector.PLAIN
+        assert calibrate.chosen_weights(tiny_model(seed=1)) == PLAIN
 
 
 def test_what_a_file_holds_is_what_was_calibrated(retriever):
@@ -206,7 +206,7 @@ def test_what_a_file_holds_is_what_was_calibrated(retriever):
 
 def test_an_unreadable_file_is_a_note_and_no_crash(tmp_path):
     retriever = make(tmp_path, shown())
-    (tmp_path / detector.MATCH).write_bytes(b"no safetensors")
+    (tmp_path / MATCH).write_bytes(b"no safetensors")
     assert "not a readable calibration" in retriever.inspect("a boat").match.note
 
 

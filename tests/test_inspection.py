@@ -16,8 +16,8 @@ from demo import batch, verdict
 from demo import map as worldmap
 from diffusionret import Gallery, Retriever, calibrate, projection
 from diffusionret.config import OpenSetConfig
-from diffusionret.detector import NO_WORDS, Detector
-from diffusionret.inspection import as_text
+from diffusionret.ood.detector import Detector
+from diffusionret.ood.report import NO_WORDS, as_text
 
 pytestmark = pytest.mark.usefixtures("loops")
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
-from diffusionret import ood
+from diffusionret.ood import scores as ood
 from diffusionret.trajectory import gap, sharp_entropy
 
 

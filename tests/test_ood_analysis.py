@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from analysis.ood import alarms, bootstrap, combination, figures, merit, sentences, sets
 from diffusionret.calibrate import halves, ordinary_caption
 from diffusionret.datasets.storybook import world
-from diffusionret.ood import words_of
+from diffusionret.ood.scores import words_of
 
 SCENES = world.split("test")[:60]
 

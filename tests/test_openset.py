@@ -24,7 +24,6 @@ from diffusionret.generators.openset import (
     sample_bits,
     token_interaction,
 )
-from diffusionret.model import NoGenerator
 from diffusionret.readout import BITS
 from diffusionret.similarity import wti
 
@@ -217,7 +216,7 @@ def test_a_gallery_outlives_another_generator(model):
 
 
 def test_what_is_not_there_is_said():
-    with pytest.raises(NoGenerator):
+    with pytest.raises(ValueError, match="no generator 'open-set': choose published"):
         tiny_model(config=CONFIG).generator_config("open-set")
     with pytest.raises(ValueError, match="wti"):
         replace(BOTH, interaction="cls")

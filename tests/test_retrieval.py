@@ -14,7 +14,7 @@ from tiny import CONFIG, features, tiny_model
 from torch.nn.functional import normalize
 
 from diffusionret import Gallery, Retriever, VideoFeatures, retrieval
-from diffusionret.detector import Detector
+from diffusionret.ood.detector import Detector
 from diffusionret.sampling import sampler
 from diffusionret.sampling.factorisation import make_plan
 from diffusionret.similarity import wti_in_blocks

@@ -15,7 +15,7 @@ from demo import watch_look
 from demo.search import percent
 from diffusionret import Gallery, Retriever, evaluate
 from diffusionret.config import OpenSetConfig
-from diffusionret.ood import generator_scores
+from diffusionret.ood.scores import generator_scores
 from diffusionret.readout import BITS, ONE_WINNER
 from diffusionret.trajectory import (
     Ensemble,

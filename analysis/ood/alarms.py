@@ -11,9 +11,8 @@ from scipy.stats import betabinom
 
 from diffusionret import Retriever
 from diffusionret.calibrate import halves
-from diffusionret.calibration import p_values
-from diffusionret.detector import ALPHA
-from diffusionret.ood import GENERATOR_SCORES
+from diffusionret.ood.conformal import ALPHA, p_values
+from diffusionret.ood.scores import GENERATOR_SCORES
 
 from . import sets
 from .combination import Weights, value

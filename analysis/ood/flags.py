@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from diffusionret import Retriever
-from diffusionret.calibration import p_values
-from diffusionret.detector import ALPHA
+from diffusionret.ood.conformal import ALPHA, p_values
 
 from . import sets
 from .combination import Weights, value

@@ -14,8 +14,9 @@ from diffusionret.calibrate import (
     storybook_ordinary_captions,
     storybook_training_captions,
 )
-from diffusionret.detector import ALPHA, PLAIN, Detector, make_protocol
-from diffusionret.ood import GALLERY_SCORES, TEXT_SCORES
+from diffusionret.ood.conformal import ALPHA
+from diffusionret.ood.detector import PLAIN, Detector, make_protocol
+from diffusionret.ood.scores import GALLERY_SCORES, TEXT_SCORES
 
 from . import sets
 from .alarms import false_alarms, swap_alarms

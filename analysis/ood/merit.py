@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from diffusionret.detector import ALPHA
+from diffusionret.ood.conformal import ALPHA
 
 
 def auroc(unusual: np.ndarray, usual: np.ndarray) -> float:

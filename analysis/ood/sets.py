@@ -20,7 +20,7 @@ from diffusionret.calibrate import halves, ordinary_caption
 from diffusionret.datasets import read
 from diffusionret.datasets.storybook import captions, world
 from diffusionret.datasets.storybook.captions import Caption
-from diffusionret.ood import words_of
+from diffusionret.ood.scores import words_of
 
 from . import sentences
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from diffusionret.ood import dissimilarity, energy, lack_of_margin
+from diffusionret.ood.scores import dissimilarity, energy, lack_of_margin
 
 from .answers import Answers
 from .measures import auroc_interval

@@ -30,8 +30,8 @@ def inspect(
       python -m diffusionret inspect "a red boat" --gallery my_gallery --alpha 0.01 --json
     """
     with redirect_stdout(sys.stderr):  # whatever a library has to say
-        from ..detector import ALPHA
-        from ..inspection import as_text
+        from ..ood.conformal import ALPHA
+        from ..ood.report import as_text
         from ..retrieval import Retriever
 
         retriever = Retriever.open(gallery, model, device)

@@ -15,7 +15,8 @@ from test_app import CHROMIUM, WIDEST, ask, browser, visit  # noqa: F401 (fixtur
 
 from demo import app
 from diffusionret import Gallery, Retriever
-from diffusionret.detector import MATCH, NO_WORDS, Detector
+from diffusionret.ood.detector import MATCH, Detector
+from diffusionret.ood.report import NO_WORDS
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 

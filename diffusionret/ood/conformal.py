@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+ALPHA = 0.05  # false alarms that are accepted among ordinary queries, for each of the two answers
+
 
 class StaleCalibration(ValueError):
     """The calibration was made for something else; the message says for what, and what to run."""
@@ -73,7 +75,7 @@ def _digits(p: float) -> str:
 class Calibration:
     """The scores of the calibration queries, how a score is made, and what all of it was made for.
 
-    scores [n]: in ascending order. weights: the score is this weighted sum of named scores (see ood.py). made_for:
+    scores [n]: in ascending order. weights: the score is this weighted sum of named scores (see scores.py). made_for:
     what must not have changed since, names with plain values. about: more that a reader wants to know. arrays:
     what the scores are computed with.
     """

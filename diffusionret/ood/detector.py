@@ -1,30 +1,27 @@
 """Two calibrated answers about a query: is it familiar to the model, and does this gallery hold a match?
 
-Both are p-values against ordinary queries (calibration.py) of a weighted sum of scores (ood.py). The detector
-holds the calibration files that fit a model and a gallery, and words the answers.
+Both are p-values against ordinary queries (conformal.py) of a weighted sum of scores (scores.py). The detector holds
+the calibration files that fit a model and a gallery; report.py words its answers.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from .calibration import Calibration, StaleCalibration, benjamini_hochberg, p_values
-from .gallery import BUNDLED as BUNDLED_GALLERY
-from .gallery import SAMPLED, Gallery, fingerprint, sample
-from .hub import BUNDLED as MODELS
-from .model import DiffusionRet
-from .ood import GENERATOR_SCORES, Reference, Scores, combine, words_of
+from ..gallery import BUNDLED as BUNDLED_GALLERY
+from ..gallery import SAMPLED, Gallery, fingerprint, sample
+from ..hub import BUNDLED as MODELS
+from ..model import DiffusionRet
+from .conformal import ALPHA, Calibration, StaleCalibration, p_values
+from .report import MISSING, Answer, Report, verdict
+from .scores import GENERATOR_SCORES, Reference, Scores, combine
 
-ALPHA = 0.05  # false alarms that are accepted among ordinary queries, for each of the two answers
 FAMILIAR, MATCH = "familiar.safetensors", "match.safetensors"
 # The scores of a detector for which no other was chosen on validation data.
 PLAIN = {"familiar": {"knn": 1.0}, "match": {"similarity": 1.0}}
@@ -37,123 +34,6 @@ class Protocol(NamedTuple):
     steps: int = 50
     seed: int = 0
     seeds: int = 5
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One of the two answers.
-
-    score: larger = more unusual. p_value, n, alpha: against n calibration queries, flagged where p <= alpha; both
-    None where `note` says why there is none. null: what the calibration queries are: "ordinary" ones, or
-    "unrelated" ones where the gallery has no captions (then a *small* p speaks for a match, and a query that is not
-    told apart from them is flagged). in_batch: discovered at the false discovery rate alpha among a batch.
-    """
-
-    score: float | None = None
-    p_value: float | None = None
-    n: int = 0
-    alpha: float = ALPHA
-    flagged: bool | None = None
-    null: str = "ordinary"
-    in_batch: bool | None = None
-    note: str = ""
-
-    @property
-    def as_unusual(self) -> int | None:
-        """How many of the n calibration queries look at least as unusual."""
-        return None if self.p_value is None else round(self.p_value * (self.n + 1)) - 1
-
-
-@dataclass(frozen=True)
-class Stability:
-    """Stability of the re-ranking over seeds; says nothing about whether the answer is right.
-
-    agreement: share of seeds with the most frequent winner. gap: how far the winner's x0 is ahead of the second.
-    entropy: nats of the sharp distribution. settled: share of the steps after which the leader still changed.
-    """
-
-    seeds: int
-    agreement: float
-    gap: float
-    entropy: float
-    settled: float
-
-
-class Neighbour(NamedTuple):
-    """A training caption, and how far it is: 1 - cosine of centred directions, in [0, 2]."""
-
-    text: str
-    distance: float
-
-
-class WordEffect(NamedTuple):
-    """The p-values of the query without this word; None where there is no calibration."""
-
-    word: str
-    familiar: float | None
-    match: float | None
-
-
-MISSING = {
-    "familiar": "Not calibrated for this model.",
-    "match": "Not calibrated for this gallery.",
-}
-# (sentence, what to do next) by cell: (familiar?, match?).
-CELLS = {
-    "ordinary": (
-        "An ordinary query, and the best clips match it as well as they match ordinary queries.",
-        "",
-    ),
-    "absent": (
-        "Understood, but nothing in this gallery looks like it.",
-        "Add videos that show it, or describe less of it.",
-    ),
-    "unusual": (
-        "An unusual query with a strong match: the order is less tested.",
-        "Look at the first few clips before trusting the order.",
-    ),
-    "outside": (
-        "Outside what the model was trained on: the ranking is a guess.",
-        "Rephrase it with words and combinations like those of the nearest training captions.",
-    ),
-}
-NO_WORDS = "There are no words in this query, so the ranking is a guess."
-
-
-@dataclass(frozen=True)
-class Report:
-    """All that is said of one query.
-
-    cell: "ordinary", "absent", "unusual" or "outside", "" where an answer is missing. sentence, advice: in words.
-    rule: why no score was computed, "" where they were. scores: every score by name. similarities [candidate] and
-    band (5, 50 and 95 % of unrelated queries, [3 candidate]): of the most similar videos, best first; None
-    without a calibration. neighbours, stability and words: by `Retriever.inspect` only. unknown_words: never seen
-    in training. truncated: the end that the model does not read. gallery: digest of the gallery.
-    """
-
-    query: str
-    familiar: Answer
-    match: Answer
-    cell: str
-    sentence: str
-    advice: str
-    rule: str = ""
-    truncated: str = ""
-    unknown_words: tuple[str, ...] = ()
-    scores: dict[str, float] | None = None
-    neighbours: tuple[Neighbour, ...] = ()
-    stability: Stability | None = None
-    words: tuple[WordEffect, ...] = ()
-    similarities: tuple[float, ...] = ()
-    band: tuple[tuple[float, ...], ...] | None = None
-    gallery: str = ""
-
-    def to_dict(self) -> dict:
-        """Plain values, fit for JSON."""
-        values = asdict(self)
-        values["neighbours"] = [neighbour._asdict() for neighbour in self.neighbours]
-        values["words"] = [word._asdict() for word in self.words]
-        return values
 
 
 class Detector:
@@ -265,43 +145,6 @@ class Detector:
         if self.match is None or "band" not in self.match.arrays:
             return None
         return tuple(tuple(row) for row in self.match.arrays["band"].astype(float).tolist())
-
-
-def rule_of(query: str) -> str:
-    """Why a query cannot be scored, "" where it can: it is empty, or holds no letter and no digit."""
-    return "" if words_of(query) else NO_WORDS
-
-
-def verdict(familiar: Answer, match: Answer) -> tuple[str, str, str]:
-    """(cell, sentence, what to do next) of two answers."""
-    if familiar.flagged is not None and match.flagged is not None:
-        cell = (
-            ("outside" if match.flagged else "unusual")
-            if familiar.flagged
-            else ("absent" if match.flagged else "ordinary")
-        )
-        return cell, *CELLS[cell]
-    if familiar.flagged is not None:
-        like = "unlike" if familiar.flagged else "like"
-        sentence = f"The query is {like} those that the model learned from."
-        return "", f"{sentence} {match.note}".strip(), ""
-    if match.flagged is not None:
-        sentence = "Nothing in this gallery matches well." if match.flagged else "This gallery matches well."
-        return "", f"{sentence} {familiar.note}".strip(), ""
-    return "", " ".join(dict.fromkeys(n for n in (familiar.note, match.note) if n)), ""
-
-
-def in_batch(reports: Sequence[Report], alpha: float) -> list[Report]:
-    """The reports of a batch, with what stays flagged at the false discovery rate `alpha` over all of them."""
-    result = list(reports)
-    for name in ("familiar", "match"):
-        scored = [i for i, report in enumerate(result) if getattr(report, name).p_value is not None]
-        p = np.array([getattr(result[i], name).p_value for i in scored])
-        for i, found in zip(scored, benjamini_hochberg(p, alpha), strict=True):
-            answer = getattr(result[i], name)
-            found = not found if answer.null == "unrelated" else bool(found)
-            result[i] = replace(result[i], **{name: replace(answer, in_batch=bool(found))})
-    return result
 
 
 # --- what a calibration is made for, and where it lies ----------------------------------------------------

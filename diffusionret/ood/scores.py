@@ -25,7 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from .trajectory import Trajectory, agreement, gap, path_length, settled, sharp_entropy
+from ..trajectory import Trajectory, agreement, gap, path_length, settled, sharp_entropy
 
 NEIGHBOUR = 10  # which nearest training caption the distance is taken to
 COMPONENTS = 24  # of the mixture

@@ -1,0 +1,216 @@
+"""What is said of one query: its two answers, the cell they fall into, why, and all of it as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from .conformal import ALPHA, benjamini_hochberg, say_p
+from .scores import words_of
+
+MISSING = {
+    "familiar": "Not calibrated for this model.",
+    "match": "Not calibrated for this gallery.",
+}
+# (sentence, what to do next) by cell: (familiar?, match?).
+CELLS = {
+    "ordinary": (
+        "An ordinary query, and the best clips match it as well as they match ordinary queries.",
+        "",
+    ),
+    "absent": (
+        "Understood, but nothing in this gallery looks like it.",
+        "Add videos that show it, or describe less of it.",
+    ),
+    "unusual": (
+        "An unusual query with a strong match: the order is less tested.",
+        "Look at the first few clips before trusting the order.",
+    ),
+    "outside": (
+        "Outside what the model was trained on: the ranking is a guess.",
+        "Rephrase it with words and combinations like those of the nearest training captions.",
+    ),
+}
+NO_WORDS = "There are no words in this query, so the ranking is a guess."
+NOT_MEANT = "A p-value is no probability of being out of distribution, and no promise that what is unusual is detected."
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One of the two answers.
+
+    score: larger = more unusual. p_value, n, alpha: against n calibration queries, flagged where p <= alpha; both
+    None where `note` says why there is none. null: what the calibration queries are: "ordinary" ones, or
+    "unrelated" ones where the gallery has no captions (then a *small* p speaks for a match, and a query that is not
+    told apart from them is flagged). in_batch: discovered at the false discovery rate alpha among a batch.
+    """
+
+    score: float | None = None
+    p_value: float | None = None
+    n: int = 0
+    alpha: float = ALPHA
+    flagged: bool | None = None
+    null: str = "ordinary"
+    in_batch: bool | None = None
+    note: str = ""
+
+    @property
+    def as_unusual(self) -> int | None:
+        """How many of the n calibration queries look at least as unusual."""
+        return None if self.p_value is None else round(self.p_value * (self.n + 1)) - 1
+
+
+@dataclass(frozen=True)
+class Stability:
+    """Stability of the re-ranking over seeds; says nothing about whether the answer is right.
+
+    agreement: share of seeds with the most frequent winner. gap: how far the winner's x0 is ahead of the second.
+    entropy: nats of the sharp distribution. settled: share of the steps after which the leader still changed.
+    """
+
+    seeds: int
+    agreement: float
+    gap: float
+    entropy: float
+    settled: float
+
+
+class Neighbour(NamedTuple):
+    """A training caption, and how far it is: 1 - cosine of centred directions, in [0, 2]."""
+
+    text: str
+    distance: float
+
+
+class WordEffect(NamedTuple):
+    """The p-values of the query without this word; None where there is no calibration."""
+
+    word: str
+    familiar: float | None
+    match: float | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that is said of one query.
+
+    cell: "ordinary", "absent", "unusual" or "outside", "" where an answer is missing. sentence, advice: in words.
+    rule: why no score was computed, "" where they were. scores: every score by name. similarities [candidate] and
+    band (5, 50 and 95 % of unrelated queries, [3 candidate]): of the most similar videos, best first; None
+    without a calibration. neighbours, stability and words: by `Retriever.inspect` only. unknown_words: never seen
+    in training. truncated: the end that the model does not read. gallery: digest of the gallery.
+    """
+
+    query: str
+    familiar: Answer
+    match: Answer
+    cell: str
+    sentence: str
+    advice: str
+    rule: str = ""
+    truncated: str = ""
+    unknown_words: tuple[str, ...] = ()
+    scores: dict[str, float] | None = None
+    neighbours: tuple[Neighbour, ...] = ()
+    stability: Stability | None = None
+    words: tuple[WordEffect, ...] = ()
+    similarities: tuple[float, ...] = ()
+    band: tuple[tuple[float, ...], ...] | None = None
+    gallery: str = ""
+
+    def to_dict(self) -> dict:
+        """Plain values, fit for JSON."""
+        values = asdict(self)
+        values["neighbours"] = [neighbour._asdict() for neighbour in self.neighbours]
+        values["words"] = [word._asdict() for word in self.words]
+        return values
+
+
+def rule_of(query: str) -> str:
+    """Why a query cannot be scored, "" where it can: it is empty, or holds no letter and no digit."""
+    return "" if words_of(query) else NO_WORDS
+
+
+def verdict(familiar: Answer, match: Answer) -> tuple[str, str, str]:
+    """(cell, sentence, what to do next) of two answers."""
+    if familiar.flagged is not None and match.flagged is not None:
+        cell = (
+            ("outside" if match.flagged else "unusual")
+            if familiar.flagged
+            else ("absent" if match.flagged else "ordinary")
+        )
+        return cell, *CELLS[cell]
+    if familiar.flagged is not None:
+        like = "unlike" if familiar.flagged else "like"
+        sentence = f"The query is {like} those that the model learned from."
+        return "", f"{sentence} {match.note}".strip(), ""
+    if match.flagged is not None:
+        sentence = "Nothing in this gallery matches well." if match.flagged else "This gallery matches well."
+        return "", f"{sentence} {familiar.note}".strip(), ""
+    return "", " ".join(dict.fromkeys(n for n in (familiar.note, match.note) if n)), ""
+
+
+def in_batch(reports: Sequence[Report], alpha: float) -> list[Report]:
+    """The reports of a batch, with what stays flagged at the false discovery rate `alpha` over all of them."""
+    result = list(reports)
+    for name in ("familiar", "match"):
+        scored = [i for i, report in enumerate(result) if getattr(report, name).p_value is not None]
+        p = np.array([getattr(result[i], name).p_value for i in scored])
+        for i, found in zip(scored, benjamini_hochberg(p, alpha), strict=True):
+            answer = getattr(result[i], name)
+            found = not found if answer.null == "unrelated" else bool(found)
+            result[i] = replace(result[i], **{name: replace(answer, in_batch=bool(found))})
+    return result
+
+
+# --- as text ----------------------------------------------------------------------------------------
+
+
+def as_text(report: Report) -> str:
+    """A report for people."""
+    lines = [report.sentence]
+    if report.advice:
+        lines.append(f"Next: {report.advice}")
+    if report.truncated:
+        lines.append(f'Not read by the model: "{report.truncated}"')
+    if report.rule:
+        return "\n".join(lines)
+    lines += [f"familiar  {describe(report.familiar)}", f"match     {describe(report.match)}"]
+    if report.unknown_words:
+        lines.append(f"words never seen in training: {', '.join(report.unknown_words)}")
+    if report.neighbours:
+        lines.append("nearest training captions (1 - cosine):")
+        lines += [f"  {neighbour.distance:.3f}  {neighbour.text}" for neighbour in report.neighbours]
+    if report.words:
+        lines.append("without the word: p familiar, p match")
+        lines += [f"  {word.word:16} {_p(word.familiar):>6} {_p(word.match):>6}" for word in report.words]
+    if report.stability:
+        s = report.stability
+        lines.append(
+            f"stability of the re-ranking: {s.agreement:.0%} of {s.seeds} seeds agree on the winner, whose x0 is "
+            f"{s.gap:.3f} ahead; entropy {s.entropy:.2f} nats; the leader last changed at {s.settled:.0%} of the steps"
+        )
+    if report.scores and "no_match" in report.scores:
+        lines.append(f"the generator gives {report.scores['no_match']:.0%} to no candidate matching")
+    return "\n".join([*lines, f"gallery {report.gallery[:12]}. {NOT_MEANT}"])
+
+
+def describe(answer: Answer) -> str:
+    """An answer in one line."""
+    if answer.p_value is None or answer.score is None:
+        return answer.note
+    kind = "ordinary" if answer.null == "ordinary" else "unrelated"
+    count = answer.as_unusual if answer.null == "ordinary" else answer.n - (answer.as_unusual or 0)
+    looks = "look this unusual" if answer.null == "ordinary" else "match worse"
+    flag = "FLAGGED" if answer.flagged else "not flagged"
+    return (
+        f"{say_p(answer.p_value, answer.n)}: {count} of {answer.n} {kind} queries {looks}; "
+        f"{flag} at alpha {answer.alpha:g} (score {answer.score:.4g})"
+    )
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
