@@ -216,8 +216,6 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         settings[-1].input(turned, [query, *settings], [settings[2], *shown], **quiet)
         api(endpoint, api_name="search")
     page.queue(max_size=WAITING, api_open=False)  # no answer outside the queue
-    # Answers that nobody reads are kept for this many sessions, of 2,000 by default.
-    page._queue.pending_messages_per_session.max_size = doors.SESSIONS
     return page
 
 

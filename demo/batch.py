@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -47,9 +48,11 @@ def read_file(name: str, size: int, text: str | None) -> list[str]:
     size: in bytes. text: its content, None where that is no UTF-8 or more than MOST_BYTES.
     """
     if size > MOST_BYTES:
-        raise ValueError(f"The file has {size / 1e6:.0f} MB: choose one of at most {MOST_BYTES / 1e6:.0f}.")
+        raise ValueError(
+            f"The file has {math.ceil(size / 1e5) / 10} MB: choose one of at most {MOST_BYTES / 1e6:.0f}."
+        )
     if text is None:
-        raise ValueError("The file is not UTF-8 text: save it as .txt or .csv.")
+        raise ValueError("The file cannot be read as UTF-8 text: save it as .txt or .csv.")
     if not name.lower().endswith(".csv"):
         return read(text)
     return _checked(_column([cells for _, cells in read_rows(Path(name), text.removeprefix("\ufeff"))]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -19,9 +19,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 PREFIX = "/gradio_api/"
 OPEN = ("queue/join", "queue/data", "queue/status", "call/", "info", "openapi.json", "heartbeat/", "startup-events",
         "reset", "cancel", "app_id", "user", "token", "login_check", "theme.css")  # fmt: skip
-CLOSED = ("/monitoring", "/runs")  # outside of the prefix
-UNREAD = 8  # answers that a session may ask for before it listens
-SESSIONS = 200  # whose unread answers are remembered
+CLOSED = ("/monitoring", "/runs", "/login", "/logout")  # outside of the prefix
+UNREAD = 200  # messages that a session may leave unread, a few an answer
+MOST_UNREAD = 4000  # over all sessions; beyond it those that do not listen are forgotten
 WAIT = 3.0  # seconds: a page asks first and listens then
 
 
@@ -31,34 +31,26 @@ class Readers:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._streams: Counter[str] = Counter()
-        self._unread: OrderedDict[str, int] = OrderedDict()
+
+    def __contains__(self, session: str) -> bool:
+        return session in self._streams
 
     def open(self, session: str) -> None:
+        """A session begins to listen."""
         with self._lock:
             self._streams[session] += 1
-            self._unread.pop(session, None)
 
     def close(self, session: str) -> None:
+        """A session ends to listen."""
         with self._lock:
             self._streams[session] -= 1
             if self._streams[session] <= 0:
                 del self._streams[session]
 
-    def may_ask(self, session: str) -> bool:
-        """Whether a session may ask for one more answer."""
-        with self._lock:
-            if session in self._streams:
-                return True
-            self._unread[session] = self._unread.get(session, 0) + 1
-            self._unread.move_to_end(session)
-            while len(self._unread) > SESSIONS:
-                self._unread.popitem(last=False)
-            return self._unread[session] <= UNREAD
-
     def wait(self, session: str) -> bool:
         """Whether a session listens, or begins to within WAIT."""
         end = time.monotonic() + WAIT
-        while session not in self._streams:
+        while session not in self:
             if time.monotonic() > end:
                 return False
             time.sleep(0.02)
@@ -82,6 +74,8 @@ class Doors:
         _, found, inner = path.partition(PREFIX)
         if path.startswith(CLOSED) or (found and not inner.startswith(OPEN)):
             await PlainTextResponse("There is nothing here.", 404)(scope, receive, send)
+        elif not found and scope["method"] not in ("GET", "HEAD"):
+            await PlainTextResponse("Nothing is taken here.", 405)(scope, receive, send)
         elif inner.startswith("queue/data"):
             session = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])[0]
             READERS.open(session)
@@ -111,13 +105,10 @@ class Doors:
         if names_files(content):
             await PlainTextResponse("Files are not taken here.", 400)(scope, receive, send)
             return
-        if inner.startswith("queue/join"):
-            session = content.get("session_hash") if isinstance(content, dict) else None
-            if not READERS.may_ask(str(session)):
-                await PlainTextResponse("Read the answers before you ask for more.", 429)(
-                    scope, receive, send
-                )
-                return
+        session = content.get("session_hash") if isinstance(content, dict) else None
+        if session is not None and unread(scope.get("app"), str(session)) > UNREAD:
+            await PlainTextResponse("Read the answers before you ask for more.", 429)(scope, receive, send)
+            return
         sent = False
 
         async def replay() -> Message:
@@ -142,3 +133,19 @@ def names_files(content: Any) -> bool:
         elif isinstance(item, list):
             waiting += item
     return False
+
+
+def unread(app: Any, session: str) -> int:
+    """Messages that Gradio keeps for a session until it reads them. Where there are too many in all, the sessions that
+    do not listen lose theirs.
+
+    app: Gradio's; anything else keeps none.
+    """
+    queue = getattr(getattr(app, "blocks", None), "_queue", None)
+    if queue is None:
+        return 0
+    kept = queue.pending_messages_per_session
+    if sum(messages.qsize() for messages in kept.values()) > MOST_UNREAD:
+        for other in [other for other in kept if other not in READERS]:
+            del kept[other]
+    return kept[session].qsize() if session in kept else 0

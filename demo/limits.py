@@ -21,22 +21,25 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         lengths = [value for name, value in scope["headers"] if name == b"content-length"]
-        if any(not value.isdigit() or int(value) > MOST_BYTES for value in lengths):
+        if any(not value.isdigit() or len(value) > 12 or int(value) > MOST_BYTES for value in lengths):
             await self._refuse(scope, receive, send)
             return
-        taken, refused = 0, False
+        taken, refused, answered = 0, False, False
 
         async def counted() -> Message:
             nonlocal taken, refused
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > MOST_BYTES and not refused:
-                await self._refuse(scope, receive, send)
                 refused = True
+                if not answered:
+                    await self._refuse(scope, receive, send)
             return {"type": "http.disconnect"} if refused else message
 
         async def passed(message: Message) -> None:
+            nonlocal answered
             if not refused:  # what the app says of a body that broke off is nobody's answer
+                answered = True
                 await send(message)
 
         try:

@@ -50,7 +50,11 @@ def routes(gallery: Gallery) -> list[Route]:
 
     def poster(request: Request) -> Response:
         place = position(request)
-        return _file(None if place is None else gallery.poster(place), "image/jpeg")
+        try:
+            path = None if place is None else gallery.poster(place)
+        except OSError:  # a folder that cannot be read
+            path = None
+        return _file(path, "image/jpeg")
 
     def script(request: Request) -> Response:
         return _file(PLOTLY, "text/javascript")

@@ -7,6 +7,7 @@ The page asks `await ask(panel, request)` (static/questions.js); one component c
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -54,6 +55,9 @@ def wire(panels: dict[str, Panel]) -> gr.HTML:
             OverflowError,
         ):  # a question may say anything
             yield message(problem="The page asked for something unknown: load it again.", done=True)
+        except Exception:  # the page waits for an answer, whatever happens here
+            traceback.print_exc()
+            yield message(problem="Something went wrong on the server: try again.", done=True)
 
     carrier = gr.HTML(
         html_template=TEMPLATE,

@@ -84,7 +84,7 @@ def index_folder(
     another run is at work on it.
     """
     if not 0 < timeout <= MOST_SECONDS:
-        raise ValueError(f"timeout is {timeout}: it must be from 0 to {MOST_SECONDS:,} seconds.")
+        raise ValueError(f"timeout is {timeout}: it must be above 0 and at most {MOST_SECONDS:,} seconds.")
     begun = time.monotonic()
     videos, folder = Path(videos).resolve(), Path(gallery).resolve()
     root = videos if videos.is_dir() else videos.parent
@@ -99,6 +99,7 @@ def index_folder(
                 "read again."
             )
         store = Store.open(folder / TABLE)
+        store.clean()
         if doubled := store.deduplicate():
             notes.append(f"{doubled} rows that stood twice in the gallery were dropped.")
         found = {_uri(path, folder): path for path in listing.videos}
@@ -111,15 +112,19 @@ def index_folder(
 
         ids, clashing = _Ids(row.id for row in known.values()), _clashing(known.values())
         todo: dict[Path, Row] = {}
-        failed, back = [], []
+        failed: list[Row] = []
+        away: list[Row] = []
+        back: list[str] = []
         for uri, path in found.items():
             old = known.get(uri)
             try:
                 status = _stat(path)
             except OSError as error:
-                failed.append(
-                    Row("", uri, 0, 0, error=f"{printable(path.name)} cannot be seen ({error.strerror}).")
-                )
+                row = Row("", uri, 0, 0, error=f"{printable(path.name)} cannot be seen ({error.strerror}).")
+                if old is None or old.error:
+                    failed.append(row)
+                else:  # what is known of it stays for its return
+                    away.append(row)
                 continue
             except UnicodeEncodeError:
                 failed.append(
@@ -141,16 +146,17 @@ def index_folder(
             elif old.absent:
                 back.append(uri)
         store.mark(back, "")
+        store.mark([row.uri for row in away if not known[row.uri].absent], date.today().isoformat())
         if failed:
             store.upsert(failed)
         failures = _index(todo, folder, store, model, progress, timeout, shard)
         store.compact()
     return IndexReport(
         added=len(todo) - len(failures),
-        unchanged=len(found) - len(todo) - len(failed),
-        absent=len(absent),
+        unchanged=len(found) - len(todo) - len(failed) - len(away),
+        absent=len(absent) + len(away),
         forgotten=len(gone),
-        failures=sorted([*failures, *(Failure(row.uri, row.error) for row in failed)]),
+        failures=sorted([*failures, *(Failure(row.uri, row.error) for row in [*failed, *away])]),
         notes=notes,
         seconds=time.monotonic() - begun,
     )

@@ -7,6 +7,7 @@ power loss left unreadable is passed over. Lance does not survive a fork; start 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -168,11 +169,21 @@ class Store:
             return len(dropped)
 
     def compact(self) -> None:
-        """Merge small fragments into large ones and drop what was replaced long ago."""
+        """Merge small fragments into large ones."""
         with self._commit():
             if len(self._table.get_fragments()) > 1:
                 self._table.optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS)
-            self._table.cleanup_old_versions(older_than=KEEP_REPLACED)
+
+    def clean(self) -> None:
+        """Drop what was replaced long ago.
+
+        Only where the newest version is so old: a version's age is that of its writing, and readers may still hold the
+        one that the newest has just replaced.
+        """
+        with self._commit():
+            newest = _manifests(self._path)[0][1].stat().st_mtime
+            if time.time() - newest >= KEEP_REPLACED.total_seconds():
+                self._table.cleanup_old_versions(older_than=KEEP_REPLACED)
 
     @contextmanager
     def _commit(self) -> Iterator[None]:
@@ -180,7 +191,9 @@ class Store:
         the same file at once would both succeed."""
         with commit_lock(self._path), _writing(self._path):
             for version, manifest in self.broken:
-                if _version(self._path, version) is None:  # still so, and not for a moment only
+                if (
+                    manifest.exists() and _version(self._path, version) is None
+                ):  # still so, and not for a moment only
                     manifest.rename(manifest.with_suffix(".broken"))
             self.broken = ()
             self._table = Store.open(self._path)._table
@@ -193,6 +206,8 @@ class Store:
         try:
             yield
         except (ValueError, OSError, RuntimeError) as error:  # whatever Lance says, in its own words
+            if Store.open(self._path)._table.version > self._table.version:
+                raise ValueError("The gallery has been changed meanwhile: open it again.") from error
             raise DamagedTable(self._path) from error
 
 
@@ -209,7 +224,7 @@ def _writing(path: Path) -> Iterator[None]:
             raise OSError(
                 f"There is no space left on the disk of {name}: free some and run it again; what is in it stays."
             ) from error
-        reason = str(error).split(", /")[0].splitlines()[0]
+        reason = str(error).split(", /")[0].partition("\n")[0]
         raise OSError(f"{name} cannot be written ({reason}): check its folder and disk.") from error
 
 

@@ -53,7 +53,8 @@ def read_rows(file: Path, text: str) -> Iterator[tuple[int, list[str]]]:
             elif any(cells):
                 yield begun, cells
     except csv.Error as error:
-        raise ValueError(f"{file}, line {line}: this is no row of a CSV file ({error}).") from None
+        reason = f"{error}; maybe a quote is not closed"
+        raise ValueError(f"{file}, line {line}: this is no row of a CSV file ({reason}).") from None
 
 
 def read_table(

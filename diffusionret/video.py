@@ -139,7 +139,7 @@ def read_frames(
     if n < 1 or any(side is not None and side < 1 for side in (size, still)):
         raise ValueError(f"n, size and still must be positive: n={n}, size={size}, still={still}")
     if not 0 < timeout <= MOST_SECONDS:
-        raise ValueError(f"timeout is {timeout}: it must be from 0 to {MOST_SECONDS:,} seconds.")
+        raise ValueError(f"timeout is {timeout}: it must be above 0 and at most {MOST_SECONDS:,} seconds.")
     if (start is not None and start < 0) or (end is not None and end < (start or 0)):
         raise ValueError(f"a moment from {start} s to {end} s makes no sense")
     request = {"op": "frames", "rule": rule, "n": n, "size": size, "crop": crop, "engine": engine}

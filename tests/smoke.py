@@ -6,6 +6,7 @@ For the Pythons that the whole suite does not run on: they get other versions of
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIPS = ROOT / "assets" / "gallery" / "storybook" / "videos"
-PORT = 7891
 SECONDS = 600  # a machine may be busy; what hangs is found out all the same
 
 
@@ -51,12 +51,15 @@ def main() -> None:
         assert len(result.hits) == 3 and result.trajectory is not None
         assert '"hits"' in run("search", "a boat at night", "--json")
 
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
         environment = {**os.environ, "GRADIO_SERVER_NAME": "127.0.0.1"}
-        command = [sys.executable, str(ROOT / "demo" / "app.py"), "--gallery", gallery, "--port", str(PORT)]
-        with (Path(place) / "log").open("w+") as log:
+        command = [sys.executable, str(ROOT / "demo" / "app.py"), "--gallery", gallery, "--port", str(port)]
+        with (Path(place) / "log").open("a+") as log:
             app = subprocess.Popen(command, cwd=place, stdout=log, stderr=log, env=environment)
             try:
-                address = f"http://127.0.0.1:{PORT}/"
+                address = f"http://127.0.0.1:{port}/"
                 begun = time.monotonic()
                 while True:
                     try:

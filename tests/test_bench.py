@@ -138,7 +138,11 @@ def test_the_summary_says_the_least_favourable_ratio_and_no_more_than_was_measur
     assert summary({"start": REPORT["start"]}) == "The app answers 7.0 s after its start."
     assert summary({}) == ""
     card = {"card": "A card", "sampler": 12.34, "ratio": 71.2, "reached": 0.51}
-    assert "On a GPU (A card) 1,000 texts and 1,000 videos together take 12.3 ms, 71 x as fast as the plain loop there and 51 %" in summary({"gpu": [card]})
+    said = summary({"gpu": [card]})
+    assert said.startswith(
+        "On a GPU (A card) 1,000 texts and 1,000 videos together take 12.3 ms, 71 x as fast"
+    )
+    assert "plain loop there and 51 %" in said
 
 
 def test_the_readme_says_what_was_measured() -> None:

@@ -295,15 +295,38 @@ def test_a_body_that_names_files_is_refused():
         assert client.post("/gradio_api/queue/join", content=b"[" * 100_000).status_code == 400
 
 
-def test_who_reads_no_answers_gets_no_more():
+def test_who_reads_no_answers_gets_no_more(monkeypatch):
+    def kept(**sessions: int) -> SimpleNamespace:
+        queues = {name: SimpleNamespace(qsize=lambda n=n: n) for name, n in sessions.items()}
+        return SimpleNamespace(
+            blocks=SimpleNamespace(_queue=SimpleNamespace(pending_messages_per_session=queues))
+        )
+
+    app_ = kept(deaf=doors.UNREAD + 1, other=3)
+    assert doors.unread(app_, "deaf") == doors.UNREAD + 1 and doors.unread(app_, "new") == 0
+    assert doors.unread(None, "deaf") == 0
+    app_ = kept(deaf=doors.MOST_UNREAD, listening=5)
+    doors.READERS.open("listening")
+    assert doors.unread(app_, "listening") == 5
+    doors.READERS.close("listening")
+    assert list(app_.blocks._queue.pending_messages_per_session) == ["listening"]
+    monkeypatch.setattr(doors, "unread", lambda app, session: doors.UNREAD + (session == "deaf"))
     with behind_doors() as client:
-        joins = [
-            client.post("/gradio_api/queue/join", json={"session_hash": "deaf"})
-            for _ in range(doors.UNREAD + 1)
-        ]
-        assert [answer.status_code for answer in joins] == [200] * doors.UNREAD + [429]
-        client.get("/gradio_api/queue/data?session_hash=deaf")
-        assert client.post("/gradio_api/queue/join", json={"session_hash": "deaf"}).status_code == 200
+        for path in ("queue/join", "call/search", "cancel"):
+            assert client.post(f"/gradio_api/{path}", json={"session_hash": "deaf"}).status_code == 429
+            assert client.post(f"/gradio_api/{path}", json={"session_hash": "b"}).status_code == 200
+        assert client.post("/login", files={"a": b"x"}).status_code == 404
+        assert client.post("/", content=b"x").status_code == 405
+
+
+def test_an_error_of_a_panel_is_an_answer_too(capsys):
+    def panel(request):
+        raise RuntimeError("out of memory at /secret/place")
+        yield
+
+    (answer,) = asked(panel, None)
+    assert answer["problem"] == "Something went wrong on the server: try again." and answer["done"]
+    assert "out of memory" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -274,6 +274,25 @@ def test_a_file_out_of_reach_is_listed_and_the_rest_goes_on(videos, tmp_path, mo
     ]
 
 
+def test_links_whose_disk_is_away_keep_their_features(videos, tmp_path, model):
+    """Removable or shared disks are often linked file by file."""
+    out, links = tmp_path / "out", tmp_path / "links"
+    links.mkdir()
+    for file in videos.glob("*.mp4"):
+        (links / file.name).symlink_to(file)
+    add(links, out, model)
+    before = Gallery.open(out)
+    videos.rename(tmp_path / "away")
+    for _ in range(2):
+        report = add(links, out, model)
+        assert counts(report) == (0, 0, 4, 4) and not Gallery.open(out).ids
+        assert "cannot be seen (No such file or directory)" in report.failures[0].reason
+    (tmp_path / "away").rename(videos)
+    assert counts(add(links, out, model)) == (0, 4, 0, 0)
+    after = Gallery.open(out)
+    assert after.ids == before.ids and torch.equal(after.features().frames, before.features().frames)
+
+
 def test_files_of_two_folders_never_share_an_id(tmp_path, model):
     out = tmp_path / "out"
     for name in ("x", "y", "z"):
@@ -372,7 +391,7 @@ def test_captions_that_are_no_file_are_refused(videos, tmp_path, model):
 
 @pytest.mark.parametrize("timeout", [0.0, float("nan"), float("inf")])
 def test_a_timeout_is_a_time(videos, tmp_path, model, timeout):
-    with pytest.raises(ValueError, match=r"timeout is .*: it must be from 0 to 86,400 seconds"):
+    with pytest.raises(ValueError, match=r"timeout is .*: it must be above 0 and at most 86,400 seconds"):
         add(videos, tmp_path / "out", model, timeout=timeout)
 
 

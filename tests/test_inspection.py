@@ -137,8 +137,8 @@ def test_queries_come_from_the_box_and_from_files():
         (lambda: batch.read(f"one\n{'x' * 2001}"), "Query 2: The query has 2,001 characters"),
         (lambda: batch.read(" \n"), "nothing to check"),
         (lambda: batch.read("x\n" * 1001), "1,001 queries are too many"),
-        (lambda: batch.read_file("a.txt", 9, None), "not UTF-8"),
-        (lambda: batch.read_file("a.txt", 5_000_000, None), "has 5 MB: choose one of at most 4"),
+        (lambda: batch.read_file("a.txt", 9, None), "cannot be read as UTF-8"),
+        (lambda: batch.read_file("a.txt", 5_000_000, None), "has 5.0 MB: choose one of at most 4"),
         (lambda: batch.read_file("a.csv", 9, 'query\n"open'), "a.csv, line 2: the quote that opens here"),
     ],
 )

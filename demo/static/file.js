@@ -4,17 +4,18 @@
     const label = element.querySelector("label");
     const input = element.querySelector("input");
     label.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" || event.key === " ") input.click();
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault(); // a space would scroll the page
+      input.click();
     });
     input.addEventListener("change", async () => {
       const [file] = input.files;
       if (!file) return;
       const { name, size } = file;
-      let text = null; // of a file that is no text, or too large, which the server puts into words
+      let text = null; // of a file that cannot be read, is no text, or is too large: the server says so
       if (size <= Number(label.dataset.most)) {
-        const bytes = await file.arrayBuffer();
         try {
-          text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+          text = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
         } catch {}
       }
       input.value = ""; // so that the same file may be chosen again

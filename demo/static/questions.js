@@ -13,7 +13,12 @@
     number += 1;
     question.number = number;
     const late = { problem: "There is no answer: try again, or load the page again." };
-    question.timer = setTimeout(() => finish(late), PATIENCE);
+    const wait = () => {
+      clearTimeout(question.timer);
+      question.timer = setTimeout(() => finish(late), PATIENCE);
+    };
+    question.wait = wait;
+    wait();
     send({ number, panel: question.panel, request: question.request });
   }
 
@@ -46,7 +51,10 @@
       const answer = props.value ? JSON.parse(props.value) : null;
       if (!question || answer?.number !== question.number) return;
       if (answer.done) finish(answer);
-      else question.partly(answer.content);
+      else {
+        question.wait();
+        question.partly(answer.content);
+      }
     });
     if (!question) next();
   }
