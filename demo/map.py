@@ -101,8 +101,8 @@ def page(retriever: Retriever, layout: Layout, query: str) -> str:
                 .indices.tolist()
             )
             spot = layout.captions[near].mean(axis=0)
-        report, hits = retriever.inspect_many([query])[0], retriever.search(query, k=AMID, steps=1).hits
-        listed = _listed(report.neighbours, sorted(hits, key=lambda hit: -hit.similarity))
+        report = retriever.inspect_many([query])[0]
+        listed = _listed(report.neighbours, retriever.candidates(query, AMID))
     captions = "".join(
         _dot(
             p,

@@ -33,10 +33,7 @@ def compare(scene: Scene, asked: dict) -> dict:
 def _queries(scene: Scene, query: str) -> dict:
     """Both queries over the best of each in turn, so that neither is judged on the other's ground alone."""
     count = scene.trajectory.candidates.shape[1]
-    settings = scene.result.settings
-    second = scene.retriever.search(query, count, count, settings.steps, settings.seed, form=scene.form)
-    assert second.trajectory is not None
-    mine, theirs = scene.trajectory.candidates[0].tolist(), second.trajectory.candidates[0].tolist()
+    mine, theirs = scene.trajectory.candidates[0].tolist(), _candidates(scene, query, count)
     both = list(dict.fromkeys(i for pair in zip(mine, theirs, strict=True) for i in pair))[:count]
     columns = torch.tensor(both)[None]
     sides = [
@@ -61,9 +58,7 @@ def _settings(scene: Scene, other: dict) -> dict:
     theirs = mine
     query = [scene.result.query]
     if count != len(mine):
-        found = retriever.search(query[0], count, count, 1, settings.seed, form=scene.form).trajectory
-        assert found is not None
-        theirs = found.candidates[0].tolist()
+        theirs = _candidates(scene, query[0], count)
     sides = [
         scene.denoise(query, seeds=scene.seeds),
         scene.denoise(
@@ -82,6 +77,12 @@ def _settings(scene: Scene, other: dict) -> dict:
             else f"The model was trained with the {trained} schedule: it does not know this one."
         )
     return result
+
+
+def _candidates(scene: Scene, query: str, count: int) -> list[int]:
+    """Positions in the gallery of the `count` videos that are most similar to a query."""
+    retriever = scene.retriever
+    return [retriever.gallery.position(hit.id) for hit in retriever.candidates(query, count)]
 
 
 def _changes(scene: Scene, other: dict) -> dict:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .generation import Denoising
 from .ood.report import Report
 from .trajectory import Trajectory
 
@@ -52,6 +53,11 @@ class Settings:
     steps: int
     seed: int
     seeds: int
+
+    @property
+    def denoising(self) -> Denoising:
+        """How the trajectories of the search are drawn."""
+        return Denoising(self.steps, self.seed, self.seeds)
 
 
 @dataclass(frozen=True)

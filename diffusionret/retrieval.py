@@ -5,40 +5,37 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from .checkpoint import load_model
-from .encoders import TextFeatures, VideoFeatures
+from .encoders import TextFeatures
 from .gallery import Gallery
+from .generation import BATCH, Generation
 from .generators import Generator
+from .inspection import Inspector
+from .matching import Candidates, Matcher, text_row
 from .model import DiffusionRet
 from .ood.conformal import ALPHA
-from .ood.detector import Detector, Protocol
-from .ood.report import Neighbour, Report, Stability, WordEffect, in_batch, rule_of
-from .ood.scores import Scores, gallery_scores, generator_scores
+from .ood.detector import Detector
+from .ood.report import Report, in_batch
+from .ood.scores import Scores
 from .query import check_number, check_queries
 from .results import Hit, SearchResult, Settings
-from .similarity import wti_in_blocks
 from .trajectory import Trajectory
 
-# Above this many videos a coarse stage by pooled features keeps KEPT of them.
-COARSE_ABOVE = 20_000
-KEPT = 1_000
-# Videos whose frames' weights are computed together.
-BLOCK = 256
 MOST_SEEDS = 1024  # of one answer
-# Queries that search_many encodes and denoises together; words of a query that are left out at a time.
-BATCH, WORDS = 32, 16
 
 
 class Retriever:
-    """A model and a gallery, ready for questions. Safe to call from several threads."""
+    """A model and a gallery, ready for questions. Safe to call from several threads.
+
+    matcher finds candidates, generation draws trajectories over them, inspector says whether a query is inside what the
+    system knows.
+    """
 
     def __init__(
         self, model: DiffusionRet, gallery: Gallery, device: str | torch.device | None = None
@@ -50,14 +47,9 @@ class Retriever:
         gallery.check(model)
         self.model = model.eval() if device is None else model.to(device).eval()
         self.gallery = gallery
-        self._video = self._weights = None
-        if 0 < len(gallery) <= COARSE_ABOVE:
-            self._video = _to(gallery.features(), self.device)
-            self._weights = self._video_weights(self._video)
-        for generator in self.model.generators.values() if self.device.type == "cpu" else ():
-            generator.warm_up()
-            if self._video is not None:
-                generator.prepare(self._video)
+        self.matcher = Matcher(self.model, gallery)
+        self.generation = Generation(self.model, self.matcher)
+        self.inspector = Inspector(self.matcher, self.generation)
 
     @classmethod
     def open(
@@ -148,32 +140,48 @@ class Retriever:
         generator = self.model.choose(form)
         check_queries(texts)
         settings = self._settings(1, candidates.shape[1], steps, seed, seeds, generator)
-        return self._generate(generator, self.model.encode_text(texts), candidates, settings, schedule, eta)
+        denoising = replace(settings.denoising, schedule=schedule, eta=eta)
+        return self.generation.trajectory(generator, self.model.encode_text(texts), candidates, denoising)
+
+    @torch.no_grad()
+    def candidates(self, text: str, k: int = 32) -> list[Hit]:
+        """The `k` videos that are most similar to a sentence: what a search lets its generator weigh, without sampling.
+
+        k: at least 1, clamped to the gallery.
+
+        Returns hits in the order of similarity, which is their score: no boost, no probability, and rank is base_rank.
+        Raises ValueError with one sentence for a text that is empty or longer than query.py allows, for an empty
+        gallery and for a k out of range.
+        """
+        check_queries([text])
+        k = self._settings(k, 1, None, 0, None).k
+        features = self.model.encode_text([text])
+        return self._rank(features, self.matcher.candidates(features), 0, [], [], k)
 
     @torch.no_grad()
     def similar(self, id: str, k: int = 10) -> list[Hit]:
-        """The `k` videos most like the video `id`, itself left out, by the cosine of pooled features."""
+        """The `k` videos most like the video `id`, itself left out, by the cosine of pooled features.
+
+        k: at least 1, clamped to the other videos. Returns hits, most similar first. Raises ValueError for an unknown
+        id and for a k out of range.
+        """
         position = self.gallery.position(id)
         k = min(check_number("k", k, 1), len(self.gallery) - 1)
-        pooled = self._directions
-        similarity = pooled @ pooled[position]
-        similarity[position] = -torch.inf
-        found = similarity.sort(descending=True, stable=True)
-        indices = found.indices[:k]
-        frames = self.gallery.features(indices)
-        fit = normalize(frames.frames, dim=-1) @ pooled[position]
-        moments = fit.masked_fill(frames.mask == 0, -torch.inf).argmax(dim=-1)
+        rows = zip(*self.matcher.neighbours(position, k), strict=True)
         return [
-            self._hit(int(i), rank, rank, float(s), 0.0, None, int(f))
-            for rank, (i, s, f) in enumerate(zip(indices, found.values[:k], moments, strict=True), 1)
+            self._hit(int(i), rank, rank, float(s), 0.0, None, f) for rank, (i, s, f) in enumerate(rows, 1)
         ]
 
     # --- is the question inside what the system knows? --------------------------------------------------
 
-    @cached_property
+    @property
     def detector(self) -> Detector:
         """The calibration that fits this model and this gallery, read once."""
-        return Detector.open(self.model, self.gallery)
+        return self.inspector.detector
+
+    @detector.setter
+    def detector(self, detector: Detector) -> None:
+        self.inspector.detector = detector
 
     def inspect(self, text: str, alpha: float = ALPHA) -> Report:
         """Whether a query is familiar to the model and whether this gallery holds a match, and why.
@@ -188,10 +196,10 @@ class Retriever:
     def inspect_steps(self, text: str, alpha: float = ALPHA) -> Iterator[Report]:
         """As `inspect`, as it grows: the report without the effect of single words, then with more and more of them,
         so that a reader sees what there is, and a reader who has left costs no more."""
-        (report,) = self._inspect([text], alpha)
+        (report,) = self.inspector.reports([text], alpha)
         yield report
         if not report.rule and self.detector.calibrated:
-            for words in self._word_effects(report):
+            for words in self.inspector.word_effects(report):
                 yield replace(report, words=words)
 
     def inspect_many(self, texts: Sequence[str], alpha: float = ALPHA) -> list[Report]:
@@ -207,9 +215,8 @@ class Retriever:
         in the batch as a whole is left to `in_batch`. Every text is checked before the first part."""
         check_queries(texts, blank=True)
         for start in range(0, len(texts), BATCH):
-            yield self._inspect(texts[start : start + BATCH], alpha)
+            yield self.inspector.reports(texts[start : start + BATCH], alpha)
 
-    @torch.no_grad()
     def scores(
         self,
         texts: Sequence[str],
@@ -219,156 +226,10 @@ class Retriever:
         """Every score of ood/scores.py by name, [text]; those of the text need its calibration.
 
         without: videos that are taken out of the gallery for a text. forms: names of generators, None for the one that
-        answers; the scores of a named one carry its name in front, as "open-set gap".
+        answers; the scores of a named one carry its name in front, as "open-set gap". Raises ValueError where fewer
+        videos are left than the calibration takes for candidates, and for texts as `search`.
         """
-        check_queries(texts)
-        parts = []
-        for start in range(0, len(texts), BATCH):
-            batch = texts[start : start + BATCH]
-            text = self.model.encode_text(batch)
-            order, similarity = self._match(text)
-            if without is not None:
-                left_out = without[start : start + BATCH].gather(1, order)
-                last = left_out.long().sort(
-                    dim=1, stable=True
-                )  # what stays keeps its order, the rest follows
-                kept = slice(0, max(self.detector.protocol.candidates, 1))
-                if bool(last.values[:, kept].any()):
-                    raise ValueError("Too few videos are left to be candidates.")
-                order, similarity = order.gather(1, last.indices), similarity.gather(1, last.indices)
-            part = self._scores(batch, text, similarity, None)
-            for form in forms if self.generates else ():
-                found = generator_scores(self._calibrated_walk(text, order, self.model.choose(form)))
-                part |= {name if form is None else f"{form} {name}": score for name, score in found.items()}
-            parts.append(part)
-        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-
-    @torch.no_grad()
-    def _inspect(self, texts: Sequence[str], alpha: float) -> list[Report]:
-        if not 0 < alpha < 1:
-            raise ValueError(f"alpha is {alpha}: it must lie between 0 and 1.")
-        check_queries(texts, blank=True)
-        self._settings(1, 1, 1, 0, 1)  # raises for an empty gallery
-        ruled = {i: rule for i, text in enumerate(texts) if (rule := rule_of(text))}
-        scored = [text for i, text in enumerate(texts) if i not in ruled]
-        reports = iter(self._inspect_scored(scored, alpha) if scored else [])
-        return [
-            self.detector.ruled(text, ruled[i], alpha) if i in ruled else next(reports)
-            for i, text in enumerate(texts)
-        ]
-
-    def _inspect_scored(self, texts: Sequence[str], alpha: float) -> list[Report]:
-        text = self.model.encode_text(texts)
-        order, similarity = self._match(text)
-        walk = self._calibrated_walk(text, order) if self.generates else None
-        reports = self._reports(texts, text, similarity, walk, alpha)
-        reference = self.detector.reference
-        if reference is not None:
-            near = [tuple(Neighbour(*pair) for pair in row) for row in reference.nearest(text.cls)]
-            reports = [replace(report, neighbours=row) for report, row in zip(reports, near, strict=True)]
-        if walk is not None:
-            reports = [
-                replace(report, stability=row) for report, row in zip(reports, _stability(walk), strict=True)
-            ]
-        return reports
-
-    @torch.no_grad()
-    def _word_effects(self, report: Report) -> Iterator[tuple[WordEffect, ...]]:
-        """The p-values of a query without each of its words, as far as the model reads it, more and more of them."""
-        words = report.query.split()
-        words = words[: len(words) - len(report.truncated.split())]
-        shorter = [" ".join(words[:i] + words[i + 1 :]) for i in range(len(words))]
-        kept = [i for i, rest in enumerate(shorter) if not rule_of(rest)]
-        effects = [WordEffect(word, None, None) for word in words]
-        if not kept:
-            yield tuple(effects)
-        for start in range(0, len(kept), WORDS):
-            part = kept[start : start + WORDS]
-            texts = [shorter[i] for i in part]
-            text = self.model.encode_text(texts)
-            order, similarity = self._match(text)
-            walk = self._calibrated_walk(text, order) if self.detector.needs_generator else None
-            answers = self.detector.answers(self._scores(texts, text, similarity, walk))
-            for i, (familiar, match) in zip(part, answers, strict=True):
-                effects[i] = WordEffect(words[i], familiar.p_value, match.p_value)
-            yield tuple(effects)
-
-    def _reports(
-        self,
-        texts: Sequence[str],
-        text: TextFeatures,
-        similarity: Float[Tensor, "text kept"],
-        walk: Trajectory | None,
-        alpha: float = ALPHA,
-    ) -> list[Report]:
-        """Reports of texts that no rule stops. walk: of the calibrated protocol; None where nothing needs it."""
-        scores = self._scores(texts, text, similarity, walk)
-        answers = self.detector.answers(scores, alpha)
-        top = similarity[:, : self.detector.protocol.candidates].tolist()
-        return [
-            self.detector.report(
-                query,
-                answers[q],
-                self.model.cut(query),
-                scores={name: float(score[q]) for name, score in scores.items()},
-                similarities=tuple(top[q]),
-            )
-            for q, query in enumerate(texts)
-        ]
-
-    def _scores(
-        self,
-        texts: Sequence[str],
-        text: TextFeatures,
-        similarity: Float[Tensor, "text kept"],
-        walk: Trajectory | None,
-    ) -> Scores:
-        reference, protocol = self.detector.reference, self.detector.protocol
-        found = {} if reference is None else reference.scores(texts, text.cls)
-        scale = float(self.model.towers.logit_scale.exp().clamp(max=100.0))
-        found |= gallery_scores(similarity[:, : protocol.candidates], scale)
-        return found if walk is None else found | generator_scores(walk)
-
-    def _calibrated_walk(
-        self, text: TextFeatures, order: Int[Tensor, "text kept"], generator: Generator | None = None
-    ) -> Trajectory:
-        """The trajectory by which the generator's scores are calibrated, whatever a search is set to. generator: the
-        one that answers when None."""
-        protocol: Protocol = self.detector.protocol
-        generator, settings = generator or self.model.choose(), Settings(1, *protocol)
-        return self._generate(generator, text, order[:, : protocol.candidates], settings)
-
-    def _calibrated_part(self, trajectory: Trajectory | None, settings: Settings) -> Trajectory | None:
-        """What `_calibrated_walk` would give, where a search's own trajectories hold it; else None."""
-        if trajectory is None or not self.detector.needs_generator:
-            return None
-        candidates, steps, seed, seeds = self.detector.protocol
-        same = (settings.candidates, settings.steps, settings.seed) == (candidates, steps, seed)
-        if not same or not settings.seeds >= seeds > 1 or trajectory.form != self.model.forms[0]:
-            return None
-        x, x0, x0_raw = (states[:, :seeds] for states in (trajectory.x, trajectory.x0, trajectory.x0_raw))
-        return replace(trajectory, x=x, x0=x0, x0_raw=x0_raw)
-
-    def _judge(
-        self,
-        texts: Sequence[str],
-        text: TextFeatures,
-        order: Int[Tensor, "text kept"],
-        similarity: Float[Tensor, "text kept"],
-        walk: Trajectory | None,
-    ) -> list[Report | None]:
-        """What a search says of its queries: the two answers, no more; None where nothing is calibrated. walk: of the
-        calibrated protocol where there is one already."""
-        if not self.detector.calibrated:
-            return [None] * len(texts)
-        if walk is None and self.detector.needs_generator:
-            walk = self._calibrated_walk(text, order)
-        reports = self._reports(texts, text, similarity, walk)
-        rules = [rule_of(query) for query in texts]
-        return [
-            self.detector.ruled(query, rule) if rule else report
-            for query, rule, report in zip(texts, rules, reports, strict=True)
-        ]
+        return self.inspector.scores(texts, without, forms)
 
     # --- the parts of a search --------------------------------------------------------------------------
 
@@ -381,10 +242,7 @@ class Retriever:
         seeds: int | None,
         generator: Generator | None = None,
     ) -> Settings:
-        size = len(self.gallery)
-        if not size:
-            raise ValueError("The gallery holds no videos: index a folder of videos first.")
-        size = size if size <= COARSE_ABOVE else KEPT
+        size = self.matcher.reach
         config = generator.config if generator else None
         if seeds is None:
             seeds = config.seeds if config else 1
@@ -405,10 +263,14 @@ class Retriever:
         clock = _Clock()
         text = self.model.encode_text(texts)
         clock.lap("encode")
-        order, similarity = self._match(text)
+        candidates = self.matcher.candidates(text)
         clock.lap("match")
-        candidates = order[:, : settings.candidates]
-        trajectory = self._generate(generator, text, candidates, settings) if generator else None
+        trajectory = None
+        if generator is not None:
+            positions = candidates.positions[:, : settings.candidates]
+            trajectory = self.generation.trajectory(
+                generator, text, positions, settings.denoising, candidates.token_weights
+            )
         clock.lap("generate")
         boost = probability = no_match = None
         if generator is not None and trajectory is not None:
@@ -416,9 +278,9 @@ class Retriever:
             probability, no_match = trajectory.probability, trajectory.no_match
         hits = [
             self._rank(
-                _row(text, q),
-                order[q],
-                similarity[q].tolist(),
+                text_row(text, q),
+                candidates,
+                q,
                 [] if boost is None else boost[q].tolist(),
                 [] if probability is None else probability[q].tolist(),
                 settings.k,
@@ -426,7 +288,7 @@ class Retriever:
             for q in range(len(texts))
         ]
         clock.lap("rank")
-        reports = self._judge(texts, text, order, similarity, self._calibrated_part(trajectory, settings))
+        reports = self.inspector.of_search(texts, text, candidates, trajectory, settings)
         timings = clock.done("ood", len(texts))
         return [
             SearchResult(
@@ -442,105 +304,24 @@ class Retriever:
             for q, text in enumerate(texts)
         ]
 
-    def _match(self, text: TextFeatures) -> tuple[Int[Tensor, "text kept"], Float[Tensor, "text kept"]]:
-        """Positions in the gallery and their similarities, most similar first, ties in gallery order; CPU."""
-        if self._video is not None:
-            scores = self._similarity(text, self._video, self._weights).cpu()
-            found = scores.sort(dim=1, descending=True, stable=True)
-            return found.indices, found.values
-        coarse = normalize(text.cls.cpu(), dim=-1) @ self._directions.T
-        kept = coarse.topk(KEPT, dim=1).indices.sort(dim=1).values
-        scores = []
-        for q, positions in enumerate(kept):
-            video = _to(self.gallery.features(positions), self.device)
-            scores.append(self._similarity(_row(text, q), video, self._video_weights(video)).cpu())
-        found = torch.cat(scores).sort(dim=1, descending=True, stable=True)
-        return kept.gather(1, found.indices), found.values
-
-    @cached_property
-    def _directions(self) -> Float[Tensor, "video dim"]:
-        """Directions of the pooled features, on the CPU: what the coarse stage compares."""
-        return normalize(self.gallery.pooled, dim=-1)
-
-    def _video_weights(self, video: VideoFeatures) -> Float[Tensor, "video frame"] | None:
-        """How much each frame counts; depends on the video alone, so it is computed once a gallery."""
-        if self.model.video_weights is None:
-            return None
-        with torch.no_grad():
-            blocks = zip(video.frames.split(BLOCK), video.mask.split(BLOCK), strict=True)
-            return torch.cat([self.model.video_weights.weigh(f, m) for f, m in blocks])
-
-    def _similarity(
-        self, text: TextFeatures, video: VideoFeatures, weights: Float[Tensor, "video frame"] | None
-    ) -> Float[Tensor, "text video"]:
-        """`model.similarity`, with the weights of frames computed beforehand."""
-        if weights is not None:
-            return wti_in_blocks(text, video, self._token_weights(text), weights)
-        blocks = zip(video.frames.split(BLOCK), video.mask.split(BLOCK), strict=True)
-        return torch.cat([self.model.similarity(text, VideoFeatures(f, m)) for f, m in blocks], dim=1)
-
-    def _token_weights(self, text: TextFeatures) -> Float[Tensor, "text token"]:
-        assert self.model.text_weights is not None
-        return self.model.text_weights.weigh(text.tokens, text.mask)
-
-    def _generate(
-        self,
-        generator: Generator,
-        text: TextFeatures,
-        candidates: Int[Tensor, "text candidate"],
-        settings: Settings,
-        schedule: str | None = None,
-        eta: float = 0.0,
-    ) -> Trajectory:
-        """The model's own schedule respaced, the same noise for every query; result on the CPU."""
-        if self.device.type == "cpu":
-            # All searches come from the same loops, digit for digit, but for those that a first start keeps
-            # waiting: loading the compiled loops takes half a second, compiling them several.
-            generator.warm_up(wait=True, at_most=1.0)
-        count, size = candidates.shape
-        noise = torch.stack([_noise(settings.seed + s, size) for s in range(settings.seeds)])
-        noise = noise[:, None].expand(-1, count, -1)
-        if generator.reads_candidates_only and self._video is not None:  # prepared or not
-            video, shown = self._video, candidates.to(self.device)
-        else:
-            video = self._features(candidates.flatten())
-            shown = torch.arange(count * size, device=self.device).view(count, size)
-        trajectory = generator.generate(
-            text,
-            video,
-            shown,
-            steps=settings.steps,
-            schedule=schedule,
-            noise=(noise if settings.seeds > 1 else noise[0]).to(self.device),
-            eta=eta,
-            generator=torch.Generator().manual_seed(settings.seed) if eta else None,
-            respace_from=generator.config.steps,
-        )
-        x, x0, x0_raw = trajectory.x.cpu(), trajectory.x0.cpu(), trajectory.x0_raw.cpu()
-        return replace(trajectory, candidates=candidates, x=x, x0=x0, x0_raw=x0_raw)
-
-    def _features(self, positions: Int[Tensor, " video"]) -> VideoFeatures:
-        """Features of some videos of the gallery, on the model's device."""
-        if self._video is None:
-            return _to(self.gallery.features(positions), self.device)
-        positions = positions.to(self.device)
-        return VideoFeatures(self._video.frames[positions], self._video.mask[positions])
-
     def _rank(
         self,
         text: TextFeatures,
-        order: Int[Tensor, " kept"],
-        similarity: list[float],
+        candidates: Candidates,
+        q: int,
         boost: list[float],
         probability: list[float],
         k: int,
     ) -> list[Hit]:
-        """The `k` best of one query by score. Lists are in the order of similarity; `boost` and `probability`
-        end after the candidates (and are empty without a generator)."""
+        """The `k` best of query `q` by score. text: of this query alone. Lists are in the order of similarity; `boost`
+        and `probability` end after the generator's candidates (and are empty without a generator)."""
+        order, similarity = candidates.positions[q], candidates.similarity[q].tolist()
         boost = boost + [0.0] * (len(similarity) - len(boost))
         score = [s + b for s, b in zip(similarity, boost, strict=True)]
         best = sorted(range(len(score)), key=lambda i: (-score[i], i))[:k]
-        frames = self._best_frames(text, self._features(order[torch.tensor(best)]))
+        weights = candidates.token_weights
+        weights = None if weights is None else weights[q : q + 1]
+        frames = self.matcher.best_frames(text, weights, order[torch.tensor(best)])
         return [
             self._hit(
                 int(order[i]),
@@ -553,15 +334,6 @@ class Retriever:
             )
             for rank, (i, f) in enumerate(zip(best, frames, strict=True), 1)
         ]
-
-    def _best_frames(self, text: TextFeatures, video: VideoFeatures) -> list[int]:
-        """The frame of each video that fits one text best: its cosines with the tokens, weighted."""
-        if self.model.text_weights is None:
-            fit = normalize(video.frames, dim=-1) @ normalize(text.cls[0], dim=-1)
-        else:
-            tokens = (self._token_weights(text)[..., None] * normalize(text.tokens, dim=-1)).sum(dim=1)
-            fit = normalize(video.frames, dim=-1) @ tokens[0]
-        return fit.masked_fill(video.mask == 0, -torch.inf).argmax(dim=-1).tolist()
 
     def _hit(
         self,
@@ -610,34 +382,6 @@ class _Clock:
 def _cut(model: DiffusionRet, text: str, report: Report | None) -> str:
     """The end of a text that the model does not read, from the report where it says so already."""
     return model.cut(text) if report is None or report.rule else report.truncated
-
-
-def _noise(seed: int, size: int) -> Float[Tensor, " candidate"]:
-    """Drawn on the CPU, so that a seed means the same on every device."""
-    return torch.randn(size, generator=torch.Generator().manual_seed(seed))
-
-
-def _to(video: VideoFeatures, device: torch.device) -> VideoFeatures:
-    return VideoFeatures(video.frames.to(device), video.mask.to(device))
-
-
-def _stability(walk: Trajectory) -> list[Stability]:
-    """How a query's trajectories from different seeds agree, one entry a query."""
-    found = generator_scores(walk)
-    return [
-        Stability(
-            walk.x.shape[1],
-            1 - float(found["disagreement"][q]),
-            -float(found["gap"][q]),
-            float(found["entropy"][q]),
-            float(found["settling"][q]),
-        )
-        for q in range(walk.candidates.shape[0])
-    ]
-
-
-def _row(text: TextFeatures, q: int) -> TextFeatures:
-    return TextFeatures(text.cls[q : q + 1], text.tokens[q : q + 1], text.mask[q : q + 1])
 
 
 def _one_query(trajectory: Trajectory, q: int) -> Trajectory:

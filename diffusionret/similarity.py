@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -24,6 +27,29 @@ class TokenWeights(nn.Sequential):
     ) -> Float[Tensor, "item token"]:
         logits = self(tokens).squeeze(-1).masked_fill(mask == 0, float("-inf"))
         return logits.softmax(dim=-1)
+
+
+class Weights(Protocol):
+    """What says how much each token (or frame) counts: a network, or weights that are known already."""
+
+    def weigh(
+        self, tokens: Float[Tensor, "item token dim"], mask: Int[Tensor, "item token"]
+    ) -> Float[Tensor, "item token"]: ...
+
+
+@dataclass(frozen=True)
+class KnownWeights:
+    """Weights [item token] that were computed beforehand, for these very items."""
+
+    values: Tensor
+
+    def weigh(
+        self, tokens: Float[Tensor, "item token dim"], mask: Int[Tensor, "item token"]
+    ) -> Float[Tensor, "item token"]:
+        """The weights. Raises ValueError for items of another number or length."""
+        if mask.shape != self.values.shape:
+            raise ValueError(f"The weights are {tuple(self.values.shape)}, the items {tuple(mask.shape)}.")
+        return self.values
 
 
 def wti(

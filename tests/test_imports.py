@@ -18,7 +18,8 @@ ORDER = [
     *("diffusion", "metrics", "decoding", "video", "listing", "encoders", "similarity"),
     *("readout", "trajectory"),
     *("denoiser", "sampling", "losses", "generators", "tokenizer", "hub", "model", "encoding", "checkpoint"),
-    *("store", "gallery", "ood", "results", "retrieval", "projection", "datasets"),
+    *("store", "gallery", "ood", "matching", "generation", "results", "inspection", "retrieval"),
+    *("projection", "datasets"),
     *("benchmarks", "frames", "features", "evaluate", "training"),
     *("index", "inventory", "calibrate", "commands", "cli"),
 ]
@@ -127,6 +128,7 @@ def test_imports_point_one_way() -> None:
         ("diffusionret.cli", "import gradio as gr", "front-end"),
         ("diffusionret.cli", "from plotly.graph_objects import Figure", "front-end"),
         ("diffusionret.cli", "from demo.app import build", "front-end"),
+        ("diffusionret.matching", "from .retrieval import Retriever", "does not come before"),
         ("diffusionret.ood.report", "from .detector import Detector", "does not come before"),
         ("diffusionret.training.run", "if TYPE_CHECKING:\n    import skia", "skia"),
         ("diffusionret.training.stage", "from .loop import Loop", "does not come before"),

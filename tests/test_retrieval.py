@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from unittest.mock import patch
@@ -13,11 +14,13 @@ from reference import search_slowly
 from tiny import CONFIG, features, tiny_model
 from torch.nn.functional import normalize
 
-from diffusionret import Gallery, Retriever, VideoFeatures, retrieval
+from diffusionret import Gallery, Retriever, VideoFeatures, matching, retrieval
+from diffusionret.config import OpenSetConfig
+from diffusionret.generators import Generator
 from diffusionret.ood.detector import Detector
 from diffusionret.sampling import sampler
 from diffusionret.sampling.factorisation import make_plan
-from diffusionret.similarity import wti_in_blocks
+from diffusionret.similarity import TokenWeights, wti_in_blocks
 from diffusionret.trajectory import Trajectory
 
 pytestmark = pytest.mark.usefixtures("loops")
@@ -192,7 +195,7 @@ def test_many_queries_are_answered_as_one_by_one(monkeypatch, retriever, batch):
 def test_a_gallery_is_prepared_for_searches_at_their_usual_settings(model, gallery):
     retriever = Retriever(model, gallery)
     plan = make_plan(model.generator["t2v"], "t2v", model.schedule(10), torch.float32, torch.device("cpu"))
-    assert sampler.prepared_gallery(retriever._video.frames, plan) is not None
+    assert sampler.prepared_gallery(retriever.matcher.video.frames, plan) is not None
     for steps in (10, 4):  # prepared, and not
         found = retriever.search("a red boat", candidates=8, steps=steps)
         with patch.object(sampler, "prepared_gallery", lambda *_: None):
@@ -205,12 +208,12 @@ def test_what_a_search_generates_serves_its_answers_too(model, gallery):
     candidates, steps, seed, seeds = retriever.detector.protocol
     with torch.no_grad():
         text = model.encode_text(["a red boat"])
-    expected = retriever._calibrated_walk(text, retriever._match(text)[0])
+    expected = retriever.inspector.trajectory(text, retriever.matcher.candidates(text))
 
     def part(**changes) -> Trajectory | None:
         usual = dict(candidates=candidates, steps=steps, seed=seed, seeds=seeds + 1) | changes
         result = retriever.search("a red boat", **usual)
-        return retriever._calibrated_part(result.trajectory, result.settings)
+        return retriever.inspector.calibrated_part(result.trajectory, result.settings)
 
     assert part() is None, "no answer needs it"
     with patch.object(Detector, "needs_generator", True):
@@ -224,8 +227,8 @@ def test_what_a_search_generates_serves_its_answers_too(model, gallery):
 
 def test_blocks_change_nothing(monkeypatch, model, gallery, retriever):
     whole = retriever.search("a red boat", k=40, steps=10)
-    monkeypatch.setattr(retrieval, "BLOCK", 7)
-    monkeypatch.setattr(retrieval, "wti_in_blocks", partial(wti_in_blocks, memory=4 * 16 * 4 * 7))
+    monkeypatch.setattr(matching, "BLOCK", 7)
+    monkeypatch.setattr(matching, "wti_in_blocks", partial(wti_in_blocks, memory=4 * 16 * 4 * 7))
     parts = Retriever(model, gallery).search("a red boat", k=40, steps=10)
     assert [hit.id for hit in parts.hits] == [hit.id for hit in whole.hits]
     for hit, same in zip(parts.hits, whole.hits, strict=True):
@@ -305,6 +308,53 @@ def test_a_result_is_fit_for_json_and_tables(retriever):
     assert table["id"].tolist() == [hit.id for hit in result.hits] and len(table.columns) == 12
 
 
+def test_candidates_are_what_a_search_lets_its_generator_weigh(retriever, monkeypatch):
+    result = retriever.search("a red boat", k=40, candidates=8, steps=10)
+    monkeypatch.setattr(Generator, "generate", None)  # nothing is sampled
+    hits = retriever.candidates("a red boat", 8)
+    assert [retriever.gallery.position(hit.id) for hit in hits] == result.trajectory.candidates[0].tolist()
+    by_id = {hit.id: hit for hit in result.hits}
+    for rank, hit in enumerate(hits, 1):
+        same = by_id[hit.id]
+        assert (hit.rank, hit.base_rank, hit.similarity) == (rank, same.base_rank, same.similarity)
+        assert (hit.score, hit.boost, hit.probability) == (hit.similarity, 0, None)
+        assert (hit.moment, hit.caption) == (same.moment, same.caption)
+    assert len(retriever.candidates("a red boat")) == 32 and len(retriever.candidates("a boat", 1000)) == 40
+    for text, k, message in (
+        ("", 5, "query is empty"),
+        ("a boat", 0, "k is 0"),
+        ("a boat", 1.5, "whole number"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            retriever.candidates(text, k)
+
+
+@pytest.mark.parametrize("interaction", ["wti", "cls"])
+def test_candidates_need_no_generator(interaction):
+    plain = without_generator(interaction)
+    assert plain.candidates("a red boat", 3) == plain.search("a red boat", 3).hits
+
+
+@pytest.mark.parametrize("form", ["published", "open-set"])
+def test_weights_are_computed_once(monkeypatch, gallery, form):
+    """Those of tokens once a search, those of frames once a gallery; and they are the generator's own."""
+    model = tiny_model(config=replace(CONFIG, openset=OpenSetConfig(width=16, heads=2, layers=1), form=form))
+    with patch.object(Generator, "weighed", lambda self, *_: self):
+        own = Retriever(model, gallery).search("a red boat", candidates=8, steps=5, form=form)
+    retriever = Retriever(model, gallery)
+    count, weigh = Counter(), TokenWeights.weigh
+
+    def counted(weights, *arguments):
+        count["tokens" if weights is model.text_weights else "frames"] += 1
+        return weigh(weights, *arguments)
+
+    monkeypatch.setattr(TokenWeights, "weigh", counted)
+    result = retriever.search("a red boat", candidates=8, steps=5, form=form)
+    assert count == {"tokens": 1}
+    assert torch.allclose(result.trajectory.x, own.trajectory.x, atol=1e-5)
+    assert [hit.id for hit in result.hits] == [hit.id for hit in own.hits]
+
+
 def test_similar_videos_are_the_nearest_by_pooled_features(gallery, retriever):
     pooled = normalize(gallery.pooled, dim=-1)
     hits = retriever.similar("0007", k=39)
@@ -323,8 +373,8 @@ def test_similar_videos_are_the_nearest_by_pooled_features(gallery, retriever):
 
 @pytest.mark.parametrize("interaction", ["wti", "cls"])
 def test_the_coarse_stage_keeps_the_true_best(monkeypatch, interaction):
-    monkeypatch.setattr(retrieval, "COARSE_ABOVE", 100)
-    monkeypatch.setattr(retrieval, "KEPT", 30)
+    monkeypatch.setattr(matching, "COARSE_ABOVE", 100)
+    monkeypatch.setattr(matching, "KEPT", 30)
     model = tiny_model(config=replace(CONFIG, interaction=interaction))
     with torch.no_grad():
         text = model.encode_text(TEXTS)

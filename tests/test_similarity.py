@@ -11,7 +11,7 @@ from torch.nn.functional import cosine_similarity
 
 from diffusionret import similarity
 from diffusionret.encoders import TextFeatures, VideoFeatures
-from diffusionret.similarity import wti, wti_in_blocks
+from diffusionret.similarity import KnownWeights, wti, wti_in_blocks
 
 
 def case(texts, videos, tokens, frames, dim, dtype, seed, padded=True):
@@ -80,6 +80,14 @@ def test_no_tensor_is_larger_than_the_memory_given():
     with Watch():
         wti_in_blocks(*parts, memory=memory)
     assert max(sizes) <= max(memory, given, 4 * 40 * 300)
+
+
+def test_known_weights_belong_to_their_items():
+    weights = torch.rand(3, 5)
+    known = KnownWeights(weights)
+    assert known.weigh(torch.rand(3, 5, 8), torch.ones(3, 5).long()) is weights
+    with pytest.raises(ValueError, match="weights are"):
+        known.weigh(torch.rand(2, 5, 8), torch.ones(2, 5).long())
 
 
 def test_the_model_uses_blocks_where_no_gradient_is_asked_for(monkeypatch):

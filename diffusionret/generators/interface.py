@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from copy import copy
 from typing import ClassVar
 
 import torch
@@ -15,7 +16,7 @@ from ..diffusion import Schedule, make_schedule
 from ..encoders import TextFeatures, VideoFeatures
 from ..readout import Readout
 from ..sampling import States
-from ..similarity import TokenWeights
+from ..similarity import KnownWeights, Weights
 from ..trajectory import Trajectory
 
 DIRECTIONS = (
@@ -44,13 +45,29 @@ class Generator(ABC):
         self,
         network: nn.Module,
         config: GeneratorConfig,
-        token_weights: TokenWeights | None = None,
-        frame_weights: TokenWeights | None = None,
+        token_weights: Weights | None = None,
+        frame_weights: Weights | None = None,
     ) -> None:
         """network: as `make_network` makes it. token_weights, frame_weights: of the model's similarity; None where it
         weighs none."""
         self.network, self.config = network, config
         self.token_weights, self.frame_weights = token_weights, frame_weights
+
+    def weighed(
+        self,
+        token_weights: Float[Tensor, "text token"] | None,
+        frame_weights: Float[Tensor, "video frame"] | None,
+    ) -> Generator:
+        """This generator for texts and videos whose weights are known, so that they are not computed again.
+
+        token_weights, frame_weights: of the very items that are given to `generate`; None where they are not known.
+        """
+        known = copy(self)
+        if token_weights is not None:
+            known.token_weights = KnownWeights(token_weights)
+        if frame_weights is not None:
+            known.frame_weights = KnownWeights(frame_weights)
+        return known
 
     @classmethod
     def make_network(cls, dim: int, config: GeneratorConfig) -> nn.Module:

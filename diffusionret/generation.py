@@ -1,0 +1,98 @@
+"""Generation: the trajectories of sentences over videos of a gallery, by a model's own generator and schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from .encoders import TextFeatures
+from .generators import Generator
+from .matching import Matcher
+from .model import DiffusionRet
+from .trajectory import Trajectory
+
+BATCH = 32  # queries that are encoded and denoised together
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """How a trajectory is drawn.
+
+    steps: of denoising, at least 1, at most those of the generator's training. seed, seeds: the noise, of seed,
+    seed + 1, ...; equal for every query. schedule: None for the trained one; another one is respaced from as many
+    steps. eta: 0 deterministic, 1 ancestral.
+    """
+
+    steps: int
+    seed: int = 0
+    seeds: int = 1
+    schedule: str | None = None
+    eta: float = 0.0
+
+
+class Generation:
+    """The generators of a model, over one gallery. Made once: on a CPU they get ready in the background."""
+
+    def __init__(self, model: DiffusionRet, matcher: Matcher) -> None:
+        """matcher: of the same model."""
+        self.model, self.matcher = model, matcher
+        for generator in model.generators.values() if model.device.type == "cpu" else ():
+            generator.warm_up()
+            if matcher.video is not None:
+                generator.prepare(matcher.video)
+
+    @torch.no_grad()
+    def trajectory(
+        self,
+        generator: Generator,
+        text: TextFeatures,
+        candidates: Int[Tensor, "text candidate"],
+        denoising: Denoising,
+        token_weights: Float[Tensor, "text token"] | None = None,
+    ) -> Trajectory:
+        """Denoise the joint distribution of each text and its candidates.
+
+        candidates: positions in the gallery. token_weights: where they are known already, as in `Candidates`.
+
+        Returns the trajectory on the CPU, its candidates as given. The schedule is the checkpoint's own, respaced.
+        Raises ValueError for a schedule that does not exist.
+        """
+        device = self.model.device
+        if device.type == "cpu":
+            # All searches come from the same loops, digit for digit, but for those that a first start keeps
+            # waiting: loading the compiled loops takes half a second, compiling them several.
+            generator.warm_up(wait=True, at_most=1.0)
+        count, size = candidates.shape
+        noise = torch.stack([_noise(denoising.seed + s, size) for s in range(denoising.seeds)])
+        noise = noise[:, None].expand(-1, count, -1)
+        frame_weights = self.matcher.frame_weights
+        if generator.reads_candidates_only and self.matcher.video is not None:  # prepared or not
+            video, columns = self.matcher.video, candidates.to(device)
+        else:
+            video = self.matcher.features(candidates.flatten())
+            columns = torch.arange(count * size, device=device).view(count, size)
+            if frame_weights is not None:
+                frame_weights = frame_weights[candidates.flatten().to(device)]
+        if token_weights is None:
+            token_weights = self.matcher.token_weights(text)
+        trajectory = generator.weighed(token_weights, frame_weights).generate(
+            text,
+            video,
+            columns,
+            steps=denoising.steps,
+            schedule=denoising.schedule,
+            noise=(noise if denoising.seeds > 1 else noise[0]).to(device),
+            eta=denoising.eta,
+            generator=torch.Generator().manual_seed(denoising.seed) if denoising.eta else None,
+            respace_from=generator.config.steps,
+        )
+        x, x0, x0_raw = trajectory.x.cpu(), trajectory.x0.cpu(), trajectory.x0_raw.cpu()
+        return replace(trajectory, candidates=candidates, x=x, x0=x0, x0_raw=x0_raw)
+
+
+def _noise(seed: int, size: int) -> Float[Tensor, " candidate"]:
+    """Drawn on the CPU, so that a seed means the same on every device."""
+    return torch.randn(size, generator=torch.Generator().manual_seed(seed))

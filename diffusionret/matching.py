@@ -1,0 +1,168 @@
+"""Matching: which videos of a gallery are most similar to a sentence, and which of their frames.
+
+A gallery of up to COARSE_ABOVE videos stays on the model's device with the weights of its frames, and every video is
+compared. Of a larger one a coarse stage by pooled features keeps some for each sentence.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from .encoders import TextFeatures, VideoFeatures
+from .gallery import Gallery
+from .model import DiffusionRet
+from .similarity import wti_in_blocks
+
+# Above this many videos a coarse stage by pooled features keeps KEPT of them.
+COARSE_ABOVE = 20_000
+KEPT = 1_000
+# Videos whose frames' weights are computed together.
+BLOCK = 256
+
+
+class Candidates(NamedTuple):
+    """The videos of a gallery for some sentences, most similar first, ties in gallery order.
+
+    positions [text kept]: in the gallery. similarity [text kept]: in [-1, 1]. Both on the CPU; kept is the whole
+    gallery, or what the coarse stage keeps. token_weights [text token]: how much each token counts, on the model's
+    device; None for a model that weighs none.
+    """
+
+    positions: Tensor
+    similarity: Tensor
+    token_weights: Tensor | None
+
+
+class Matcher:
+    """A model and a gallery, compared. What depends on the gallery alone is computed once, here.
+
+    video: features of the whole gallery on the model's device, frame_weights [video frame]: how much each of its
+    frames counts. Both None for a gallery that is empty or too large, the latter also for a model that weighs none.
+    """
+
+    def __init__(self, model: DiffusionRet, gallery: Gallery) -> None:
+        """model: on its device, which stays. gallery: made with this model."""
+        self.model, self.gallery = model, gallery
+        self.video: VideoFeatures | None = None
+        self.frame_weights: Tensor | None = None
+        if 0 < len(gallery) <= COARSE_ABOVE:
+            self.video = self._placed(gallery.features())
+            self.frame_weights = self._weigh_frames(self.video)
+
+    @property
+    def reach(self) -> int:
+        """How many videos a sentence is compared with. Raises ValueError for an empty gallery."""
+        size = len(self.gallery)
+        if not size:
+            raise ValueError("The gallery holds no videos: index a folder of videos first.")
+        return size if size <= COARSE_ABOVE else KEPT
+
+    @torch.no_grad()
+    def candidates(self, text: TextFeatures) -> Candidates:
+        """All videos of the gallery for each text, or what the coarse stage keeps, most similar first."""
+        token_weights = self.token_weights(text)
+        if self.video is not None:
+            scores = self._similarity(text, token_weights, self.video, self.frame_weights).cpu()
+            order = scores.sort(dim=1, descending=True, stable=True)
+            return Candidates(order.indices, order.values, token_weights)
+        coarse = normalize(text.cls.cpu(), dim=-1) @ self.directions.T
+        kept = coarse.topk(KEPT, dim=1).indices.sort(dim=1).values
+        scores = []
+        for q, positions in enumerate(kept):
+            video = self.features(positions)
+            weights = None if token_weights is None else token_weights[q : q + 1]
+            scores.append(
+                self._similarity(text_row(text, q), weights, video, self._weigh_frames(video)).cpu()
+            )
+        order = torch.cat(scores).sort(dim=1, descending=True, stable=True)
+        return Candidates(kept.gather(1, order.indices), order.values, token_weights)
+
+    @torch.no_grad()
+    def best_frames(
+        self,
+        text: TextFeatures,
+        token_weights: Float[Tensor, "1 token"] | None,
+        positions: Int[Tensor, " video"],
+    ) -> list[int]:
+        """The frame of each video that fits one text best: its cosines with the tokens, weighted.
+
+        token_weights: as in `Candidates`; of a model that weighs none the end token is compared. The weights of frames
+        play no part: they say how much a frame counts for the video, not how well it fits.
+        """
+        video = self.features(positions)
+        if token_weights is None:
+            fit = normalize(video.frames, dim=-1) @ normalize(text.cls[0], dim=-1)
+        else:
+            tokens = (token_weights[..., None] * normalize(text.tokens, dim=-1)).sum(dim=1)
+            fit = normalize(video.frames, dim=-1) @ tokens[0]
+        return fit.masked_fill(video.mask == 0, -torch.inf).argmax(dim=-1).tolist()
+
+    @torch.no_grad()
+    def neighbours(
+        self, position: int, k: int
+    ) -> tuple[Int[Tensor, " video"], Float[Tensor, " video"], list[int]]:
+        """The `k` videos most like the one at `position`, itself left out, most similar first.
+
+        Returns their positions, the cosines of pooled features, and of each the frame that is most like that video.
+        """
+        pooled = self.directions
+        similarity = pooled @ pooled[position]
+        similarity[position] = -torch.inf
+        order = similarity.sort(descending=True, stable=True)
+        positions = order.indices[:k]
+        frames = self.gallery.features(positions)
+        fit = normalize(frames.frames, dim=-1) @ pooled[position]
+        moments = fit.masked_fill(frames.mask == 0, -torch.inf).argmax(dim=-1)
+        return positions, order.values[:k], moments.tolist()
+
+    def features(self, positions: Int[Tensor, " video"]) -> VideoFeatures:
+        """Features of some videos of the gallery, on the model's device."""
+        if self.video is None:
+            return self._placed(self.gallery.features(positions))
+        positions = positions.to(self.model.device)
+        return VideoFeatures(self.video.frames[positions], self.video.mask[positions])
+
+    def token_weights(self, text: TextFeatures) -> Float[Tensor, "text token"] | None:
+        """How much each token counts; None for a model that weighs none."""
+        weights = self.model.text_weights
+        return None if weights is None else weights.weigh(text.tokens, text.mask)
+
+    @cached_property
+    def directions(self) -> Float[Tensor, "video dim"]:
+        """Directions of the pooled features, on the CPU: what the coarse stage compares."""
+        return normalize(self.gallery.pooled, dim=-1)
+
+    def _weigh_frames(self, video: VideoFeatures) -> Float[Tensor, "video frame"] | None:
+        if self.model.video_weights is None:
+            return None
+        with torch.no_grad():
+            blocks = zip(video.frames.split(BLOCK), video.mask.split(BLOCK), strict=True)
+            return torch.cat([self.model.video_weights.weigh(f, m) for f, m in blocks])
+
+    def _similarity(
+        self,
+        text: TextFeatures,
+        token_weights: Float[Tensor, "text token"] | None,
+        video: VideoFeatures,
+        frame_weights: Float[Tensor, "video frame"] | None,
+    ) -> Float[Tensor, "text video"]:
+        """`model.similarity`, with the weights computed beforehand."""
+        if token_weights is not None and frame_weights is not None:
+            return wti_in_blocks(text, video, token_weights, frame_weights)
+        blocks = zip(video.frames.split(BLOCK), video.mask.split(BLOCK), strict=True)
+        return torch.cat([self.model.similarity(text, VideoFeatures(f, m)) for f, m in blocks], dim=1)
+
+    def _placed(self, video: VideoFeatures) -> VideoFeatures:
+        device = self.model.device
+        return VideoFeatures(video.frames.to(device), video.mask.to(device))
+
+
+def text_row(text: TextFeatures, q: int) -> TextFeatures:
+    """Features of text `q` alone; the text axis stays."""
+    return TextFeatures(text.cls[q : q + 1], text.tokens[q : q + 1], text.mask[q : q + 1])
