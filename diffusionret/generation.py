@@ -78,7 +78,7 @@ class Generation:
                 frame_weights = frame_weights[candidates.flatten().to(device)]
         if token_weights is None:
             token_weights = self.matcher.token_weights(text)
-        trajectory = generator.weighed(token_weights, frame_weights).generate(
+        trajectory = generator.with_weights(token_weights, frame_weights).generate(
             text,
             video,
             columns,

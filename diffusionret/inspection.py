@@ -83,7 +83,7 @@ class Inspector:
             yield tuple(effects)
 
     @torch.no_grad()
-    def of_search(
+    def search_reports(
         self,
         texts: Sequence[str],
         text: TextFeatures,
@@ -125,7 +125,7 @@ class Inspector:
             text = self.model.encode_text(batch)
             candidates = self.matcher.candidates(text)
             if without is not None:
-                candidates = self._left(candidates, without[start : start + BATCH])
+                candidates = self._without(candidates, without[start : start + BATCH])
             part = self._scores(batch, text, candidates.similarity, None)
             for form in forms if self.model.generators else ():
                 trajectory = self.trajectory(text, candidates, self.model.choose(form))
@@ -158,7 +158,7 @@ class Inspector:
         x, x0, x0_raw = (states[:, :seeds] for states in (trajectory.x, trajectory.x0, trajectory.x0_raw))
         return replace(trajectory, x=x, x0=x0, x0_raw=x0_raw)
 
-    def _left(self, candidates: Candidates, without: Bool[Tensor, "text video"]) -> Candidates:
+    def _without(self, candidates: Candidates, without: Bool[Tensor, "text video"]) -> Candidates:
         """The candidates with some videos put last, the rest in its order."""
         positions, similarity, weights = candidates
         last = without.gather(1, positions).long().sort(dim=1, stable=True)

@@ -52,7 +52,7 @@ class Matcher:
         self.video: VideoFeatures | None = None
         self.frame_weights: Tensor | None = None
         if 0 < len(gallery) <= COARSE_ABOVE:
-            self.video = self._placed(gallery.features())
+            self.video = self._on_device(gallery.features())
             self.frame_weights = self._weigh_frames(self.video)
 
     @property
@@ -124,7 +124,7 @@ class Matcher:
     def features(self, positions: Int[Tensor, " video"]) -> VideoFeatures:
         """Features of some videos of the gallery, on the model's device."""
         if self.video is None:
-            return self._placed(self.gallery.features(positions))
+            return self._on_device(self.gallery.features(positions))
         positions = positions.to(self.model.device)
         return VideoFeatures(self.video.frames[positions], self.video.mask[positions])
 
@@ -158,7 +158,7 @@ class Matcher:
         blocks = zip(video.frames.split(BLOCK), video.mask.split(BLOCK), strict=True)
         return torch.cat([self.model.similarity(text, VideoFeatures(f, m)) for f, m in blocks], dim=1)
 
-    def _placed(self, video: VideoFeatures) -> VideoFeatures:
+    def _on_device(self, video: VideoFeatures) -> VideoFeatures:
         device = self.model.device
         return VideoFeatures(video.frames.to(device), video.mask.to(device))
 

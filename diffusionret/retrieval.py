@@ -288,7 +288,7 @@ class Retriever:
             for q in range(len(texts))
         ]
         clock.lap("rank")
-        reports = self.inspector.of_search(texts, text, candidates, trajectory, settings)
+        reports = self.inspector.search_reports(texts, text, candidates, trajectory, settings)
         timings = clock.done("ood", len(texts))
         return [
             SearchResult(

@@ -14,6 +14,7 @@ from tiny import CONFIG, features, tiny_model
 
 from demo import batch, verdict
 from demo import map as worldmap
+from demo.clips import name_of
 from diffusionret import Gallery, Retriever, calibrate, projection
 from diffusionret.config import OpenSetConfig
 from diffusionret.ood.detector import Detector
@@ -182,14 +183,18 @@ def test_a_read_only_page_keeps_no_map(tmp_path):
 
 
 def test_a_map_is_kept_for_its_model_and_clips_only(retriever):
-    captions, clips = np.random.default_rng(0).random((2, 40, 2)).astype(np.float32)
-    layout = projection.Layout(captions, clips, "UMAP")
+    captions, dots = np.random.default_rng(0).random((2, 40, 2)).astype(np.float32)
+    layout = projection.Layout(captions, dots, "UMAP")
     file = projection.keep(retriever, layout)
     back = projection.load(retriever)
-    assert back is not None and back.how == "UMAP" and (back.clips == clips).all()
+    assert back is not None and back.how == "UMAP" and (back.clips == dots).all()
     shown = worldmap.page(retriever, layout, "a red boat spins")
     assert shown.count("is-near") == 5 and shown.count('class="is-query"') == 1
-    assert "Most similar clips" in shown and "a map distorts" in shown
+    assert "a map distorts" in shown
+    clips = shown.split("Most similar clips")[1]
+    assert clips.count("<li>") == 5
+    for hit in retriever.candidates("a red boat spins", 5):
+        assert f"<b>{hit.similarity:.2f}</b> {name_of(hit.id, hit.caption)}" in clips
     ruled = worldmap.page(retriever, layout, "?!")
     assert "is-query" not in ruled and "Most similar" not in ruled
     other = make(retriever.gallery.folder, count=50)

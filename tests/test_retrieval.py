@@ -339,7 +339,7 @@ def test_candidates_need_no_generator(interaction):
 def test_weights_are_computed_once(monkeypatch, gallery, form):
     """Those of tokens once a search, those of frames once a gallery; and they are the generator's own."""
     model = tiny_model(config=replace(CONFIG, openset=OpenSetConfig(width=16, heads=2, layers=1), form=form))
-    with patch.object(Generator, "weighed", lambda self, *_: self):
+    with patch.object(Generator, "with_weights", lambda self, *_: self):
         own = Retriever(model, gallery).search("a red boat", candidates=8, steps=5, form=form)
     retriever = Retriever(model, gallery)
     count, weigh = Counter(), TokenWeights.weigh

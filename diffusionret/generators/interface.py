@@ -53,7 +53,7 @@ class Generator(ABC):
         self.network, self.config = network, config
         self.token_weights, self.frame_weights = token_weights, frame_weights
 
-    def weighed(
+    def with_weights(
         self,
         token_weights: Float[Tensor, "text token"] | None,
         frame_weights: Float[Tensor, "video frame"] | None,
