@@ -21,6 +21,7 @@ from diffusionret import DiffusionRet, Gallery, Retriever, checkpoint, load_mode
 from diffusionret.cli import COMMANDS, main
 from diffusionret.commands.progress import FileProgress
 from diffusionret.index import index_folder
+from diffusionret.video import VideoError
 
 pytestmark = pytest.mark.usefixtures("loops")
 ROOT = Path(__file__).resolve().parents[1]
@@ -132,10 +133,26 @@ def test_indexing_prints_counts_and_reasons(place, tmp_path, capsys):
     assert Gallery.open(tmp_path / "out").ids == ["fine"]
 
 
-def test_a_file_may_take_only_so_long(place, tmp_path, capsys):
-    command = ["index", str(place / "videos"), "--gallery", str(tmp_path / "out"), "--timeout", "0.000001"]
-    assert main([*command, "--model", str(place / "model")]) == 1  # every file failed
-    assert "0 added, 0 unchanged, 6 failed" in capsys.readouterr().out
+def test_a_run_in_which_every_file_failed_says_so(place, tmp_path, capsys):
+    (tmp_path / "videos").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "videos" / f"{name}.mp4").write_bytes(b"nothing")
+    command = ["index", str(tmp_path / "videos"), "--gallery", str(tmp_path / "out")]
+    assert main([*command, "--model", str(place / "model")]) == 1
+    assert "0 added, 0 unchanged, 2 failed" in capsys.readouterr().out
+
+
+def test_a_file_may_take_only_so_long(place, tmp_path, monkeypatch):
+    """The time arrives; that it is kept is a matter of test_video.py."""
+    arrived = []
+
+    def read_many(paths, rule, frames, size, timeout, **options):
+        arrived.append(timeout)
+        yield from ((path, VideoError("late.", path)) for path in paths)
+
+    monkeypatch.setattr("diffusionret.index.read_many", read_many)
+    command = ["index", str(place / "videos"), "--gallery", str(tmp_path / "out"), "--timeout", "2.5"]
+    assert main([*command, "--model", str(place / "model")]) == 1 and arrived == [2.5]
 
 
 def test_a_second_run_is_refused_and_a_killed_one_leaves_no_lock(place, tmp_path):
