@@ -25,7 +25,7 @@ from .model import DiffusionRet
 from .similarity import mean_frame
 from .store import Row, Store
 from .tables import read_table, read_utf8
-from .video import EXTENSIONS, MOST_SECONDS, VideoError, VideoFrames, printable, read_many
+from .video import EXTENSIONS, VideoError, VideoFrames, check_timeout, printable, read_many
 
 CAPTIONS = "captions.csv"
 POSTER_SIZE = 320  # pixels of the shorter side, at most
@@ -83,8 +83,7 @@ def index_folder(
     Raises ValueError where there are no videos, the captions are no table, the gallery belongs to another model or
     another run is at work on it.
     """
-    if not 0 < timeout <= MOST_SECONDS:
-        raise ValueError(f"timeout is {timeout}: it must be above 0 and at most {MOST_SECONDS:,} seconds.")
+    check_timeout(timeout)
     begun = time.monotonic()
     videos, folder = Path(videos).resolve(), Path(gallery).resolve()
     root = videos if videos.is_dir() else videos.parent

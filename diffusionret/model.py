@@ -304,7 +304,7 @@ class DiffusionRet(
             generator=None,
             temporal_layers=0,
             interaction="cls",
-            name=f"{name} {pretrained}",
+            name=f"{name} {Path(pretrained).name if pretrained else None}",  # of weights in a file, not where it lies
         )
         try:
             towers = open_clip.create_model(name, pretrained=pretrained, precision="fp32")

@@ -138,8 +138,7 @@ def read_frames(
         raise ValueError(f"engine must be 'auto', 'decord' or 'pyav', not {engine!r}")
     if n < 1 or any(side is not None and side < 1 for side in (size, still)):
         raise ValueError(f"n, size and still must be positive: n={n}, size={size}, still={still}")
-    if not 0 < timeout <= MOST_SECONDS:
-        raise ValueError(f"timeout is {timeout}: it must be above 0 and at most {MOST_SECONDS:,} seconds.")
+    check_timeout(timeout)
     if (start is not None and start < 0) or (end is not None and end < (start or 0)):
         raise ValueError(f"a moment from {start} s to {end} s makes no sense")
     request = {"op": "frames", "rule": rule, "n": n, "size": size, "crop": crop, "engine": engine}
@@ -155,6 +154,12 @@ def read_frames(
         answer["fps"],
         picture,
     )
+
+
+def check_timeout(timeout: float) -> None:
+    """Raises ValueError where `timeout` is no time in seconds that a file may take."""
+    if not 0 < timeout <= MOST_SECONDS:
+        raise ValueError(f"timeout is {timeout}: it must be above 0 and at most {MOST_SECONDS:,} seconds.")
 
 
 def read_many(

@@ -181,3 +181,10 @@ def test_weights_of_other_sizes_are_one_sentence(tmp_path):
     (tmp_path / "config.json").write_text(text.replace('"text_width": 32', '"text_width": 64'))
     with pytest.raises(ValueError, match=r"do not fit its config\.json: copy or download"):
         DiffusionRet.from_pretrained(tmp_path)
+
+
+def test_weights_in_a_file_do_not_say_where_they_lie(tmp_path):
+    """The name stands on the page of the app."""
+    file = tmp_path / "weights.pt"
+    torch.save(DiffusionRet.from_clip("ViT-S-32-alt").towers.state_dict(), file)
+    assert DiffusionRet.from_clip("ViT-S-32-alt", str(file)).config.name == "ViT-S-32-alt weights.pt"
