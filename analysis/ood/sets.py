@@ -18,7 +18,7 @@ from torch import Tensor
 from diffusionret import Retriever
 from diffusionret.calibrate import halves, ordinary_caption
 from diffusionret.datasets import read
-from diffusionret.datasets.storybook import captions, world
+from diffusionret.datasets.storybook import captions, truth, world
 from diffusionret.datasets.storybook.captions import Caption
 from diffusionret.ood.scores import words_of
 
@@ -65,7 +65,7 @@ def _written(scenes: Sequence[world.Scene], clips: Iterable[int], times: int, rn
 
 
 def _fits(written: Sequence[Caption], scenes: Sequence[world.Scene]) -> Tensor:
-    return torch.from_numpy(captions.fit_matrix(written, scenes))
+    return torch.from_numpy(truth.fit_matrix(written, scenes))
 
 
 def ordinary(name: str, scenes: Sequence[world.Scene], clips: Iterable[int], times: int) -> Sets:

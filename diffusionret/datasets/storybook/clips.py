@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import captions, lessons, world
+from . import captions, lessons, truth, world
 from .world import Scene
 
 logger = logging.getLogger(__name__)
@@ -119,4 +119,4 @@ class TrainingClips:
             wording = rng.getrandbits(31)  # the same for both
             written.append(captions.compose(facts, random.Random(wording), self.look))
             wrong.append(captions.compose(lessons.wrong(facts, rng), random.Random(wording), self.look))
-        return Batch(np.array(indices), scenes, written, wrong, captions.fit_matrix(written, scenes))
+        return Batch(np.array(indices), scenes, written, wrong, truth.fit_matrix(written, scenes))
