@@ -11,10 +11,21 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True)
+class TokenTableConfig:
+    """A frozen table of token vectors (see token_table.py): dimensions of a row, words of several tokens that have a
+    row of their own, and the most tokens of one."""
+
+    dim: int = 128
+    words: int = 0
+    pieces: int = 1
+
+
+@dataclass(frozen=True)
 class ClipConfig:
     """The open_clip towers. The defaults are CLIP ViT-B/32.
 
-    `vision_layers` is a number for a ViT and four numbers for a ResNet (then `patch_size` is None).
+    `vision_layers` is a number for a ViT and four numbers for a ResNet (then `patch_size` is None). `token_table`: a
+    frozen table of token vectors in the place of a learned one, None for CLIP's own.
     """
 
     embed_dim: int = 512
@@ -29,8 +40,11 @@ class ClipConfig:
     text_heads: int = 8
     text_layers: int = 12
     quick_gelu: bool = True
+    token_table: TokenTableConfig | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.token_table, dict):
+            object.__setattr__(self, "token_table", TokenTableConfig(**self.token_table))
         if not isinstance(self.vision_layers, int):  # JSON knows lists only
             object.__setattr__(self, "vision_layers", tuple(self.vision_layers))
 

@@ -160,7 +160,7 @@ def test_ceiling_of_incomplete_captions() -> None:
     print(found)
     assert 1 > found[0.1] > found[0.3] > found[0.5] > found[1.0] > 0
     assert found[0.3] > 0.6
-    with pytest.raises(ValueError, match="no captions"):
+    with pytest.raises(ValueError, match="no texts"):
         truth.ceiling([], test)
     stray = C.Caption("a unicorn", (("subject", "unicorn"),))
     assert truth.ceiling([stray], test) == 0.0
