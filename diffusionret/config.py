@@ -202,10 +202,12 @@ class TrainConfig:
     """One stage of training on Storybook.
 
     stage: 0 pre-trains the image tower from scratch (`batch` counts frames), 1 is the paper's discrimination,
-    2 the paper's generation on frozen features, 3 the open-set generator on the same (`batch` counts the queries of
-    a direction). init: the preset whose result it starts from, None for random weights.
+    4 trains the text tower anew on frozen features of clips, 2 is the paper's generation on frozen features, 3 the
+    open-set generator on the same (`batch` counts the queries of a direction). init: the preset whose result it starts
+    from, None for random weights.
     cls_weight: weight of the end token's losses beside the token-wise ones, phrase_weight: of phrases beside captions,
-    fact_weight: of what a caption's end token must tell of it. negatives: hard negatives of stage 2.
+    query_weight: of queries as people type them beside captions, fact_weight: of what a text's end token must tell of
+    it. negatives: hard negatives of stage 2.
     omit: captions leave out each circumstance with a probability between 0 and this. relatives: clips of a
     batch that differ from each other in little. steps, evaluate_every: steps of training, and between validations.
     command, minutes (2 CPU cores) and reaches state what to expect.
@@ -223,6 +225,7 @@ class TrainConfig:
     optimisation: Optimisation = field(default_factory=lambda: Optimisation(ema_rises=True))
     cls_weight: float = 0.0
     phrase_weight: float = 0.0
+    query_weight: float = 0.0
     fact_weight: float = 0.0
     negatives: int = 127
     omit: float = 0.25
@@ -287,13 +290,31 @@ _STORYBOOK_STAGES = (
         omit=0.7,
     ),
     TrainConfig(
+        name="storybook-text",
+        stage=4,
+        model=STORYBOOK,
+        command="python -m diffusionret train --preset storybook-text --families 2000",
+        minutes=20,
+        reaches="",
+        init="storybook-1",
+        steps=1200,
+        batch=160,
+        optimisation=Optimisation(lr=1e-3, weight_decay=0.1, warmup=0.08, ema=0.99, ema_rises=True),
+        cls_weight=0.5,
+        phrase_weight=0.25,
+        query_weight=1.0,
+        fact_weight=0.5,
+        omit=0.7,
+        evaluate_every=300,
+    ),
+    TrainConfig(
         name="storybook-2",
         stage=2,
         model=STORYBOOK,
         command="python -m diffusionret train --preset storybook-2 --families 2000",
         minutes=6,
         reaches="R@1 of the generator alone of 99 for full captions, both directions, on validation",
-        init="storybook-1",
+        init="storybook-text",
         steps=600,
         batch=256,
         optimisation=Optimisation(lr=1e-3, weight_decay=0.05, ema=0.995, ema_rises=True),

