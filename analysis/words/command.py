@@ -16,13 +16,15 @@ from .entry import Entry
 OUTPUT = Path(library.__file__).with_name("words.csv")
 
 
-def collect(net: wordnet.WordNet, path: Path) -> tuple[list[Entry], list[Entry], set[str], set[str]]:
-    """The grammar's entries, all others, and of these the words that may not be held out and those of the visitors."""
+def collect(net: wordnet.WordNet, path: Path) -> tuple[list[Entry], list[Entry], set[str], set[str], set[str]]:
+    """The grammar's entries; all others; of these the fillers; the colours that hold a word of the grammar and so are
+    not unseen; the visitors' words."""
     lexicon = list(phrases.lexicon())
     mended = {word: key for key, words in tables.read("mended") for word in words}
     asked = [_mend(entry, mended) for entry in visitors.read(path)]
     shades, empty = list(colours.entries()), list(phrases.empty())
-    open_words = {entry.word for entry, unseen in shades + empty if not unseen}
+    fillers = {entry.word for entry, free in empty if not free} | {w for _, ws in tables.read("trained") for w in ws}
+    half_known = {entry.word for entry, unseen in shades if not unseen}
     rest = [
         *phrases.settings_and_deeds(), *nouns.entries(net),
         *(entry for entry, _ in shades), *(entry for entry, _ in empty),
@@ -37,7 +39,7 @@ def collect(net: wordnet.WordNet, path: Path) -> tuple[list[Entry], list[Entry],
             kept[key] = entry
         elif kept[key].written != entry.written and entry.source != "visitors":
             print(f"{entry.word!r} says {kept[key].written!r} and {entry.written!r}: keep one of them.")
-    return lexicon, list(kept.values()), open_words, {entry.word for entry in asked}
+    return lexicon, list(kept.values()), fillers, half_known, {entry.word for entry in asked}
 
 
 def _mend(entry: Entry, mended: dict[str, str]) -> Entry:
@@ -72,9 +74,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--visitors", type=Path, default=visitors.LIST, help="the visitors' list")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     chosen = parser.parse_args(arguments)
-    lexicon, entries, open_words, test = collect(wordnet.read(chosen.wordnet), chosen.visitors)
-    drawn = splits.draw(entries, lexicon, open_words, test)
-    rows = [*((entry, "lexicon") for entry in lexicon), *zip(entries, drawn, strict=True)]
+    lexicon, entries, fillers, half_known, test = collect(wordnet.read(chosen.wordnet), chosen.visitors)
+    unseen = [entry for entry in entries if entry.word not in half_known]
+    drawn = list(zip(unseen, splits.draw(unseen, lexicon, fillers, test), strict=True))
+    held_out = [entry for entry, split in drawn if split != "train"]
+    half = [entry for entry in entries if entry.word in half_known]
+    half = splits.without(half, held_out, [*entries, *lexicon])
+    rows = [*((entry, "lexicon") for entry in lexicon), *drawn, *((entry, "train") for entry in half)]
     write(rows, chosen.output)
     counts = Counter((entry.attribute, entry.kind, split) for entry, split in rows)
     print(f"{'':24}" + "".join(f"{split:>12}" for split in library.SPLITS))

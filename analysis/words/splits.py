@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 
-from diffusionret.datasets.storybook.words import inflections, parts, tokens
+from diffusionret.datasets.storybook.words import inflections, parts, pieces, tokens
 
 from .entry import Entry
 
@@ -28,18 +28,22 @@ LEAST = {
 NAMES = ("test", "calibration", "validation")
 
 
-def groups(entries: Sequence[Entry], lexicon: Collection[Entry]) -> list[list[int]]:
+def groups(
+    entries: Sequence[Entry], lexicon: Collection[Entry], fillers: Collection[str]
+) -> list[list[int]]:
     """Indices of the entries that must share a split: those of which one contains the other, in any form.
 
-    What is the grammar's own joins nothing.
+    What is the grammar's own or a filler joins nothing.
     """
     known = {form for entry in lexicon for form in inflections(entry.as_word("lexicon"))}
     owners: dict[tuple[str, ...], list[int]] = defaultdict(list)
     spoken = [inflections(entry.as_word("train")) for entry in entries]
     for i, forms in enumerate(spoken):
-        for form in forms - known:
-            owners[form].append(i)
+        if entries[i].word not in fillers:
+            for form in forms - known:
+                owners[form].append(i)
     longest = max(map(len, owners))
+    halves = pieces(entry.as_word("train") for entry in (*entries, *lexicon))
     root = list(range(len(entries)))
 
     def find(i: int) -> int:
@@ -49,7 +53,7 @@ def groups(entries: Sequence[Entry], lexicon: Collection[Entry]) -> list[list[in
 
     for i, entry in enumerate(entries):
         written = spoken[i] | {tokens(form) for form in entry.forms}
-        for part in {part for form in written for part in parts(form, longest)}:
+        for part in {part for form in written for part in parts(form, longest, halves)}:
             for j in owners.get(part, ()):
                 root[find(i)] = find(j)
     joined: dict[int, list[int]] = defaultdict(list)
@@ -59,17 +63,16 @@ def groups(entries: Sequence[Entry], lexicon: Collection[Entry]) -> list[list[in
 
 
 def draw(
-    entries: Sequence[Entry], lexicon: Collection[Entry], open_words: Collection[str], test: Collection[str]
+    entries: Sequence[Entry], lexicon: Collection[Entry], fillers: Collection[str], test: Collection[str]
 ) -> list[str]:
     """A split for each entry: "train", "validation", "calibration" or "test".
 
-    A group with a word of `test` goes there, whole; one with a word of `open_words` (what no text can do without, and
-    what is no unseen word) to training. The others come in an order that each word's digest decides, so that a new
+    A group with a word of `test` goes there, whole; one with a word of `fillers`, which texts of training need, there. The others come in an order that each word's digest decides, so that a new
     word does not move old ones, and fill test, calibration and validation up to LEAST.
     """
     split = ["train"] * len(entries)
     counts: Counter[tuple] = Counter()
-    joined = groups(entries, lexicon)
+    joined = groups(entries, lexicon, fillers)
     joined.sort(key=lambda group: min(hashlib.sha256(entries[i].word.encode()).hexdigest() for i in group))
 
     def put(group: list[int], name: str) -> None:
@@ -81,7 +84,7 @@ def draw(
     for group in joined:
         if any(entries[i].word in test for i in group):
             put(group, "test")
-        elif not any(entries[i].word in open_words for i in group):
+        elif not any(entries[i].word in fillers for i in group):
             rest.append(group)
     for group in rest:
         first = entries[group[0]]
@@ -91,3 +94,11 @@ def draw(
                 put(group, name)
                 break
     return split
+
+
+def without(entries: Collection[Entry], held_out: Collection[Entry], vocabulary: Collection[Entry]) -> list[Entry]:
+    """The entries that hold no held-out word, so that training may see them."""
+    forms = {form for entry in held_out for form in inflections(entry.as_word("test"))}
+    halves = pieces(entry.as_word("train") for entry in vocabulary)
+    longest = max(map(len, forms), default=0)
+    return [entry for entry in entries if not parts(tokens(entry.word), longest, halves) & forms]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -22,8 +22,7 @@ COLUMNS = ("word", "forms", "kind", "facts", "split", "source")
 KINDS = ("says", "lacks", "empty")
 SPLITS = ("lexicon", "train", "validation", "calibration", "test")
 HELD_OUT = ("validation", "calibration", "test")
-_SHORTEST = 4  # letters of a word that is looked for inside longer ones, as gull in seagull
-_REST = 3  # letters of what then is left of these
+_SHORTEST = 3  # letters of a word that is looked for inside longer ones, as gull and sea in seagull
 
 
 @dataclass(frozen=True)
@@ -122,17 +121,29 @@ def inflections(word: Word) -> frozenset[tuple[str, ...]]:
     return frozenset(filter(None, map(tokens, spoken)))
 
 
-def parts(text: tuple[str, ...], longest: int) -> set[tuple[str, ...]]:
-    """What may be a word in these tokens: every run of up to `longest`, and the beginnings and ends of each."""
+def pieces(vocabulary: Iterable[Word]) -> frozenset[str]:
+    """Single words, and plurals, of which English builds longer ones as it does seagull: not verbs."""
+    return frozenset(
+        form[0]
+        for word in vocabulary
+        if word.attribute not in ("motion", "relation", "direction", "")
+        for form in map(tokens, {word.word, plural(word.word)})
+        if len(form) == 1 and len(form[0]) >= _SHORTEST
+    )
+
+
+def parts(text: tuple[str, ...], longest: int, known: Collection[str]) -> set[tuple[str, ...]]:
+    """What may be a word in these tokens: every run of up to `longest`, and both halves of a token that is made of
+    two of the `known` words."""
     runs = {text[i : i + n] for n in range(1, longest + 1) for i in range(len(text) - n + 1)}
-    inside = {
-        (part,)
+    halves = {
+        (half,)
         for token in text
-        for cut in range(_REST, len(token) - _REST + 1)
-        for part in (token[:cut], token[cut:])
-        if len(part) >= _SHORTEST
+        for cut in range(_SHORTEST, len(token) - _SHORTEST + 1)
+        if token[:cut] in known and token[cut:] in known
+        for half in (token[:cut], token[cut:])
     }
-    return runs | inside
+    return runs | halves
 
 
 @cache
@@ -141,12 +152,17 @@ def _held_out() -> Mapping[tuple[str, ...], str]:
     return {form: word.word for word in _all() if word.split in HELD_OUT for form in inflections(word)}
 
 
+@cache
+def _pieces() -> frozenset[str]:
+    return pieces(_all())
+
+
 def held_out_words_in(text: str) -> list[str]:
     """The words of validation, calibration and test in a text: as they are, inflected, or as part of a compound.
 
-    A part is a word of its own ("sea gull") or begins or ends a longer one ("seagull"), where it has at least four
-    letters and leaves three. Sorted, each once; an empty list for a text that training may see.
+    A part is a word of its own ("sea gull"), or half of a longer one whose other half the file knows ("seagull").
+    Sorted, each once; an empty list for a text that training may see.
     """
     table = _held_out()
     longest = max(map(len, table), default=0)
-    return sorted({table[part] for part in parts(tokens(text), longest) if part in table})
+    return sorted({table[part] for part in parts(tokens(text), longest, _pieces()) if part in table})
