@@ -60,7 +60,7 @@ def settings_and_deeds() -> Iterator[Entry]:
     for name in ("settings", "deeds"):
         for key, items in tables.read(name):
             attribute, _, value = key.partition("=")
-            yield from (entry(attribute, (value,), item) for item in items)
+            yield from (entry(attribute, tuple(value.split("|")), item) for item in items)
     for value, items in tables.read("sizes"):
         yield from (entry("size", (value,), item) for item in items)
 

@@ -28,9 +28,7 @@ LEAST = {
 NAMES = ("test", "calibration", "validation")
 
 
-def groups(
-    entries: Sequence[Entry], lexicon: Collection[Entry], fillers: Collection[str]
-) -> list[list[int]]:
+def groups(entries: Sequence[Entry], lexicon: Collection[Entry], fillers: Collection[str]) -> list[list[int]]:
     """Indices of the entries that must share a split: those of which one contains the other, in any form.
 
     What is the grammar's own or a filler joins nothing.
@@ -96,7 +94,9 @@ def draw(
     return split
 
 
-def without(entries: Collection[Entry], held_out: Collection[Entry], vocabulary: Collection[Entry]) -> list[Entry]:
+def without(
+    entries: Collection[Entry], held_out: Collection[Entry], vocabulary: Collection[Entry]
+) -> list[Entry]:
     """The entries that hold no held-out word, so that training may see them."""
     forms = {form for entry in held_out for form in inflections(entry.as_word("test"))}
     halves = pieces(entry.as_word("train") for entry in vocabulary)
