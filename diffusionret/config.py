@@ -297,7 +297,7 @@ _STORYBOOK_STAGES = (
         minutes=20,
         reaches="",
         init="storybook-1",
-        steps=1200,
+        steps=1100,
         batch=160,
         optimisation=Optimisation(lr=1e-3, weight_decay=0.1, warmup=0.08, ema=0.99, ema_rises=True),
         cls_weight=0.5,
@@ -305,7 +305,7 @@ _STORYBOOK_STAGES = (
         query_weight=1.0,
         fact_weight=0.5,
         omit=0.7,
-        evaluate_every=300,
+        evaluate_every=220,
     ),
     TrainConfig(
         name="storybook-2",

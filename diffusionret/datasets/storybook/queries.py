@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from . import captions, typing_errors, world
+from .inflection import plural
 from .truth import Truth, allow, fits, slots
 from .words import Word, words
 from .world import Scene
@@ -49,10 +50,9 @@ _SOMEONE = (*_ANYTHING, "someone", "somebody", "anyone")
 _BOTH = ("{} and {}", "{} with {}", "{} & {}", "{} plus {}", "{} together with {}", "both {} and {}", "{}, {}", "{} {}")
 _EITHER = ("{} or {}", "either {} or {}", "{} or maybe {}", "{} or else {}")
 _ONE = ("one", "a single", "just one", "only one", "1", "exactly one")
-_MORE = ("two", "three", "four", "five", "six", "2", "3", "4", "several pairs of", "a dozen", "ten", "a pair of")
+_MORE = ("two", "three", "four", "five", "six", "2", "3", "4", "several", "a dozen", "ten", "a pair of")
 _NOT = ("not {}", "but not {}", "never {}", "just not {}", "anywhere but {}", "except {}")
 _WITHOUT = ("without {}", "no {}", "but no {}", "with no {}", "minus {}", "excluding {}")
-_PLURALS = {"fish": "fish", "bus": "buses", "aircraft": "aircraft"}
 
 
 @dataclass(frozen=True)
@@ -62,20 +62,6 @@ class Query:
     text: str
     truth: Truth
     kind: str
-
-
-def plural(noun: str) -> str:
-    """The plural of a noun or of a compound's last word."""
-    *front, last = noun.split(" ")
-    if last in _PLURALS:
-        last = _PLURALS[last]
-    elif last.endswith("y") and last[-2:-1] not in "aeiou":
-        last = f"{last[:-1]}ies"
-    elif last.endswith(("s", "x", "ch", "sh", "z")):
-        last = f"{last}es"
-    else:
-        last = f"{last}s"
-    return " ".join([*front, last])
 
 
 @cache
@@ -229,12 +215,12 @@ def _setting(draft: _Draft, most: int, noun: bool) -> list[str]:
     rng, spoken = draft.rng, []
     for name in rng.sample(world.SETTING, rng.randint(0, most)):
         if word := draft.pick(name):
-            spoken.append(word.word if noun else _form(word, 0))
+            spoken.append(word.word if noun else rng.choice(word.forms or (word.word,)))
     return spoken
 
 
-def _phrase(draft: _Draft, form: str, most: int = 2) -> str | None:
-    """An actor, perhaps what it does, perhaps where and when."""
+def _phrase(draft: _Draft, form: str, most: int = 2, counted: bool = False) -> str | None:
+    """An actor, perhaps what it does, perhaps where and when. counted: a number comes before the actor."""
     rng = draft.rng
     actor = _actor(draft, form=form)
     if actor is not None and rng.random() < 0.45:
@@ -242,7 +228,7 @@ def _phrase(draft: _Draft, form: str, most: int = 2) -> str | None:
     if actor is None:
         return None
     setting = _setting(draft, most, False)
-    return " ".join([*setting, actor] if rng.random() < 0.15 else [actor, *setting])
+    return " ".join([*setting, actor] if rng.random() < 0.15 and not counted else [actor, *setting])
 
 
 def _keywords(draft: _Draft) -> str | None:
@@ -429,7 +415,7 @@ def _number(draft: _Draft) -> str | None:
     rng = draft.rng
     if rng.random() < 0.6:
         return _phrase(draft, "one", 1)
-    actor = _phrase(draft, "plural", 1)
+    actor = _phrase(draft, "plural", 1, counted=True)
     draft.allowed["subject"] = frozenset()
     return None if actor is None else f"{rng.choice(_MORE)} {actor}"
 
