@@ -8,6 +8,8 @@ import pytest
 
 from diffusionret.datasets.storybook import captions, inflection, lessons, words, world
 
+ANIMALS = {"bird", "butterfly", "bee", "fish", "turtle", "cat", "dog", "rabbit", "elephant", "frog"}
+
 
 def by_word(word: str) -> words.Word:
     (row,) = [row for row in words.words() if row.word == word]
@@ -62,9 +64,8 @@ def test_the_lexicon_keeps_its_facts() -> None:
 
 
 def test_the_lexicon_begins_with_the_plainest_word() -> None:
-    assert [
-        row.word for row in words.words(split="lexicon", attribute="colour") if "red" in row.facts["colour"]
-    ][0] == "red"
+    (first, *_) = words.words(split="lexicon", attribute="colour")
+    assert first.word == "red"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,8 @@ def test_the_lexicon_begins_with_the_plainest_word() -> None:
     [
         ("pigeon", "says", {"subject": {"bird"}}),
         ("goldfish", "says", {"subject": {"fish"}, "colour": {"orange"}}),
-        ("animal", "says", {"subject": {"bird", "butterfly", "bee", "fish", "turtle", "cat", "dog", "rabbit", "elephant", "frog"}}),
+        ("toy", "says", {"subject": {"balloon", "ball", "kite"}}),
+        ("animal", "says", {"subject": ANIMALS}),
         ("penguin", "lacks", {"subject": set()}),
         ("black", "lacks", {"colour": set()}),
         ("navy", "says", {"colour": {"blue"}}),
@@ -173,7 +175,8 @@ def test_a_file_without_its_header_is_refused() -> None:
     ("noun", "plural"),
     [
         ("pigeon", "pigeons"), ("bus", "buses"), ("fox", "foxes"), ("butterfly", "butterflies"), ("toy", "toys"),
-        ("goldfish", "goldfish"), ("mouse", "mice"), ("wolf", "wolves"), ("snowman", "snowmen"), ("mongoose", "mongooses"),
+        ("goldfish", "goldfish"), ("mouse", "mice"), ("wolf", "wolves"), ("snowman", "snowmen"),
+        ("mongoose", "mongooses"),
         ("sea gull", "sea gulls"), ("spacecraft", "spacecraft"), ("bird of prey", "birds of prey"),
     ],
 )  # fmt: skip
@@ -202,7 +205,7 @@ def test_no_gerund_has_no_forms() -> None:
 
 def test_reading_the_words_needs_none_of_what_made_them() -> None:
     code = (
-        "import sys; from diffusionret.datasets.storybook import words; words.words(); words.held_out_words_in('a pigeon');"
+        "import sys; from diffusionret.datasets.storybook import words; words.held_out_words_in('a pigeon');"
         "print([m for m in ('wordfreq', 'matplotlib', 'skimage') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -65,8 +65,9 @@ def draw(
 ) -> list[str]:
     """A split for each entry: "train", "validation", "calibration" or "test".
 
-    A group with a word of `test` goes there, whole; one with a word of `fillers`, which texts of training need, there. The others come in an order that each word's digest decides, so that a new
-    word does not move old ones, and fill test, calibration and validation up to LEAST.
+    A group with a word of `test` goes there, whole; one with a word of `fillers`, which
+    texts of training need, there. The others come in an order that each word's digest decides, so that a new word
+    moves few old ones, and fill test, calibration and validation up to LEAST.
     """
     split = ["train"] * len(entries)
     counts: Counter[tuple] = Counter()
@@ -88,7 +89,7 @@ def draw(
         first = entries[group[0]]
         kind = first.attribute, first.kind
         for name, least in zip(NAMES, LEAST[kind], strict=True):
-            if counts[name, *kind] < least and len(group) <= 8:
+            if counts[(name, *kind)] < least and len(group) <= 8:
                 put(group, name)
                 break
     return split

@@ -80,7 +80,9 @@ def _word(row: list[str], number: int) -> Word:
 
 @cache
 def _all() -> tuple[Word, ...]:
-    return read((resources.files(__package__) / "words.csv").read_text(encoding="utf-8"))
+    return read(
+        (resources.files("diffusionret.datasets.storybook") / "words.csv").read_text(encoding="utf-8")
+    )
 
 
 @cache
