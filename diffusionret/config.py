@@ -156,6 +156,8 @@ class ModelConfig:
         values = asdict(self)
         if not self.others:
             del values["others"]
+        if self.clip.token_table is None:
+            del values["clip"]["token_table"]
         return values
 
     @classmethod

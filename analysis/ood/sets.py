@@ -51,12 +51,12 @@ class Sets:
         return Sets(self.name, self.texts[:count], self.unit[:count], without)
 
 
-def gallery_scenes(retriever: Retriever) -> list[world.Scene]:
-    """The scenes of the gallery's clips. Raises ValueError for a gallery of anything else."""
+def gallery_scenes(shown: Sequence[str]) -> list[world.Scene]:
+    """The scenes of clips by the captions that a gallery shows. Raises ValueError for a gallery of anything else."""
     scenes = {captions.canonical(scene).text: scene for scene in world.split("test")}
-    if missing := [caption for caption in retriever.gallery.captions if caption not in scenes]:
+    if missing := [caption for caption in shown if caption not in scenes]:
         raise ValueError(f"The gallery is none of Storybook: it has no scene {missing[0]!r}.")
-    return [scenes[caption] for caption in retriever.gallery.captions]
+    return [scenes[caption] for caption in shown]
 
 
 def _written(scenes: Sequence[world.Scene], clips: Iterable[int], times: int, rng: random.Random):

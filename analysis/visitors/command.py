@@ -12,6 +12,7 @@ import torch
 from diffusionret.checkpoint import load_model
 from diffusionret.datasets.storybook import captions, clips, world
 from diffusionret.encoding import encode_clips
+from diffusionret.gallery import Gallery
 from diffusionret.model import DiffusionRet
 
 from .. import measure
@@ -63,10 +64,7 @@ def _measured(model: DiffusionRet, half: str, in_gallery: bool, wrong: int) -> d
     frames = clips.split_frames("test", clips.CACHE, model.config.frames, model.config.clip.image_size)
     places = {"test": (scenes, encode_clips(model, frames))}
     if in_gallery:
-        from diffusionret import Retriever
-
-        retriever = Retriever.bundled()
-        shown = gallery_scenes(retriever)
+        shown = gallery_scenes(Gallery.bundled().captions)
         positions = [scenes.index(scene) for scene in shown]
         video = type(places["test"][1])(*(part[positions] for part in places["test"][1]))
         places["gallery"] = (tuple(shown), video)
