@@ -37,7 +37,7 @@ _IRREGULAR = {
     "giving": "give gave given", "catching": "catch caught", "shrinking": "shrink shrank shrunk", "losing": "lose lost",
     "keeping": "keep kept", "upending": "upend upended", "riding": "ride rode ridden", "hanging": "hang hung",
     "weaving": "weave wove woven", "bearing": "bear bore borne", "tearing": "tear tore torn", "making": "make made",
-    "diving": "dive dived dove", "being": "be was been", "sweeping": "sweep swept",
+    "butting": "butt butted", "diving": "dive dived dove", "being": "be was been", "sweeping": "sweep swept",
 }  # fmt: skip
 _VOWELS = "aeiou"
 
