@@ -23,6 +23,7 @@ from .commands.inspect import inspect
 from .commands.inventory import forget, list_files
 from .commands.search import search
 from .commands.storybook import storybook
+from .commands.tokens import tokens
 from .commands.train import train
 
 NAME = "diffusionret"
@@ -37,6 +38,7 @@ COMMANDS = {
     "train": train,
     "data": data,
     "storybook": storybook,
+    "tokens": tokens,
     "convert": convert,
 }
 

@@ -28,6 +28,7 @@ WEIGHTS = {
     "lacking noun": 5, "lacking colour": 3,
 }  # fmt: skip
 TYPING_ERRORS = 0.12  # share of all queries that get one
+_ATTEMPTS = 200
 LEXICON = 0.5  # share of values that are said in the grammar's own words where there are others
 
 _REQUESTS = (
@@ -359,9 +360,10 @@ def _lacking(draft: _Draft, name: str) -> str | None:
 def write(scene: Scene, rng: random.Random, kind: str | None = None) -> Query:
     """A query whose clip is the scene, or that is true of no clip where it asks for what the world lacks.
 
-    kind: one of WEIGHTS, drawn by them when None.
+    kind: one of WEIGHTS, drawn by them when None. Raises ValueError where the scene has no query of a kind, as an
+    umbrella belongs to no class.
     """
-    while True:
+    for _ in range(_ATTEMPTS):
         chosen = kind or rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         query = _write(scene, rng, chosen)
         if query is None or query.truth.is_empty or not query.text.strip():
@@ -371,6 +373,7 @@ def write(scene: Scene, rng: random.Random, kind: str | None = None) -> Query:
         if rng.random() < TYPING_ERRORS and (text := typing_errors.mistype(query.text, rng)):
             return Query(text, query.truth, "typing error")
         return query
+    raise ValueError(f"No query of the kind {kind!r} can be written of {scene.meaning}.")
 
 
 def _write(scene: Scene, rng: random.Random, kind: str) -> Query | None:
