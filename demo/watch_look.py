@@ -16,7 +16,7 @@ from analysis import figures, palette
 from diffusionret import Retriever
 from diffusionret.diffusion import add_noise
 from diffusionret.query import check_number, check_query
-from diffusionret.trajectory import Ensemble, changes, ranks, seed_variance, settled
+from diffusionret.trajectory import Ensemble, changes, places, seed_variance, settled
 
 from . import watch_compare, watch_export, watch_inside
 from .media import PLOTLY_URL
@@ -84,7 +84,7 @@ def whole(scene: Scene, asked: dict) -> dict:
     return {
         "sentence": f"{lead} {bits}",
         "heat": drawing(figures.heat_map(share, scene.names)),
-        "ranks": drawing(figures.bump_chart(ranks(values), before, scene.names)),
+        "ranks": drawing(figures.bump_chart(places(values), before, scene.names)),
         "uncertainty": drawing(figures.uncertainty(entropy, share.amax(dim=-1), last_change, max(most, 1.0))),
     }
 

@@ -19,7 +19,7 @@ from torch.nn.functional import normalize
 
 from .config import ClipConfig, GeneratorConfig, ModelConfig
 from .diffusion import Schedule, make_schedule
-from .encoders import TemporalTransformer, TextFeatures, VideoFeatures, build_towers, encode_tokens
+from .encoders import Mask, TemporalTransformer, TextFeatures, VideoFeatures, build_towers, encode_tokens
 from .generators import GENERATORS, Generator, OpenSetGenerator, PublishedGenerator
 from .generators.interface import DIRECTIONS
 from .generators.openset import OpenSetDenoiser
@@ -96,7 +96,7 @@ class DiffusionRet(
         return self.encode_token_ids(ids.to(self.device), mask.to(self.device))
 
     def encode_token_ids(
-        self, ids: Int[Tensor, "text token"], mask: Int[Tensor, "text token"]
+        self, ids: Int[Tensor, "text token"], mask: Mask[Tensor, "text token"]
     ) -> TextFeatures:
         cls, tokens = encode_tokens(self.towers, ids, mask)
         return TextFeatures(self._scaled(cls), self._scaled(tokens), mask)
@@ -118,14 +118,14 @@ class DiffusionRet(
     def encode_frames(
         self,
         frames: Float[Tensor, "video frame 3 h w"],
-        mask: Int[Tensor, "video frame"],
+        mask: Mask[Tensor, "video frame"],
         tower: nn.Module | None = None,
     ) -> VideoFeatures:
         """Features of normalised frames (see `preprocess`). tower: the model's own image tower, `encoders.folded`."""
         embeddings = (self.towers.visual if tower is None else tower)(frames.flatten(0, 1))
         return self.contextualise(embeddings.unflatten(0, frames.shape[:2]), mask)
 
-    def contextualise(self, embeddings: Float[Tensor, "video frame dim"], mask: Int[Tensor, "video frame"]):
+    def contextualise(self, embeddings: Float[Tensor, "video frame dim"], mask: Mask[Tensor, "video frame"]):
         """Image-tower embeddings of frames -> VideoFeatures: the temporal transformer and the scale."""
         if self.temporal is not None:
             embeddings = self.temporal(embeddings, mask)
