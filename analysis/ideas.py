@@ -49,7 +49,7 @@ class Samples:
     @torch.no_grad()
     def _sample(self, start: float) -> tuple[Tensor, Tensor]:
         """The last state and the last prediction before the clamp, [query candidate] each."""
-        test, config = self.test, self.test.model.generator_config("published")
+        test, config = self.test, self.test.model.choose("published").config
         generator = test.model.choose("published")
         network = generator.denoiser("t2v")
         plan = make_schedule(config.schedule, config.steps)

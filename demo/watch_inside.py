@@ -14,24 +14,24 @@ from diffusionret.tokenizer import clip_tokenizer
 from diffusionret.trajectory import Ensemble
 
 from .media import clip_url, poster_url
-from .watch import called, pack
+from .watch import label, pack
 from .watch_scene import Scene
 
 
-def inside(scene: Scene, asked: dict) -> dict:
+def inside(scene: Scene, request: dict) -> dict:
     """Attention over candidates at every step (published generator), and over the frames and words of two clips.
 
-    asked["candidate"]: the column to explain; the winner when it is None. It stands beside its strongest rival.
+    request["candidate"]: the column to explain; the winner when it is None. It stands beside its strongest rival.
     """
     model, hits = scene.retriever.model, scene.drawn
     last = Ensemble.of(scene.trajectory).mean[-1, : len(hits)]
-    chosen = asked.get("candidate")
+    chosen = request.get("candidate")
     chosen = int(last.argmax()) if chosen is None else chosen
     if not isinstance(chosen, int) or not 0 <= chosen < len(hits):
         raise ValueError("There is no such candidate.")
     rivals = last.clone()
     rivals[chosen] = -1
-    shown = [chosen, int(rivals.argmax())] if len(hits) > 1 else [chosen]
+    columns = [chosen, int(rivals.argmax())] if len(hits) > 1 else [chosen]
     with torch.no_grad():
         text = model.encode_text([scene.result.query])
         positions = scene.trajectory.candidates[0]
@@ -39,17 +39,17 @@ def inside(scene: Scene, asked: dict) -> dict:
         video = VideoFeatures(video.frames.to(model.device), video.mask.to(model.device))
         attention = _attention(scene, text, video)
         tokens = _tokens(text, scene.result.query, model)
-        clips = [_clip(scene, text, video, i) for i in shown]
-    found: dict = {
-        "shown": shown,
+        clips = [_clip(scene, text, video, i) for i in columns]
+    content: dict = {
+        "columns": columns,
         "tokens": tokens,
         "clips": clips,
-        "sentence": _why(scene, shown, tokens, clips),
+        "sentence": _why(scene, columns, tokens, clips),
     }
     if attention is not None:
         spread, noise = attention.affinity_std, attention.noise_std
-        found["attention"] = pack(attention.weights)
-        found["attention_sentence"] = (
+        content["attention"] = pack(attention.weights)
+        content["attention_sentence"] = (
             f"w = softmax(q·k + xₜ): over the candidates q·k has a standard deviation of {spread:.2f}, the noise "
             f"one of {noise:.2f} at the start. "
             + (
@@ -58,7 +58,7 @@ def inside(scene: Scene, asked: dict) -> dict:
                 else "The noise outweighs the query at first."
             )
         )
-    return found
+    return content
 
 
 class Attention(NamedTuple):
@@ -116,7 +116,7 @@ def _tokens(text: TextFeatures, query: str, model) -> list[dict]:
     ]
 
 
-def _why(scene: Scene, shown: list[int], tokens: list[dict], clips: list[dict]) -> str:
+def _why(scene: Scene, columns: list[int], tokens: list[dict], clips: list[dict]) -> str:
     """Which words speak for the first clip against the second."""
     if len(clips) < 2:
         return "There is no other candidate to compare with."
@@ -128,7 +128,7 @@ def _why(scene: Scene, shown: list[int], tokens: list[dict], clips: list[dict]) 
     ahead.sort(reverse=True)
     gain = [f"“{word}”" for by, word in ahead if by > 0][:3]
     loss = [f"“{word}”" for by, word in reversed(ahead) if by < 0][:2]
-    first, second = (called(scene.drawn, i) for i in shown)
+    first, second = (label(scene.drawn, i) for i in columns)
     if not gain:
         return f"No word fits {first} better than {second}: the whole sentence decides."
     against = f"; {_and(loss)} {'speaks' if len(loss) == 1 else 'speak'} against" if loss else ""

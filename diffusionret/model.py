@@ -189,10 +189,6 @@ class DiffusionRet(
             )
         return generators[form or next(iter(generators))]
 
-    def generator_config(self, form: str | None = None) -> GeneratorConfig:
-        """The settings of the generator of a name (None: of the one that answers). Raises as `choose`."""
-        return self.choose(form).config
-
     def schedule(self, steps: int, name: str | None = None, respace_from: int | None = None) -> Schedule:
         """As `Generator.schedule` of the one that answers; of a model without one, of the published kind."""
         if self.forms:

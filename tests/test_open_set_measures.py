@@ -37,7 +37,7 @@ SMALL = OpenSetConfig(steps=4, seeds=2, width=16, layers=1, state_width=16, stat
 
 def test_reliability_by_hand():
     found = reliability(np.array([0.05, 0.05, 0.95, 1.0]), np.array([0, 1, 1, 1]))
-    assert found.count.tolist() == [2, 2] and found.true.tolist() == [0.5, 1.0]
+    assert found.count.tolist() == [2, 2] and found.frequency.tolist() == [0.5, 1.0]
     assert found.error == pytest.approx((0.45 + 0.025) / 2)
 
 

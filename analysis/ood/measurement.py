@@ -53,7 +53,7 @@ def measure(retriever: Retriever, annotations: Path | None, size: int, draws: in
     familiar = calibrate_text(model, training, written, "ordinary captions", PLAIN["familiar"])
     retriever.detector = Detector(make_protocol(model, retriever.gallery), familiar=familiar)
     scenes = sets.gallery_scenes(retriever)
-    answering = model.generator_config().form if retriever.generates else None
+    answering = model.choose().config.form if retriever.generates else None
     forms = (None, *(form for form in model.forms if form != answering)) if retriever.generates else ()
 
     validation = score_sets(retriever, sets.validation(scenes, size), forms, "validation")

@@ -72,16 +72,16 @@ def log_loss(probability: Tensor, match: Tensor) -> Tensor:
     return binary_cross_entropy(probability.double().clamp(0.001, 0.999), match.double())
 
 
-def calibration(said: Tensor, true: Tensor) -> dict:
+def calibration(probability: Tensor, match: Tensor) -> dict:
     """Expected calibration error of probabilities, [query] or [query candidate], with its interval over queries."""
-    said_, true_ = said.double().cpu().numpy(), true.double().cpu().numpy()
+    claims, truth = probability.double().cpu().numpy(), match.double().cpu().numpy()
 
     def error(rows: np.ndarray) -> float:
         rows = rows.astype(int)
-        return reliability(said_[rows], true_[rows]).error
+        return reliability(claims[rows], truth[rows]).error
 
-    found = bootstrap_interval(np.arange(len(said_)), error, resamples=RESAMPLES)
-    return {"calibration_error": found.estimate, "interval": [found.low, found.high]}
+    interval = bootstrap_interval(np.arange(len(claims)), error, resamples=RESAMPLES)
+    return {"calibration_error": interval.estimate, "interval": [interval.low, interval.high]}
 
 
 def first(probability: Numbers, match: Numbers) -> tuple[Tensor, Tensor]:
@@ -119,13 +119,13 @@ def visits(x0: Float[Tensor, "seed query candidate"]) -> Numbers:
     return (bits / bits.sum(dim=-1, keepdim=True).clamp(min=1)).mean(dim=0)
 
 
-def evenness(visited: Numbers, match: Numbers) -> tuple[Tensor, Tensor, Tensor]:
+def evenness(visit: Numbers, match: Numbers) -> tuple[Tensor, Tensor, Tensor]:
     """[query]: the number m of candidates that match, the entropy (nats) of the visits among them, at most log m, and
     the share of all visits that they get. Queries without visits to a match have entropy 0."""
-    among = visited * match
+    among = visit * match
     share = among / among.sum(dim=1, keepdim=True).clamp(min=1e-12)
     entropy = -(share * share.clamp(min=1e-12).log()).sum(dim=1)
-    return match.sum(dim=1).long(), entropy, among.sum(dim=1) / visited.sum(dim=1).clamp(min=1e-12)
+    return match.sum(dim=1).long(), entropy, among.sum(dim=1) / visit.sum(dim=1).clamp(min=1e-12)
 
 
 def same_set(x0: Float[Tensor, "seed query candidate"]) -> Float[Tensor, " query"]:
@@ -135,14 +135,14 @@ def same_set(x0: Float[Tensor, "seed query candidate"]) -> Float[Tensor, " query
     return equal.double().mean(-1).amax(-1)
 
 
-def noise_levels(walk: Trajectory) -> list[dict]:
+def noise_levels(trajectory: Trajectory) -> list[dict]:
     """Step by step, noisiest first: the share of the variance of x0 that the seeds cause (about each query's mean over
     candidates), the share of seeds whose leader ("none" may lead) is their final winner, and of seeds that lead with
     the query's most frequent leader."""
-    x0 = walk.predictions
-    leaders = walk.readout.columns(x0).argmax(-1)
+    x0 = trajectory.predictions
+    leaders = trajectory.readout.columns(x0).argmax(-1)
     rows = []
-    for prediction, leader, level in zip(x0, leaders, walk.alpha_bar.tolist(), strict=True):
+    for prediction, leader, level in zip(x0, leaders, trajectory.alpha_bar.tolist(), strict=True):
         rows.append(
             {
                 "noise": 1 - level, "seed_variance": seed_variance(prediction),

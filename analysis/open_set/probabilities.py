@@ -52,6 +52,6 @@ def calibrate(
             if look == "storybook" and kind == "candidate" and name in DRAWN:
                 bins += [
                     {"by": name, "share": float(s), "right": float(t), "count": int(c)}
-                    for s, t, c in zip(found.said, found.true, found.count, strict=True)
+                    for s, t, c in zip(found.probability, found.frequency, found.count, strict=True)
                 ]
     return table, bins

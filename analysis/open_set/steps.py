@@ -19,9 +19,9 @@ FEWER = 200  # queries of the sweep over steps
 
 def steps_needed(test: measure.Test) -> list[dict]:
     """What the figures become with fewer steps, on the first queries of validation."""
-    rows, alpha = [], test.model.generator_config("open-set").alpha
+    rows, alpha = [], test.model.choose("open-set").config.alpha
     for steps in STEPS:
-        if steps <= test.model.generator_config("open-set").steps:
+        if steps <= test.model.choose("open-set").config.steps:
             begun = time.perf_counter()
             answers = ask(test, steps=steps, queries=FEWER)
             seconds = time.perf_counter() - begun
