@@ -27,7 +27,10 @@ else:
 
 
 class TextFeatures(NamedTuple):
-    """cls [text dim]: the end token. tokens [text token dim]. mask [text token]: 1 for a real token."""
+    """Features of sentences.
+
+    cls [text dim]: the end token. tokens [text token dim]. mask [text token]: 1 or true for a real token.
+    """
 
     cls: Tensor
     tokens: Tensor
@@ -35,7 +38,10 @@ class TextFeatures(NamedTuple):
 
 
 class VideoFeatures(NamedTuple):
-    """frames [video frame dim]. mask [video frame]: 1 for a real frame."""
+    """Features of videos.
+
+    frames [video frame dim]: of each frame, in the order of time. mask [video frame]: 1 or true for a real frame.
+    """
 
     frames: Tensor
     mask: Tensor

@@ -16,7 +16,7 @@ from .generators import Generator
 from .matching import Candidates, Matcher
 from .ood.conformal import ALPHA
 from .ood.detector import Detector
-from .ood.report import Neighbour, Report, Stability, WordEffect, rule_of
+from .ood.report import Answer, Neighbour, Report, Stability, WordEffect, rule_of
 from .ood.scores import Scores, gallery_scores, generator_scores
 from .query import check_queries
 from .results import Settings

@@ -56,6 +56,7 @@ class Trajectory:
 
     @property
     def has_seeds(self) -> bool:
+        """Whether there is a seed axis after that of the steps."""
         return self.x.ndim == 4
 
     @property
