@@ -77,7 +77,7 @@ def _member(name: str, value: Any) -> Iterator[str]:
     if name.partition(".")[2].startswith("_"):
         return
     if isinstance(value, (property, cached_property)):
-        function = value.fget if isinstance(value, property) else value.func
+        function: Any = value.fget if isinstance(value, property) else value.func
         signature = name + _annotation(inspect.signature(function).return_annotation, ": ")
     elif isinstance(value, (classmethod, staticmethod)) or inspect.isfunction(value):
         function = getattr(value, "__func__", value)
@@ -151,7 +151,7 @@ def _plain(text: str) -> str:
 
 
 def _first_sentence(item: Any) -> str:
-    return re.split(r"(?<=[.:])\s", " ".join(_prose(item).split("\n\n")[0].split()))[0].rstrip(":")
+    return re.split(r"(?<=[.:])\s", " ".join(_prose(item).split("\n\n")[0].split()))[0].rstrip(":.") + "."
 
 
 if __name__ == "__main__":

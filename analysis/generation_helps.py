@@ -45,7 +45,7 @@ def measured(test: measure.Test, natural: bool, direction: str, form: str) -> li
     """A row for all queries and, for natural captions that look for clips, one for every group."""
     scores = (test.similarity if direction == "t2v" else test.similarity.T).contiguous()
     before = ranks(scores)
-    trajectory = measure.walk(test, direction, form=form)
+    trajectory = measure.trajectory(test, direction, form=form)
     after = ranks(test.model.rerank(scores, trajectory, test.model.choose(form).config.alpha))
     kinds = {"all": np.ones(len(before), bool)}
     if natural and direction == "t2v":

@@ -44,7 +44,7 @@ class Samples:
         self.found = {start: self._sample(start) for start in STARTS}
         self.probability = None
         if "open-set" in test.model.forms:
-            self.probability = measure.walk(test, candidates=CANDIDATES, form="open-set").probability
+            self.probability = measure.trajectory(test, candidates=CANDIDATES, form="open-set").probability
 
     @torch.no_grad()
     def _sample(self, start: float) -> tuple[Tensor, Tensor]:

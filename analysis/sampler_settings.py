@@ -44,7 +44,7 @@ SWEEPS: dict[str, tuple] = {
 }
 
 
-def walk(test: measure.Test, setting: Setting) -> Trajectory:
+def trajectory(test: measure.Test, setting: Setting) -> Trajectory:
     """The generation of all queries with given settings; the same noise for every query, as in a search."""
     generator = torch.Generator().manual_seed(0)
     chosen = test.similarity.topk(setting.candidates, dim=1).indices
@@ -69,7 +69,7 @@ def main() -> None:
             if setting.steps > trained:
                 continue
             begun = time.monotonic()
-            path = walk(test, setting)
+            path = trajectory(test, setting)
             seconds = time.monotonic() - begun
             after = ranks(test.model.rerank(test.similarity, path, setting.alpha, setting.beta))
             mean = replace(path, x0_raw=path.x0_raw.mean(1)) if path.has_seeds else path

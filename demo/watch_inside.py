@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from diffusionret import TextFeatures, VideoFeatures
+from diffusionret.matching import Matcher
 from diffusionret.tokenizer import clip_tokenizer
 from diffusionret.trajectory import Ensemble
 
@@ -34,11 +35,9 @@ def inside(scene: Scene, request: dict) -> dict:
     columns = [chosen, int(rivals.argmax())] if len(hits) > 1 else [chosen]
     with torch.no_grad():
         text = model.encode_text([scene.result.query])
-        positions = scene.trajectory.candidates[0]
-        video = scene.retriever.gallery.features(positions)
-        video = VideoFeatures(video.frames.to(model.device), video.mask.to(model.device))
+        video = scene.retriever.matcher.features(scene.trajectory.candidates[0])
         attention = _attention(scene, text, video)
-        tokens = _tokens(text, scene.result.query, model)
+        tokens = _tokens(scene.retriever.matcher, text, scene.result.query)
         clips = [_clip(scene, text, video, i) for i in columns]
     content: dict = {
         "columns": columns,
@@ -101,13 +100,12 @@ def _clip(scene: Scene, text: TextFeatures, video: VideoFeatures, i: int) -> dic
     }
 
 
-def _tokens(text: TextFeatures, query: str, model) -> list[dict]:
-    """The pieces of words that the model reads, with their weights in the similarity."""
-    ids, mask = model.tokenize([query])
+def _tokens(matcher: Matcher, text: TextFeatures, query: str) -> list[dict]:
+    """The pieces of words that the model reads, with their weights in the similarity, alike where it weighs none."""
+    ids, mask = matcher.model.tokenize([query])
     count = int(mask.sum())
-    weights = torch.full((count,), 1 / count)
-    if model.text_weights is not None:
-        weights = model.text_weights.weigh(text.tokens, text.mask)[0, :count].cpu()
+    known = matcher.token_weights(text)
+    weights = torch.full((count,), 1 / count) if known is None else known[0, :count].cpu()
     pieces = [clip_tokenizer().decode([int(i)]).strip() for i in ids[0, :count]]
     pieces[0], pieces[-1] = "start", "end"
     return [

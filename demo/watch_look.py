@@ -1,7 +1,7 @@
 """Look closer: what the folded panels of the Watch tab ask of the server, one function a panel.
 
 The page names the query, the settings and the panel; everything is computed anew from them, so that the server
-keeps no state. Figures come from analysis/figures.py, numbers from diffusionret/trajectory.py.
+keeps no state. Figures come from analysis/figures, numbers from diffusionret/trajectory.py.
 """
 
 from __future__ import annotations

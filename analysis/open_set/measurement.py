@@ -6,7 +6,8 @@ from diffusionret.model import DIRECTIONS
 
 from .absence import absence
 from .answers import SEEDS, ask
-from .measures import Fitted, noise_levels
+from .ensemble import noise_levels
+from .fitting import Fitted
 from .multiplicity import multiplicity
 from .probabilities import calibrate
 from .retrieval import retrieve

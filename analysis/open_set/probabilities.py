@@ -7,7 +7,8 @@ from diffusionret.readout import ONE_WINNER
 
 from .. import measure
 from .answers import Answers, ask, last_x0, mixture
-from .measures import Fitted, calibration, first, log_loss, logistic, softmax_at, softmax_or_none
+from .fitting import Fitted, logistic, softmax_at, softmax_or_none
+from .quality import calibration, first, log_loss
 from .worlds import LOOKS
 
 DRAWN = ("open-set", "softmax", "logistic", "published")  # in the picture of reliability

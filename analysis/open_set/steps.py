@@ -11,7 +11,8 @@ from diffusionret.metrics import ranks
 
 from .. import measure
 from .answers import ask
-from .measures import calibration, log_loss, noise_levels
+from .ensemble import noise_levels
+from .quality import calibration, log_loss
 
 STEPS = (1, 2, 4, 8, 10, 20, 50)
 FEWER = 200  # queries of the sweep over steps
