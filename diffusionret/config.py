@@ -42,12 +42,6 @@ class ClipConfig:
     quick_gelu: bool = True
     token_table: TokenTableConfig | None = None
 
-    def __post_init__(self) -> None:
-        if isinstance(self.token_table, dict):
-            object.__setattr__(self, "token_table", TokenTableConfig(**self.token_table))
-        if not isinstance(self.vision_layers, int):  # JSON knows lists only
-            object.__setattr__(self, "vision_layers", tuple(self.vision_layers))
-
 
 @dataclass(frozen=True)
 class GeneratorConfig:
@@ -143,8 +137,6 @@ class ModelConfig:
                 raise ValueError(f"{key} is {getattr(self, key)!r}: choose one of {', '.join(allowed)}.")
         if self.openset and self.interaction != "wti":
             raise ValueError("The open-set generator weighs tokens: its model needs the interaction wti.")
-        for key in ("image_mean", "image_std"):
-            object.__setattr__(self, key, tuple(getattr(self, key)))
 
     @property
     def generators(self) -> tuple[GeneratorConfig, ...]:
@@ -167,7 +159,10 @@ class ModelConfig:
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise ValueError(f"config.json holds fields that this version does not know: {sorted(unknown)}.")
-        values["clip"] = ClipConfig(**values["clip"])
+        clip = _with_tuples(values["clip"])
+        if clip.get("token_table"):
+            clip["token_table"] = TokenTableConfig(**clip["token_table"])
+        values["clip"] = ClipConfig(**clip)
         if values.get("generator"):
             values["generator"] = GeneratorConfig(**values["generator"])
         if values.get("openset"):
@@ -175,7 +170,12 @@ class ModelConfig:
         if strange := {other["form"] for other in values.get("others", ())} - set(SETTINGS):
             raise ValueError(f"config.json holds generators that are not registered: {sorted(strange)}.")
         values["others"] = tuple(SETTINGS[other["form"]](**other) for other in values.get("others", ()))
-        return cls(**values)
+        return cls(**_with_tuples(values))
+
+
+def _with_tuples(values: dict) -> dict:
+    """JSON knows lists only."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 @dataclass(frozen=True)
