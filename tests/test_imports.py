@@ -34,7 +34,16 @@ INSIDE = {
     "training": [
         *("stage", "optimiser", "distributed", "records", "state", "loop", "openset_sets"),
         *("augmentation", "storybook_heads", "storybook_features", "storybook_stages"),
-        *("benchmark_pairs", "benchmark_stages", "english", "start", "storybook_text", "storybook", "run", "interruption"),
+        *(
+            "benchmark_pairs",
+            "benchmark_stages",
+            "english",
+            "start",
+            "storybook_text",
+            "storybook",
+            "run",
+            "interruption",
+        ),
     ],
     "commands": [
         *("options", "progress", "search", "inspect", "calibrate", "index", "inventory", "evaluate", "train"),

@@ -39,8 +39,16 @@ def test_nothing_of_the_kinds_that_are_held_out_is_written(written) -> None:
     comparisons = {"bigger", "biggest", "smaller", "smallest", "larger", "largest", "tinier", "tiniest"}
     spoken = Counter(word for text in texts for word in text.split())
     # "getting bigger" is the grammar's own word for growing, no comparison of two
-    alone = [text for text in texts if comparisons & set(text.split()) and not any(
-        f"{verb} {word}" in text for verb in ("getting", "gets", "becoming", "becomes", "growing", "grows") for word in comparisons)]
+    alone = [
+        text
+        for text in texts
+        if comparisons & set(text.split())
+        and not any(
+            f"{verb} {word}" in text
+            for verb in ("getting", "gets", "becoming", "becomes", "growing", "grows")
+            for word in comparisons
+        )
+    ]
     assert not alone, (alone[:5], spoken.most_common(1))
 
 

@@ -45,7 +45,9 @@ def test_matrix_is_its_slow_twin() -> None:
 
 def clip(**facts) -> world.Scene:
     cat, dog = world.Actor("cat", "red"), world.Actor("dog", "blue")
-    given = dict(place="city", time="day", weather="clear", actor=cat, other=dog, relation="chases", direction="left")
+    given = dict(
+        place="city", time="day", weather="clear", actor=cat, other=dog, relation="chases", direction="left"
+    )
     return world.Scene(**(given | facts))
 
 
@@ -60,7 +62,9 @@ def test_sets_of_values() -> None:
     assert not holds(chase, dict(subject=[]))  # what the world lacks
     assert holds(chase, dict(place=[p for p in world.PLACES if p != "beach"]))
     assert not holds(chase, dict(place=[p for p in world.PLACES if p != "city"]))
-    assert holds(chase, dict(subject="cat", colour="red")) and not holds(chase, dict(subject="cat", colour="blue"))
+    assert holds(chase, dict(subject="cat", colour="red")) and not holds(
+        chase, dict(subject="cat", colour="blue")
+    )
 
 
 def test_two_actors_are_two() -> None:

@@ -63,7 +63,9 @@ def test_only_the_map_and_the_ends_learn() -> None:
 
 
 def test_a_model_with_a_table_survives_saving(tmp_path) -> None:
-    clip = replace(STORYBOOK.clip, text_layers=1, text_width=24, embed_dim=16, token_table=TokenTableConfig(8, 1, 2))
+    clip = replace(
+        STORYBOOK.clip, text_layers=1, text_width=24, embed_dim=16, token_table=TokenTableConfig(8, 1, 2)
+    )
     model = build_model(replace(STORYBOOK, clip=clip, temporal_layers=1)).eval()
     model.towers.token_embedding.load_state_dict(table(("terrapin",)).state_dict() | {
         name: part for name, part in model.towers.token_embedding.state_dict().items()

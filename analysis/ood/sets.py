@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffusionret import Retriever
 from diffusionret.calibrate import ordinary_caption
 from diffusionret.datasets.storybook import captions, truth, world
 from diffusionret.datasets.storybook.captions import Caption

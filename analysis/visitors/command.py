@@ -27,9 +27,13 @@ TITLE = "Is the first result what visitors ask for?"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and write results/visitors.json."""
     parser = argparse.ArgumentParser(prog="python -m analysis.visitors", description=TITLE)
-    parser.add_argument("--models", nargs="+", default=["storybook"], help="folders or names, the first in full")
+    parser.add_argument(
+        "--models", nargs="+", default=["storybook"], help="folders or names, the first in full"
+    )
     parser.add_argument("--half", choices=HALVES, default="work", help="half of templates and words")
-    parser.add_argument("--misses", type=int, default=0, help="print so many wrong first results of each kind")
+    parser.add_argument(
+        "--misses", type=int, default=0, help="print so many wrong first results of each kind"
+    )
     parser.add_argument("--keep", action="store_true", help="write results/visitors.json")
     options = parser.parse_args(arguments)
     started = time.monotonic()
@@ -49,7 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def sentence(groups: Sequence[dict]) -> str:
     """What the figures of the first model on test clips say."""
-    shares = {row["group"]: row["first_true"] for row in groups if row["model"] == 0 and row["clips"] == "test"}
+    shares = {
+        row["group"]: row["first_true"] for row in groups if row["model"] == 0 and row["clips"] == "test"
+    }
     return (
         f"The first result is a true one for {shares['trained']} % of the queries of kinds that training had, "
         f"{shares['held out']} % of those of kinds that it had not, and {shares['unseen']} % of those whose word it "
@@ -72,7 +78,9 @@ def _measured(model: DiffusionRet, half: str, in_gallery: bool, wrong: int) -> d
     for where, (some, video) in places.items():
         found[where] = []
         for queries in visitor_queries(half, some).values():
-            first = first_results(model, [q.text for q in queries], lambda text, video=video: model.similarity(text, video))
+            first = first_results(
+                model, [q.text for q in queries], lambda text, video=video: model.similarity(text, video)
+            )
             row = measure_kind(queries, first, some)
             if row:
                 found[where].append(row)

@@ -19,6 +19,10 @@ UNSEEN = {
 }  # fmt: skip
 LACKING = {"lacking": "lacking noun", "a_lacking": "lacking noun", "lackings": "lacking noun",
            "lacking_colour": "lacking colour"}  # fmt: skip
+FACTS = {
+    "a_subject": "subject", "subjects": "subject", "an_other": "other", "others": "other", "moves": "motion",
+    "relates": "relation", "place_noun": "place", "time_noun": "time", "weather_noun": "weather",
+}  # fmt: skip
 COMPARISONS = {"small": ("smaller", "smallest"), "big": ("bigger", "biggest")}
 NUMBERS = ("two", "three", "four", "2", "3", "5", "seven", "a dozen")
 # Templates in which what is excluded is what the one that is meant must not be; elsewhere nobody may be it.
@@ -54,12 +58,16 @@ class _Filling:
 
     def choice(self, name: str, value: str) -> Word:
         """One of the grammar's words for a value, the plainest most often."""
-        options = [w for w in words(split="lexicon", attribute=name) if w.facts[name] == {value} and len(w.facts) == 1]
+        options = [
+            w
+            for w in words(split="lexicon", attribute=name)
+            if w.facts[name] == {value} and len(w.facts) == 1
+        ]
         return options[max(0, int(self.rng.random() * (len(options) + 1)) - 1)]
 
 
 def _noun(word: str, slot: str) -> str:
-    if slot.startswith("a_") or slot.startswith("an_"):
+    if slot.startswith(("a_", "an_")):
         return captions.with_article(word)
     return plural(word) if slot.endswith("s") and slot not in ("class",) else word
 
@@ -76,19 +84,27 @@ def fill(
     two = bool(names & {"other", "an_other", "others", "relation", "relates"}) or (
         word is not None and "relation" in word.facts
     )
-    if two != (scene.other is not None) and (two or names & {"motion", "moves", "size", "comparative", "superlative"}):
+    if two != (scene.other is not None) and (
+        two or names & {"motion", "moves", "size", "comparative", "superlative"}
+    ):
         return None
     facts = rows[0] if two else rng.choice(rows)
-    if word is not None and word.facts and word.kind == "says":
-        if any(facts.get(name) not in values for name, values in word.facts.items()):
-            return None
+    claims = word.facts if word is not None and word.kind == "says" else {}
+    if any(facts.get(name) not in values for name, values in claims.items()):
+        return None
     filling = _Filling(rng, template, dict(facts))
-    together = two and not names & {"relation", "relates"} and not (word is not None and "relation" in word.facts)
+    together = (
+        two and not names & {"relation", "relates"} and not (word is not None and "relation" in word.facts)
+    )
     parts: list[str] = []
     at = 0
     for match in SLOT.finditer(template):
         parts.append(template[at : match.start()])
-        spoken = _excluded(filling, match[2].lower(), rows) if match[1] else _slot(filling, match[2].lower(), together, word)
+        spoken = (
+            _excluded(filling, match[2].lower(), rows)
+            if match[1]
+            else _slot(filling, match[2].lower(), together, word)
+        )
         if spoken is None:
             return None
         parts.append(spoken.upper() if match[2].isupper() else spoken)
@@ -112,7 +128,11 @@ def _slot(filling: _Filling, slot: str, together: bool, word: Word | None) -> st
             return None
         if word.kind == "lacks":
             name = word.attribute
-            role = "other_" if name == "subject" and "relation" in filling.says and "subject" in filling.says else ""
+            role = (
+                "other_"
+                if name == "subject" and "relation" in filling.says and "subject" in filling.says
+                else ""
+            )
             if name == "subject" and not role and "subject" in filling.says:
                 filling.also["subject"] = frozenset()
             else:
@@ -123,7 +143,11 @@ def _slot(filling: _Filling, slot: str, together: bool, word: Word | None) -> st
         form = word.forms[0] if word.forms else word.word
         if slot in ("location", "movement_finite"):
             return form
-        return word.word if slot in ("movement", "shade", "location_noun", "lacking_colour") else _noun(word.word, slot)
+        return (
+            word.word
+            if slot in ("movement", "shade", "location_noun", "lacking_colour")
+            else _noun(word.word, slot)
+        )
     if slot == "number":
         filling.allow("subject", frozenset())
         return filling.spoken.setdefault("number", rng.choice(NUMBERS))
@@ -134,8 +158,8 @@ def _slot(filling: _Filling, slot: str, together: bool, word: Word | None) -> st
         filling.allow("size", frozenset([size]))
         return COMPARISONS[size][slot == "superlative"]
     if slot in ("class", "a_class", "classes"):
-        options = [w for w in words(split="train", attribute="subject")
-                   if len(w.facts["subject"]) > 1 and len(w.facts) == 1 and facts["subject"] in w.facts["subject"]]  # fmt: skip
+        nouns = [word for word in words(split="train", attribute="subject") if len(word.facts) == 1]
+        options = [noun for noun in nouns if len(s := noun.facts["subject"]) > 1 and facts["subject"] in s]
         if not options:
             return None
         chosen = rng.choice(options)
@@ -146,8 +170,7 @@ def _slot(filling: _Filling, slot: str, together: bool, word: Word | None) -> st
         filling.allow("subject", filling.says.get("subject", frozenset([facts["subject"] or ""])) | {value})
         filling.says["subject"] = filling.says["subject"] | {value, facts["subject"] or ""}
         return filling.choice("subject", value).word
-    base = {"a_subject": "subject", "subjects": "subject", "an_other": "other", "others": "other", "moves": "motion",
-            "relates": "relation", "place_noun": "place", "time_noun": "time", "weather_noun": "weather"}.get(slot, slot)  # fmt: skip
+    base = FACTS.get(slot, slot)
     name = {"other": "other_subject"}.get(base, base)
     value = facts.get(name)
     if value is None:
@@ -172,7 +195,13 @@ def _slot(filling: _Filling, slot: str, together: bool, word: Word | None) -> st
 def _excluded(filling: _Filling, slot: str, rows: Sequence[dict[str, str | None]]) -> str | None:
     """A value that the scene has not, and that the query excludes."""
     name = {"place_noun": "place", "time_noun": "time", "weather_noun": "weather"}.get(slot, slot)
-    values = dict(place=world.PLACES, time=world.TIMES, weather=world.WEATHERS, colour=world.COLOURS, subject=world.SUBJECTS)
+    values = dict(
+        place=world.PLACES,
+        time=world.TIMES,
+        weather=world.WEATHERS,
+        colour=world.COLOURS,
+        subject=world.SUBJECTS,
+    )
     taken = {row.get(name) for row in rows}
     options = [v for v in values[name] if v not in taken and v != "clear"]
     if not options:
@@ -188,6 +217,6 @@ def _excluded(filling: _Filling, slot: str, rows: Sequence[dict[str, str | None]
 
 
 def _articles(text: str) -> str:
-    """"a" before a vowel becomes "an", "an" before a consonant "a"."""
+    """ "a" before a vowel becomes "an", "an" before a consonant "a"."""
     text = re.sub(r"\ba(?= [aeiou])", "an", text)
     return re.sub(r"\ban(?= [bcdfghjklmnpqrstvwxyz])", "a", text)

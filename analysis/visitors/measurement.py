@@ -48,7 +48,9 @@ def macro(hits: np.ndarray, units: Sequence[str]) -> tuple[float, list[float]]:
     return round(100 * float(shares.mean()), 1), [round(100 * float(low), 1), round(100 * float(high), 1)]
 
 
-def measure_kind(queries: Sequence[VisitorQuery], first: np.ndarray, scenes: Sequence[world.Scene]) -> dict | None:
+def measure_kind(
+    queries: Sequence[VisitorQuery], first: np.ndarray, scenes: Sequence[world.Scene]
+) -> dict | None:
     """Figures of one kind among some clips; None where no query has a true one. Intervals are over words where the
     kind is of unseen words, else over templates."""
     fits = truth.fit_matrix(queries, scenes)
@@ -91,5 +93,3 @@ def misses(
         for i, query in enumerate(queries)
         if fits[i].any() and not fits[i, first[i]]
     ]
-
-

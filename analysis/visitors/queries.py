@@ -16,16 +16,22 @@ COUNT = 400  # queries of a kind
 _ATTEMPTS = 400
 
 
-def visitor_queries(which: str, scenes: Sequence[world.Scene], count: int = COUNT) -> dict[str, list[VisitorQuery]]:
+def visitor_queries(
+    which: str, scenes: Sequence[world.Scene], count: int = COUNT
+) -> dict[str, list[VisitorQuery]]:
     """`count` queries of every kind about some clips: each template, and each unseen word, as often as the others."""
-    return {kind: _of_kind(kind, lines, which, scenes, count) for kind, lines in halves.templates(which).items()}
+    return {
+        kind: _of_kind(kind, lines, which, scenes, count) for kind, lines in halves.templates(which).items()
+    }
 
 
 def _of_kind(
     kind: str, lines: Sequence[str], which: str, scenes: Sequence[world.Scene], count: int
 ) -> list[VisitorQuery]:
     rng = random.Random(f"visitors {which} {kind}")
-    turns = {kind: iter(cycle(_shuffled(halves.unseen(which, what), rng))) for kind, what in _slots(lines).items()}
+    turns = {
+        kind: iter(cycle(_shuffled(halves.unseen(which, what), rng))) for kind, what in _slots(lines).items()
+    }
     written: list[VisitorQuery] = []
     for template in cycle(lines):
         if len(written) >= count:

@@ -67,7 +67,9 @@ class TextHeads(nn.Module):
                 allowed = dict(text.truth.says).get(name)
                 if allowed is not None:
                     rows.append(i)
-                    shares.append([(value in allowed) / max(1, len(allowed)) for value in values] + [not allowed])
+                    shares.append(
+                        [(value in allowed) / max(1, len(allowed)) for value in values] + [not allowed]
+                    )
             if rows:
                 losses.append(choice_loss(head(cls[rows]), torch.tensor(shares, device=cls.device).float()))
         return torch.stack(losses).sum()

@@ -11,7 +11,6 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +18,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from ..config import TrainConfig
 from ..datasets.storybook import captions, clips, lessons, world
 from ..datasets.storybook.labels import FrameLabels, frame_labels
 from ..encoders import TextFeatures, VideoFeatures
@@ -30,9 +28,9 @@ from ..model import DIRECTIONS, DiffusionRet
 from ..similarity import cls_similarity, mean_frame, wti_pairs
 from .augmentation import shift, soften
 from .openset_sets import Pool, SetConfig, seeded, set_loss, validate_sets
-from .stage import Stage, Validation
+from .stage import Validation
 from .storybook_features import StorybookFeatures
-from .storybook_heads import MASKED, TextHeads, FrameHeads
+from .storybook_heads import MASKED, FrameHeads, TextHeads
 
 
 class FramePretraining:
@@ -139,9 +137,7 @@ def caption_loss(
         choices = logits[count:].T.split([share.shape[1] for share in shares], dim=1)
         divergences = [choice_loss(x, share) for x, share in zip(choices, shares, strict=True)]
         spread = torch.stack(divergences).sum()
-        total = total + weight * (
-            contrastive_loss(own, fits) + preference + config.phrase_weight * spread
-        )
+        total = total + weight * (contrastive_loss(own, fits) + preference + config.phrase_weight * spread)
     return total
 
 
@@ -176,7 +172,9 @@ class StorybookDiscrimination:
     def loss(self, step: int) -> Tensor:
         """The sum of all objectives, each by its weight in the preset."""
         batch = self.features.batch(step)
-        return caption_loss(self.features, self.heads, batch, self.features.contextualise(batch.indices), step)
+        return caption_loss(
+            self.features, self.heads, batch, self.features.contextualise(batch.indices), step
+        )
 
     @torch.no_grad()
     def validate(self, model: DiffusionRet, heads: nn.Module) -> Validation:

@@ -80,7 +80,7 @@ class StorybookText:
         scenes = world.split("validation")
         rng = random.Random("validation queries")
         written = [queries.write(rng.choice(scenes), rng) for _ in range(QUERIES)]
-        unseen = [word for word in words(split="validation", kind="says")]
+        unseen = words(split="validation", kind="says")
         figures = dict(
             full_R1=retrieval_metrics(model.similarity(text, video)).R1,
             natural_R1=retrieval_metrics(model.similarity(natural, video)).R1,
@@ -96,9 +96,7 @@ class StorybookText:
         return Validation(sum(parts), figures)
 
 
-def query_loss(
-    logits: Float[Tensor, "text video"], fits: Bool[Tensor, "text video"]
-) -> Float[Tensor, ""]:
+def query_loss(logits: Float[Tensor, "text video"], fits: Bool[Tensor, "text video"]) -> Float[Tensor, ""]:
     """Every text spreads evenly over the videos that it is true of, and, with half the weight, every video over the
     texts; who has none does not count."""
     share = fits.float()
@@ -129,5 +127,7 @@ def first_true(
     """Percent of the texts that are true of some clip whose most similar clip is one of these."""
     fits = truth.fit_matrix(texts, scenes)
     some = fits.any(axis=1)
-    first = model.similarity(model.encode_text([text.text for text in texts]), video).argmax(dim=1).cpu().numpy()
+    first = (
+        model.similarity(model.encode_text([text.text for text in texts]), video).argmax(dim=1).cpu().numpy()
+    )
     return 100 * float(np.mean(fits[np.arange(len(texts)), first][some]))

@@ -120,9 +120,7 @@ def _code(slot: Slot) -> list[int]:
 def _bits(allowed: Allowed | None) -> list[int]:
     """The bits of what is allowed, -1 (all of them, absence too) where an attribute is not named."""
     named = dict(allowed or ())
-    return [
-        sum(1 << _VALUES[n].index(v) for v in named[n]) if n in named else -1 for n in ATTRIBUTES
-    ]
+    return [sum(1 << _VALUES[n].index(v) for v in named[n]) if n in named else -1 for n in ATTRIBUTES]
 
 
 def fit_matrix(texts: Sequence[Text], scenes: Sequence[Scene]) -> np.ndarray:
@@ -130,7 +128,8 @@ def fit_matrix(texts: Sequence[Text], scenes: Sequence[Scene]) -> np.ndarray:
     truths = [text.truth for text in texts]
     rows = [slots(scene) for scene in scenes]
     codes = [
-        np.array([_code(row[i]) for row in rows], dtype=np.int32).reshape(-1, len(ATTRIBUTES)) for i in (0, -1)
+        np.array([_code(row[i]) for row in rows], dtype=np.int32).reshape(-1, len(ATTRIBUTES))
+        for i in (0, -1)
     ]  # the actor, and the other or the same once more
     alone = np.array([len(row) == 1 for row in rows])
 

@@ -48,13 +48,27 @@ def mistype(text: str, rng: random.Random, attempts: int = 8) -> str | None:
     on in half of the cases. Never another word of English, nor one that is held out. None where no word is so long.
     """
     spoken = text.split(" ")
-    meant = {form for word in words() if word.kind == "says" for form in (word.word, *word.forms) for form in form.split()}
-    places = [i for i, word in enumerate(spoken) if len(word) >= SHORTEST and word.isalpha() and word.lower() in meant]
+    meant = {
+        form
+        for word in words()
+        if word.kind == "says"
+        for form in (word.word, *word.forms)
+        for form in form.split()
+    }
+    places = [
+        i
+        for i, word in enumerate(spoken)
+        if len(word) >= SHORTEST and word.isalpha() and word.lower() in meant
+    ]
     for _ in range(attempts if places else 0):
         i = rng.choice(places)
         word = _err(spoken[i], rng)
         if len(spoken[i]) >= LONG and rng.random() < 0.5:
             word = _err(word, rng)
-        if word.lower() != spoken[i].lower() and word.lower() not in english() and not held_out_words_in(word):
+        if (
+            word.lower() != spoken[i].lower()
+            and word.lower() not in english()
+            and not held_out_words_in(word)
+        ):
             return " ".join([*spoken[:i], word, *spoken[i + 1 :]])
     return None
