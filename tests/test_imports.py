@@ -18,7 +18,7 @@ ORDER = [
     *("diffusion", "metrics", "decoding", "video", "listing", "token_table", "encoders", "similarity"),
     *("readout", "trajectory"),
     *("denoiser", "sampling", "losses", "generators", "tokenizer", "hub", "model", "encoding", "checkpoint"),
-    *("store", "gallery", "ood", "matching", "generation", "results", "inspection", "retrieval"),
+    *("store", "gallery", "ood", "matching", "generation", "evidence", "results", "inspection", "retrieval"),
     *("projection", "datasets"),
     *("benchmarks", "frames", "features", "evaluate", "training"),
     *("index", "inventory", "calibrate", "commands", "cli"),
