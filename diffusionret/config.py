@@ -209,8 +209,7 @@ class TrainConfig:
     from, None for random weights.
     cls_weight: weight of the end token's losses beside the token-wise ones, phrase_weight: of phrases beside captions,
     query_weight: of queries as people type them beside captions, fact_weight: of what a text's end token must tell of
-    it. token_noise: norm of the noise on the directions of a frozen table of tokens. negatives: hard negatives of
-    stage 2.
+    it. negatives: hard negatives of stage 2.
     omit: captions leave out each circumstance with a probability between 0 and this. relatives: clips of a
     batch that differ from each other in little. steps, evaluate_every: steps of training, and between validations.
     command, minutes (2 CPU cores) and reaches state what to expect.
@@ -229,7 +228,6 @@ class TrainConfig:
     cls_weight: float = 0.0
     phrase_weight: float = 0.0
     query_weight: float = 0.0
-    token_noise: float = 0.0
     fact_weight: float = 0.0
     negatives: int = 127
     omit: float = 0.25
@@ -301,16 +299,15 @@ _STORYBOOK_STAGES = (
         minutes=20,
         reaches="",
         init="storybook-1",
-        steps=1400,
-        batch=128,
+        steps=1100,
+        batch=160,
         optimisation=Optimisation(lr=1e-3, weight_decay=0.1, warmup=0.08, ema=0.99, ema_rises=True),
         cls_weight=0.5,
         phrase_weight=0.25,
         query_weight=1.0,
-        token_noise=1.0,
         fact_weight=0.5,
         omit=0.7,
-        evaluate_every=280,
+        evaluate_every=220,
     ),
     TrainConfig(
         name="storybook-2",

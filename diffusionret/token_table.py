@@ -23,8 +23,6 @@ class TokenTable(nn.Module):
     rows: int8 [token dim], directions only. runs: int32 [word piece], the ids of words of several tokens, padded with
     0; run_rows: int8 [word dim]. Every piece of such a word has the vector of the whole. The last two ids, start and
     end, are learned. last: bool [token], whether a token ends a word.
-
-    `noise` makes the tower read the neighbourhood of a word as the word: those that training never shows lie there.
     """
 
     rows: Tensor
@@ -41,7 +39,6 @@ class TokenTable(nn.Module):
         self.project = nn.Linear(config.dim, width)
         self.norm = nn.LayerNorm(width)
         self.ends = nn.Parameter(0.02 * torch.randn(2, width))
-        self.noise = 0.0  # in training, the norm of what is added to every direction
         self._index: dict[tuple[int, ...], int] | None = None
         self._is_last: list[bool] = []
 
@@ -51,10 +48,7 @@ class TokenTable(nn.Module):
         if where:
             texts, places = torch.tensor(where, device=ids.device).T
             rows[texts, places] = self.run_rows[torch.tensor(words, device=ids.device)]
-        x = normalize(rows.float(), dim=-1)
-        if self.training and self.noise:
-            x = x + self.noise / x.shape[-1] ** 0.5 * torch.randn_like(x)
-        x = SCALE * self.norm(self.project(x))
+        x = SCALE * self.norm(self.project(normalize(rows.float(), dim=-1)))
         start = len(self.rows) - 2
         is_end = ids >= start
         return torch.where(is_end[..., None], self.ends[(ids - start).clamp(min=0)], x)

@@ -17,21 +17,19 @@ from ..losses import choice_loss
 from ..metrics import retrieval_metrics
 from ..model import DiffusionRet
 from ..similarity import cls_similarity
-from ..token_table import TokenTable
 from .stage import Validation
 from .storybook_features import StorybookFeatures
 from .storybook_heads import TextHeads
 from .storybook_stages import caption_loss, twin_accuracy
 
 QUERIES = 1500  # of validation
-A_CLIP, OTHERS = 2, 192  # queries of a clip of the batch, and further clips that they are asked of
 
 
 class StorybookText:
     """Stage 1 once more for the text tower alone, on frozen features of clips.
 
-    Beside the objectives of captions a batch has queries (see queries.py). A query must spread over the clips that it
-    is true of, and a clip over the queries that are true of it; one that asks for what the world
+    Beside the objectives of captions a batch has as many queries as clips (see queries.py). A query must spread over
+    the clips that it is true of, and a clip over the queries that are true of it; one that asks for what the world
     lacks is true of none, and only a wrong answer for the clips. The end token must tell what a query allows, or that
     it lacks.
     """
@@ -39,9 +37,6 @@ class StorybookText:
     def __init__(self, features: StorybookFeatures) -> None:
         self.features, self.settings, self.model = features, features.settings, features.model
         self.heads: nn.Module = TextHeads(self.model.config.clip.embed_dim).to(features.device)
-        table = self.model.towers.token_embedding
-        if isinstance(table, TokenTable):
-            table.noise = features.config.token_noise
 
     def trained(self) -> list[nn.Module]:
         parts = (self.model.towers, self.model.text_weights, self.model.video_weights)
@@ -58,13 +53,9 @@ class StorybookText:
         video = VideoFeatures(*(part[ids] for part in self.features.video))
         total = caption_loss(self.features, self.heads, batch, video, step)
         rng = random.Random(f"queries {config.seed} {step}")
-        written = [queries.write(scene, rng) for scene in batch.scenes * A_CLIP]
+        written = [queries.write(scene, rng) for scene in batch.scenes]
         text = self.features.encode_texts([query.text for query in written])
-        data = self.features.data
-        indices = [*batch.indices.tolist(), *rng.sample(range(len(data)), min(OTHERS, len(data)))]
-        scenes = [data.scenes[i] for i in indices]
-        video = VideoFeatures(*(part[torch.tensor(indices, device=device)] for part in self.features.video))
-        fits = torch.from_numpy(truth.fit_matrix(written, scenes)).to(device)
+        fits = torch.from_numpy(truth.fit_matrix(written, batch.scenes)).to(device)
         assert isinstance(self.heads, TextHeads)
         spread = config.fact_weight * self.heads.loss(text.cls, written)
         for weight, similarity in ((1.0, self.model.similarity), (config.cls_weight, cls_similarity)):

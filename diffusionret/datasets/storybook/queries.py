@@ -31,11 +31,11 @@ from .world import Scene
 HELD_OUT_KINDS = ("question", "capitals and punctuation", "size compared")
 # How often each kind is written. Those in which something is lacking are true of no clip.
 WEIGHTS = {
-    "single word": 11, "keywords": 15, "request": 10, "phrase": 13, "plural": 9, "class word": 7, "indefinite": 9,
-    "two subjects": 10, "exclusion": 14, "number": 5, "mostly empty words": 7,
+    "single word": 12, "keywords": 16, "request": 10, "phrase": 14, "plural": 7, "class word": 7, "indefinite": 9,
+    "two subjects": 7, "exclusion": 8, "number": 5, "mostly empty words": 7,
     "lacking noun": 5, "lacking colour": 3,
 }  # fmt: skip
-TYPING_ERRORS = 0.06  # share of all queries that get one
+TYPING_ERRORS = 0.12  # share of all queries that get one
 _ATTEMPTS = 200
 
 _REQUESTS = (
