@@ -169,9 +169,7 @@ def test_a_text_tower_anew_keeps_what_sees(few, tmp_path) -> None:
         ),
         runs / TOKENS, {name: str(value) for name, value in asdict(table).items()},
     )  # fmt: skip
-    text = replace(
-        STAGE, name="tiny-text", stage=4, init="tiny-1", query_weight=1.0, fact_weight=0.5, token_noise=1.0
-    )
+    text = replace(STAGE, name="tiny-text", stage=4, init="tiny-1", query_weight=1.0, fact_weight=0.5)
     _, records = train(text, runs, tmp_path)
     validations = [record for record in records if "queries" in record]
     assert [record["step"] for record in validations] == [2, 4] and "word_subject" in validations[0]
