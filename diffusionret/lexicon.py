@@ -1,0 +1,217 @@
+"""The lexicon: what is known of the words of a world, and what each word of a text is by it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+from .datasets.storybook.words import Word, words
+from .query import words_of
+from .spelling import Spelling
+
+EXCLUSIONS_LEARNED = False  # whether the model was trained on texts that rule something out
+NEGATIONS = frozenset("not no without never nothing nobody neither nor except excluding minus non cannot".split())
+# What is silent wherever it stands: English words that name nothing to be seen.
+FUNCTION = frozenset(
+    """
+    a about above across after again against all almost along already also although always am among an and another any
+    anybody anyone anything are around as at away back be because been before being below beneath beside between both
+    but by can could d did do does doing done down during each either else even ever every everyone everything few for
+    from get gets getting give given gives had has have having he her here hers him his how i if in inside into is it
+    its itself just least less let like ll m many may maybe me mine more most much must my near next now of off often
+    on once one ones only onto or other others our out outside over own past per perhaps please plus quite rather re
+    really s same several shall she should since so some somebody somehow someone something sometimes somewhere soon
+    still such t than that the their them then there these they this those though through till to together too toward
+    towards under underneath until up upon us ve very via was we were what when where whether which while who whom
+    whose why will with within would yes yet you your
+    two three four five six seven eight nine ten
+    find search show see look looking want need video videos clip clips film footage scene picture image
+    """.split()  # noqa: SIM905
+) | NEGATIONS  # fmt: skip
+MOST_MEANINGS = 3  # values of an attribute that are spelled out; a word for more of them is a class and speaks for itself
+ORDER = ("size", "colour", "subject", "motion", "relation", "direction", "place", "time", "weather")
+NOUNS = frozenset({"subject", "place", "time", "weather"})
+ADJECTIVES = frozenset({"size", "colour"})
+VERBS = frozenset({"motion", "relation"})
+
+
+class Term(NamedTuple):
+    """A word, or several in a row, of a text.
+
+    word: in lower case. kind: "says", "lacks", "empty" (silent) or "unknown". meaning: what a word is taken for by
+    convention, "" for one of the grammar. attribute: the place in a sentence of what the world lacks.
+    """
+
+    word: str
+    kind: str
+    meaning: str = ""
+    attribute: str = ""
+
+
+class Lexicon:
+    """Words with facts, found by any of their forms."""
+
+    def __init__(self, rows: Sequence[Word]) -> None:
+        """rows: of a word file; the first of several rows with one form wins, so that the grammar's own come first."""
+        self.rows = list(rows)
+        self._rows: dict[tuple[str, ...], Word] = {}
+        self._forms: dict[str, set[int]] = defaultdict(set)
+        own: set[str] = set()
+        for number, row in enumerate(self.rows):
+            for form in _forms(row):
+                tokens = tuple(words_of(form))
+                while len(tokens) > 1 and tokens[0] in FUNCTION:  # "at the seaside"
+                    tokens = tokens[1:]
+                if not tokens:
+                    continue
+                self._rows.setdefault(tokens, row)
+                for token in tokens:
+                    self._forms[token].add(number)
+                    if row.split == "lexicon":
+                        own.add(token)
+        self._own = frozenset(own - FUNCTION)  # also words that the grammar has inside of phrases only
+        self._longest = max((len(tokens) for tokens in self._rows), default=1)
+
+    @classmethod
+    @lru_cache(maxsize=1)
+    def bundled(cls) -> Lexicon:
+        """That of the Storybook world, read once."""
+        return cls(words())
+
+    @cached_property
+    def spelling(self) -> Spelling:
+        """How the words of the lexicon are spelled."""
+        silent = {word: () for word in FUNCTION if len(word) > 2}
+        return Spelling(silent | self._forms)
+
+    def parse(self, tokens: Sequence[str]) -> list[Term]:
+        """What the words of a text are, the longest run that the lexicon holds at a time. tokens: in lower case."""
+        terms, at = [], 0
+        while at < len(tokens):
+            for length in range(min(self._longest, len(tokens) - at), 0, -1):
+                run = tuple(tokens[at : at + length])
+                if term := self._term(run):
+                    terms.append(term)
+                    break
+            else:
+                length = 1
+                terms.append(Term(tokens[at], "unknown"))
+            at += length
+        return terms
+
+    def _term(self, run: tuple[str, ...]) -> Term | None:
+        text = " ".join(run)
+        if len(run) == 1:
+            word = run[0]
+            plain = word.replace("’", "'")
+            if word not in self._rows and (base := plain.removesuffix("'s")) != plain:
+                return self._term((base,)) or None
+            if plain in FUNCTION or plain.endswith("n't") or "'" in plain or word.isdecimal():
+                return Term(text, "empty")
+        row = self._rows.get(run)
+        if row is None:
+            return Term(text, "says") if len(run) == 1 and run[0] in self._own else None
+        if row.kind == "lacks":
+            return Term(text, "lacks", attribute=next(iter(row.facts), ""))
+        if row.kind == "empty":
+            return Term(text, "empty")
+        return Term(text, "says", self._meaning(run, row))
+
+    def _meaning(self, run: tuple[str, ...], row: Word) -> str:
+        """What a word is taken for; "" where that needs no saying: the grammar's own, and compounds of them."""
+        if row.split == "lexicon":
+            return ""
+        for token in run:
+            part = self._rows.get((token,))
+            if part is not None and part.split == "lexicon" and part.facts == row.facts:
+                return ""
+        return self.meaning(row)
+
+    def meaning(self, row: Word) -> str:
+        """What a word says, in the grammar's plainest words; "" for a class of many values."""
+        parts = []
+        for attribute in sorted(row.facts, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER)):
+            values = sorted(row.facts[attribute])
+            if len(values) > MOST_MEANINGS:
+                return ""
+            parts.append(" or ".join(self._plainest(attribute, value) for value in values))
+        return " ".join(parts)
+
+    @cached_property
+    def grammar(self) -> list[Word]:
+        """The words that the model's captions are made of."""
+        return [row for row in self.rows if row.split == "lexicon" and row.kind == "says"]
+
+    def _plainest(self, attribute: str, value: str) -> str:
+        """The grammar's word for a value, one that looks like its name where there are several."""
+        facts = {attribute: frozenset({value})}
+        options = [row.word for row in self.grammar if row.facts == facts]
+        return min(options, default=value, key=lambda w: (w != value, w[:4] != value[:4], len(w), w))
+
+    def exclusion(self, text: str) -> str | None:
+        """The word by which a text rules something out, None where there is none or the model has learned it."""
+        if EXCLUSIONS_LEARNED:
+            return None
+        found = (w for w in words_of(text) if w in NEGATIONS or w.replace("’", "'").endswith("n't"))
+        return next(found, None)
+
+
+# --- forms --------------------------------------------------------------------------------------------------
+
+
+def _forms(row: Word) -> Iterable[str]:
+    """Every form of a word that people type: those of the file, and the regular ones."""
+    yield row.word
+    yield from row.forms
+    attributes = set(row.facts)
+    if attributes & NOUNS:
+        yield plural(row.word)
+    elif attributes & ADJECTIVES:
+        yield from degrees(row.word)
+    elif attributes & VERBS:
+        yield from conjugation(row.word)
+
+
+def plural(noun: str) -> str:
+    """The regular plural."""
+    if noun.endswith("y") and noun[-2:-1] not in tuple("aeiou"):
+        return f"{noun[:-1]}ies"
+    return f"{noun}{'es' if noun.endswith(('s', 'x', 'z', 'ch', 'sh')) else 's'}"
+
+
+def degrees(adjective: str) -> list[str]:
+    """Comparative, superlative and the form in -ish of a word of one syllable or two."""
+    if " " in adjective or len(adjective) > 7:
+        return []
+    stem = adjective.removesuffix("e")
+    if adjective.endswith("y"):
+        stem = f"{adjective[:-1]}i"
+    elif _doubles(adjective):
+        stem = adjective + adjective[-1]
+    return [f"{stem}er", f"{stem}est", f"{stem}ish"]
+
+
+def conjugation(gerund: str) -> list[str]:
+    """Base form, third person and past of a gerund, its further words kept: "moving up" -> "move up"."""
+    head, _, rest = gerund.partition(" ")
+    if not head.endswith("ing") or len(head) < 6:
+        return []
+    stem = head.removesuffix("ing")
+    bases = {stem, f"{stem}e"}
+    if stem[-1] == stem[-2]:
+        bases.add(stem[:-1])
+    forms = {form for base in bases for form in (base, plural(base), f"{stem}ed")}
+    return [f"{form} {rest}".strip() for form in sorted(forms)]
+
+
+def _doubles(word: str) -> bool:
+    """Whether the last letter doubles before an ending: big, bigger."""
+    return (
+        len(word) >= 3
+        and word[-1] not in "aeiouwxy"
+        and word[-2] in "aeiou"
+        and word[-3] not in "aeiou"
+        and len(word) <= 4
+    )
