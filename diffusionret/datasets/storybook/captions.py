@@ -136,9 +136,14 @@ _LEXICON = {
 }
 
 
+def wordings(style: str) -> dict[tuple[str, str], list[str]]:
+    """Every wording of a value in a style, the plainest first; the forms of verbs are joined by "|"."""
+    return {key: list(options) for key, options in _LEXICON[style].items()}
+
+
 def vocabulary(style: str) -> dict[tuple[str, str], frozenset[str]]:
     """Every word by which a style can say a value: (attribute, value) -> words, function words among them."""
-    phrases = {key: list(options) for key, options in _LEXICON[style].items()}
+    phrases = wordings(style)
     if style == "storybook":
         for value, hour in _HOURS.items():
             phrases["time", value].append(hour)
