@@ -71,26 +71,24 @@ def swatches() -> Iterator[Swatch]:
     dropped = {word for key, words in tables.read("colours") if key == "dropped" for word in words}
     grammar = {word for options in captions.wordings("storybook").items() for word in options[1]}
     grammar |= {word for options in captions.wordings("sketchbook").items() for word in options[1]}
-    seen = set(grammar)
-    for printed, code in XKCD_COLORS.items():
-        name = printed.removeprefix("xkcd:").replace("/", " ").replace("'", "")
-        if name in seen or name in dropped or set(name.split()) & dropped - set(own):
-            continue
-        seen.add(name)
-        rgb = to_rgb(code)
-        by_words = _by_words(name, own, hand)
-        if by_words is not None:
-            yield Swatch(name, rgb, *by_words)
-        else:
-            yield Swatch(name, rgb, nearest(rgb), "distance")
+    known = {name.removeprefix("xkcd:").replace("/", " ").replace("'", ""): to_rgb(code)
+             for name, code in XKCD_COLORS.items()}  # fmt: skip
+    for name, rgb in known.items():
+        if name not in grammar and name not in dropped and not set(name.split()) & dropped - set(own):
+            yield Swatch(name, rgb, *_values(name, known, own, hand))
     for name, colours in hand.items():
-        if name not in seen and name not in dropped:
-            seen.add(name)
+        if name not in known and name not in grammar and name not in dropped:
             yield Swatch(name, None, colours, "hand")
 
 
-def _by_words(name: str, own: dict[str, str], hand: dict[str, tuple[str, ...]]) -> tuple[tuple[str, ...], str] | None:
-    """What the words of a name say: the last one, which names it, and beside it the grammar's own."""
+def _values(
+    name: str,
+    known: dict[str, tuple[float, float, float]],
+    own: dict[str, str],
+    hand: dict[str, tuple[str, ...]],
+) -> tuple[tuple[str, ...], str]:
+    """What a name says, and why: the hand table; then the words of a compound, its last one, which names it, and
+    beside it the grammar's own; then distance."""
     if name in hand:
         return hand[name], "hand"
     words = name.split()
@@ -98,7 +96,9 @@ def _by_words(name: str, own: dict[str, str], hand: dict[str, tuple[str, ...]]) 
     if head in own:
         values = dict.fromkeys([own[head], *(own[word] for word in words if word in own)])
         return tuple(values), "words"
-    return (hand[head], "hand") if head in hand else None
+    if len(words) > 1 and (head in hand or head in known):
+        return _values(head, known, own, hand)
+    return nearest(known[name]), "distance"
 
 
 def entries() -> Iterator[tuple[Entry, bool]]:
