@@ -45,8 +45,8 @@ class Inspector:
     def reports(self, texts: Sequence[str], alpha: float, exact: bool = False) -> list[Report]:
         """Reports of a batch, with neighbours and stability, without the effect of single words.
 
-        alpha, exact: as in `Retriever.inspect`. Raises ValueError for alpha out of range, a text that is too long, or an empty
-        gallery.
+        alpha, exact: as in `Retriever.inspect`. Raises ValueError for alpha out of range, a text that is too long, or
+        an empty gallery.
         """
         if not 0 < alpha < 1:
             raise ValueError(f"alpha is {alpha}: it must lie between 0 and 1.")
@@ -95,8 +95,8 @@ class Inspector:
     ) -> list[Report | None]:
         """What a search says of its queries: the two answers, no more; None where nothing is calibrated.
 
-        readings: of queries that can be read. text, candidates: of these. trajectory, settings: of the search, whose seeds serve here too where they
-        are the calibrated ones.
+        readings: of queries that can be read. text, candidates: of these. trajectory, settings: of the search, whose
+        seeds serve here too where they are the calibrated ones.
         """
         if not self.detector.calibrated:
             return [None] * len(readings)

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from .datasets.storybook.words import Word, words
+from .datasets.storybook.words import Word, inflections, words
 from .query import words_of
 from .spelling import Spelling
 
 EXCLUSIONS_LEARNED = False  # whether the model was trained on texts that rule something out
-NEGATIONS = frozenset("not no without never nothing nobody neither nor except excluding minus non cannot".split())
+NEGATIONS = frozenset(
+    {
+        "not",
+        "no",
+        "without",
+        "never",
+        "nothing",
+        "nobody",
+        "neither",
+        "nor",
+        "except",
+        "excluding",
+        "minus",
+        "cannot",
+    }
+)
 # What is silent wherever it stands: English words that name nothing to be seen.
 FUNCTION = frozenset(
     """
@@ -30,11 +44,10 @@ FUNCTION = frozenset(
     find search show see look looking want need video videos clip clips film footage scene picture image
     """.split()  # noqa: SIM905
 ) | NEGATIONS  # fmt: skip
-MOST_MEANINGS = 3  # values of an attribute that are spelled out; a word for more of them is a class and speaks for itself
+MOST_MEANINGS = (
+    3  # values of an attribute that are spelled out; a word for more of them is a class and speaks for itself
+)
 ORDER = ("size", "colour", "subject", "motion", "relation", "direction", "place", "time", "weather")
-NOUNS = frozenset({"subject", "place", "time", "weather"})
-ADJECTIVES = frozenset({"size", "colour"})
-VERBS = frozenset({"motion", "relation"})
 
 
 class Term(NamedTuple):
@@ -57,20 +70,11 @@ class Lexicon:
         """rows: of a word file; the first of several rows with one form wins, so that the grammar's own come first."""
         self.rows = list(rows)
         self._rows: dict[tuple[str, ...], Word] = {}
-        self._forms: dict[str, set[int]] = defaultdict(set)
         own: set[str] = set()
-        for number, row in enumerate(self.rows):
-            for form in _forms(row):
-                tokens = tuple(words_of(form))
-                while len(tokens) > 1 and tokens[0] in FUNCTION:  # "at the seaside"
-                    tokens = tokens[1:]
-                if not tokens:
-                    continue
-                self._rows.setdefault(tokens, row)
-                for token in tokens:
-                    self._forms[token].add(number)
-                    if row.split == "lexicon":
-                        own.add(token)
+        for row in self.rows:
+            for form in inflections(row):
+                self._rows.setdefault(form, row)
+                own.update(form if row.split == "lexicon" else ())
         self._own = frozenset(own - FUNCTION)  # also words that the grammar has inside of phrases only
         self._longest = max((len(tokens) for tokens in self._rows), default=1)
 
@@ -82,9 +86,19 @@ class Lexicon:
 
     @cached_property
     def spelling(self) -> Spelling:
-        """How the words of the lexicon are spelled."""
-        silent = {word: () for word in FUNCTION if len(word) > 2}
-        return Spelling(silent | self._forms)
+        """How the words are spelled: the grammar's, then others that say something, then what the world lacks."""
+        tiers: list[dict[str, set[int]]] = [{}, {}, {}]
+        silent = {word for word in FUNCTION if len(word) > 2}
+        for number, row in enumerate(self.rows):
+            for form in inflections(row):
+                if row.split == "lexicon":
+                    for token in self._own.intersection(form):
+                        tiers[0].setdefault(token, set()).add(number)
+                elif len(form) == 1 and row.kind == "empty":
+                    silent.add(form[0])
+                elif len(form) == 1:
+                    tiers[1 if row.kind == "says" else 2].setdefault(form[0], set()).add(number)
+        return Spelling(*tiers, silent=silent)
 
     def parse(self, tokens: Sequence[str]) -> list[Term]:
         """What the words of a text are, the longest run that the lexicon holds at a time. tokens: in lower case."""
@@ -132,7 +146,9 @@ class Lexicon:
     def meaning(self, row: Word) -> str:
         """What a word says, in the grammar's plainest words; "" for a class of many values."""
         parts = []
-        for attribute in sorted(row.facts, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER)):
+        for attribute in sorted(
+            row.facts, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER)
+        ):
             values = sorted(row.facts[attribute])
             if len(values) > MOST_MEANINGS:
                 return ""
@@ -145,10 +161,9 @@ class Lexicon:
         return [row for row in self.rows if row.split == "lexicon" and row.kind == "says"]
 
     def _plainest(self, attribute: str, value: str) -> str:
-        """The grammar's word for a value, one that looks like its name where there are several."""
+        """The grammar's first word for a value."""
         facts = {attribute: frozenset({value})}
-        options = [row.word for row in self.grammar if row.facts == facts]
-        return min(options, default=value, key=lambda w: (w != value, w[:4] != value[:4], len(w), w))
+        return next((row.word for row in self.grammar if row.facts == facts), value)
 
     def exclusion(self, text: str) -> str | None:
         """The word by which a text rules something out, None where there is none or the model has learned it."""
@@ -156,62 +171,3 @@ class Lexicon:
             return None
         found = (w for w in words_of(text) if w in NEGATIONS or w.replace("’", "'").endswith("n't"))
         return next(found, None)
-
-
-# --- forms --------------------------------------------------------------------------------------------------
-
-
-def _forms(row: Word) -> Iterable[str]:
-    """Every form of a word that people type: those of the file, and the regular ones."""
-    yield row.word
-    yield from row.forms
-    attributes = set(row.facts)
-    if attributes & NOUNS:
-        yield plural(row.word)
-    elif attributes & ADJECTIVES:
-        yield from degrees(row.word)
-    elif attributes & VERBS:
-        yield from conjugation(row.word)
-
-
-def plural(noun: str) -> str:
-    """The regular plural."""
-    if noun.endswith("y") and noun[-2:-1] not in tuple("aeiou"):
-        return f"{noun[:-1]}ies"
-    return f"{noun}{'es' if noun.endswith(('s', 'x', 'z', 'ch', 'sh')) else 's'}"
-
-
-def degrees(adjective: str) -> list[str]:
-    """Comparative, superlative and the form in -ish of a word of one syllable or two."""
-    if " " in adjective or len(adjective) > 7:
-        return []
-    stem = adjective.removesuffix("e")
-    if adjective.endswith("y"):
-        stem = f"{adjective[:-1]}i"
-    elif _doubles(adjective):
-        stem = adjective + adjective[-1]
-    return [f"{stem}er", f"{stem}est", f"{stem}ish"]
-
-
-def conjugation(gerund: str) -> list[str]:
-    """Base form, third person and past of a gerund, its further words kept: "moving up" -> "move up"."""
-    head, _, rest = gerund.partition(" ")
-    if not head.endswith("ing") or len(head) < 6:
-        return []
-    stem = head.removesuffix("ing")
-    bases = {stem, f"{stem}e"}
-    if stem[-1] == stem[-2]:
-        bases.add(stem[:-1])
-    forms = {form for base in bases for form in (base, plural(base), f"{stem}ed")}
-    return [f"{form} {rest}".strip() for form in sorted(forms)]
-
-
-def _doubles(word: str) -> bool:
-    """Whether the last letter doubles before an ending: big, bigger."""
-    return (
-        len(word) >= 3
-        and word[-1] not in "aeiouwxy"
-        and word[-2] in "aeiou"
-        and word[-3] not in "aeiou"
-        and len(word) <= 4
-    )

@@ -36,6 +36,16 @@ class Threshold(NamedTuple):
     n: int
     of: int
 
+    def __str__(self) -> str:
+        if self.cosine is None:
+            return (
+                f"no cosine places nine in ten of the {self.of} calibration words rightly, so none is placed"
+            )
+        return (
+            f"of {self.of} calibration words {self.n} are placed, from a cosine of {self.cosine:.3f} on, "
+            f"{self.precision:.0%} of them rightly"
+        )
+
 
 class Placement:
     """The grammar's words in the space of a model's end tokens. Nothing is encoded before a word is placed."""
@@ -79,8 +89,7 @@ class Placement:
         found = (self._directions(words) @ self._grammar.T).max(dim=1)
         rows = self.lexicon.grammar
         return [
-            (rows[i], cosine)
-            for i, cosine in zip(found.indices.tolist(), found.values.tolist(), strict=True)
+            (rows[i], cosine) for i, cosine in zip(found.indices.tolist(), found.values.tolist(), strict=True)
         ]
 
     @cached_property

@@ -85,7 +85,9 @@ class Reading:
     @property
     def lines(self) -> list[str]:
         """The remarks for a terminal."""
-        return [f"{remark.text}{'' if remark.text[-1] in '.?' else ' with --exact.'}" for remark in self.remarks]
+        return [
+            f"{remark.text}{'' if remark.text[-1] in '.?' else ' with --exact.'}" for remark in self.remarks
+        ]
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
@@ -110,9 +112,7 @@ class Reading:
             sentence = "; ".join(parts)
             said.append(Remark(f"{sentence[0].upper()}{sentence[1:]}."))
         if self.exclusion:
-            said.append(
-                Remark(f"The model has not learned to leave out: it reads past “{self.exclusion}”.")
-            )
+            said.append(Remark(f"The model has not learned to leave out: it reads past “{self.exclusion}”."))
         return tuple(said)
 
 

@@ -130,7 +130,8 @@ class Retriever:
     def read(self, text: str, exact: bool = False) -> Reading:
         """What is read of a query's words, without searching. exact: as in `search`.
 
-        Raises ValueError for a text that is longer than query.py allows."""
+        Raises ValueError for a text that is longer than query.py allows.
+        """
         return self.inspector.reader.read(check_query(text, blank=True), exact)
 
     @torch.no_grad()
@@ -201,9 +202,9 @@ class Retriever:
     def inspect(self, text: str, alpha: float = ALPHA, exact: bool = False) -> Report:
         """Whether a query is familiar to the model and whether this gallery holds a match, and why.
 
-        alpha: false alarms accepted among ordinary queries, in (0, 1). exact: as in `search`. An odd query raises nothing: what has no words
-        gets a rule instead of scores. Raises ValueError for a query longer than query.py allows, an empty gallery or
-        alpha out of range.
+        alpha: false alarms accepted among ordinary queries, in (0, 1). exact: as in `search`. An odd query raises
+        nothing: what has no words gets a rule instead of scores. Raises ValueError for a query longer than query.py
+        allows, an empty gallery or alpha out of range.
         """
         *_, report = self.inspect_steps(text, alpha, exact)
         return report

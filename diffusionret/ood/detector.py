@@ -137,7 +137,15 @@ class Detector:
         """The report of a query to which a rule applies: no score, no p-value, both flagged."""
         answer = Answer(alpha=alpha, flagged=True, note=rule)
         return Report(
-            reading.searched, answer, answer, "outside", rule, ADVICE, rule, reading=reading, gallery=self.gallery
+            reading.searched,
+            answer,
+            answer,
+            "outside",
+            rule,
+            ADVICE,
+            rule,
+            reading=reading,
+            gallery=self.gallery,
         )
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..query import words_of
 from ..reading import UNREADABLE, Reading
+from ..video import printable
 from .conformal import ALPHA, benjamini_hochberg, say_p
 
 MISSING = {
@@ -123,6 +124,18 @@ class Report:
     band: tuple[tuple[float, ...], ...] | None = None
     gallery: str = ""
 
+    @property
+    def typed(self) -> str:
+        """The query before any correction."""
+        return self.query if self.reading is None else self.reading.text
+
+    @property
+    def said(self) -> str:
+        """What is said of its words, for a table; nothing in it can be followed."""
+        if self.reading is None:
+            return ""
+        return " ".join(remark.text for remark in self.reading.remarks if not remark.exact)
+
     def to_dict(self) -> dict:
         """Plain values, fit for JSON."""
         values = asdict(self)
@@ -176,9 +189,10 @@ def in_batch(reports: Sequence[Report], alpha: float) -> list[Report]:
 
 def as_text(report: Report) -> str:
     """A report for people."""
-    lines = [] if report.reading is None else report.reading.lines
-    if not (report.reading and report.reading.unreadable):
-        lines.append(report.sentence)
+    lines = [] if report.reading is None else [printable(line) for line in report.reading.lines]
+    if report.reading is not None and report.reading.unreadable:
+        return "\n".join(lines)
+    lines.append(report.sentence)
     if report.advice:
         lines.append(f"Next: {report.advice}")
     if report.truncated:
