@@ -77,7 +77,7 @@ def swatches() -> Iterator[Swatch]:
         if name not in grammar and name not in dropped and not set(name.split()) & dropped - set(own):
             yield Swatch(name, rgb, *_values(name, known, own, hand))
     for name, colours in hand.items():
-        if name not in known and name not in grammar and name not in dropped:
+        if name.replace("-", " ") not in known and name not in grammar and name not in dropped:
             yield Swatch(name, None, colours, "hand")
 
 
