@@ -14,7 +14,8 @@ def lines(reading: Reading, settings: Mapping[str, int | str]) -> str:
     if not reading.remarks:
         return ""
     said = " ".join(_line(remark, settings) for remark in reading.remarks)
-    return f'<p class="dr-reading" role="status">{said}</p>'
+    unread = " is-unread" if reading.unreadable else ""
+    return f'<p class="dr-reading{unread}" role="status">{said}</p>'
 
 
 def address(query: str, settings: Mapping[str, int | str], exact: bool = False) -> str:

@@ -74,7 +74,8 @@ class Lexicon:
         for row in self.rows:
             for form in inflections(row):
                 self._rows.setdefault(form, row)
-                own.update(form if row.split == "lexicon" else ())
+            if row.split == "lexicon":
+                own.update(word for form in (row.word, *row.forms) for word in words_of(form))
         self._own = frozenset(own - FUNCTION)  # also words that the grammar has inside of phrases only
         self._longest = max((len(tokens) for tokens in self._rows), default=1)
 
