@@ -248,7 +248,8 @@ def _word(word: WordEffect, without: float | None, answer: Answer, report: Repor
         else f"p = {without:.3f} without it, {answer.p_value:.3f} with it"
     )
     style = f"--effect:{max(share, 0):.2f}"
-    return f'<span class="dr-word{" is-unknown" if unknown else ""}" style="{style}" title="{told}">{escape(word.word)}</span>'
+    new = " is-unknown" if unknown else ""
+    return f'<span class="dr-word{new}" style="{style}" title="{told}">{escape(word.word)}</span>'
 
 
 def _neighbours(report: Report) -> str:
