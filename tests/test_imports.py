@@ -183,8 +183,9 @@ NAMES = {
 }
 # Needed without being imported by name: huggingface_hub writes the weights with it.
 INDIRECT = {"safetensors"}
-# Imported where present only: the extras of drawing and training, Hugging Face's GPUs, PyTorch's own compiler on Linux.
-OPTIONAL = {"accelerate", "skia", "spaces", "triton"}
+# Imported where present only: the extras of drawing and training, Hugging Face's GPUs, PyTorch's own compiler on Linux,
+# and what the word file is made with.
+OPTIONAL = {"accelerate", "skia", "spaces", "triton", "matplotlib", "skimage", "wordfreq"}
 
 
 def listed(file: str) -> set[str]:

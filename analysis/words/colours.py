@@ -64,17 +64,20 @@ def nearest(rgb: tuple[float, float, float]) -> tuple[str, ...]:
 def swatches() -> Iterator[Swatch]:
     """Every name that is kept, XKCD's first."""
     own, hand = _own(), {}
+    dropped, throughout = set(), set()
     for key, words in tables.read("colours"):
-        if key != "dropped":
-            for word in words:
-                hand.setdefault(word, () if key == "lacking" else tables.values(key))
-    dropped = {word for key, words in tables.read("colours") if key == "dropped" for word in words}
-    grammar = {word for options in captions.wordings("storybook").items() for word in options[1]}
-    grammar |= {word for options in captions.wordings("sketchbook").items() for word in options[1]}
+        if key.startswith("dropped"):
+            dropped |= set(words)
+            throughout |= set(words) if "compounds" in key else set()
+        else:
+            hand |= {word: () if key == "lacking" else tables.values(key) for word in words}
+    grammar = {
+        word for style in captions.STYLES for options in captions.wordings(style).values() for word in options
+    }
     known = {name.removeprefix("xkcd:").replace("/", " ").replace("'", ""): to_rgb(code)
              for name, code in XKCD_COLORS.items()}  # fmt: skip
     for name, rgb in known.items():
-        if name not in grammar and name not in dropped and not set(name.split()) & dropped - set(own):
+        if name not in grammar and name not in dropped and not set(name.split()) & throughout:
             yield Swatch(name, rgb, *_values(name, known, own, hand))
     for name, colours in hand.items():
         if name.replace("-", " ") not in known and name not in grammar and name not in dropped:

@@ -16,14 +16,18 @@ from .entry import Entry
 OUTPUT = Path(library.__file__).with_name("words.csv")
 
 
-def collect(net: wordnet.WordNet, path: Path) -> tuple[list[Entry], list[Entry], set[str], set[str], set[str]]:
+def collect(
+    net: wordnet.WordNet, path: Path
+) -> tuple[list[Entry], list[Entry], set[str], set[str], set[str]]:
     """The grammar's entries; all others; of these the fillers; the colours that hold a word of the grammar and so are
     not unseen; the visitors' words."""
     lexicon = list(phrases.lexicon())
     mended = {word: key for key, words in tables.read("mended") for word in words}
     asked = [_mend(entry, mended) for entry in visitors.read(path)]
     shades, empty = list(colours.entries()), list(phrases.empty())
-    fillers = {entry.word for entry, free in empty if not free} | {w for _, ws in tables.read("trained") for w in ws}
+    fillers = {entry.word for entry, free in empty if not free} | {
+        w for _, ws in tables.read("trained") for w in ws
+    }
     half_known = {entry.word for entry, unseen in shades if not unseen}
     rest = [
         *phrases.settings_and_deeds(), *nouns.entries(net),
@@ -38,7 +42,9 @@ def collect(net: wordnet.WordNet, path: Path) -> tuple[list[Entry], list[Entry],
         if key not in kept:
             kept[key] = entry
         elif kept[key].written != entry.written and entry.source != "visitors":
-            print(f"{entry.word!r} says {kept[key].written!r} and {entry.written!r}: keep one of them.")
+            raise ValueError(
+                f"{entry.word!r} says {kept[key].written!r} and {entry.written!r}: keep one of them."
+            )
     return lexicon, list(kept.values()), fillers, half_known, {entry.word for entry in asked}
 
 
@@ -70,7 +76,9 @@ def write(rows: Sequence[tuple[Entry, str]], path: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write words.csv. Raises FileNotFoundError without WordNet or the visitors' list."""
     parser = argparse.ArgumentParser(prog="python -m analysis.words", description="The words of visitors.")
-    parser.add_argument("--wordnet", type=Path, default=wordnet.FOLDER, help="folder of data.noun, index.noun")
+    parser.add_argument(
+        "--wordnet", type=Path, default=wordnet.FOLDER, help="folder of data.noun, index.noun"
+    )
     parser.add_argument("--visitors", type=Path, default=visitors.LIST, help="the visitors' list")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     chosen = parser.parse_args(arguments)

@@ -22,8 +22,7 @@ _VERBS = ("motion", "relation")
 
 def noun_of(phrase: str) -> str:
     """What is left of a phrase of place, hour or weather: "at the seaside" gives "seaside", "in wet weather" "wet"."""
-    rest = phrase[_NOUN.match(phrase).end() :] if _NOUN.match(phrase) else phrase  # type: ignore[union-attr]
-    return rest.removesuffix(" weather") or phrase
+    return _NOUN.sub("", phrase).removesuffix(" weather") or phrase
 
 
 def entry(attribute: str, values: tuple[str, ...], item: str, source: str = "hand") -> Entry:
@@ -51,7 +50,7 @@ def lexicon() -> Iterator[Entry]:
                 old = merged.get((attribute, new.word))
                 forms = tuple(dict.fromkeys((*old.forms, *new.forms))) if old else new.forms
                 merged[attribute, new.word] = Entry(new.word, forms, new.facts, source="lexicon")
-    order = list(captions.ATTRIBUTES)
+    order: list[str] = list(captions.ATTRIBUTES)
     yield from sorted(merged.values(), key=lambda e: order.index(e.attribute))
 
 
@@ -60,7 +59,7 @@ def settings_and_deeds() -> Iterator[Entry]:
     for name in ("settings", "deeds"):
         for key, items in tables.read(name):
             attribute, _, value = key.partition("=")
-            yield from (entry(attribute, (value,), item) for item in items)
+            yield from (entry(attribute, tuple(value.split("|")), item) for item in items)
     for value, items in tables.read("sizes"):
         yield from (entry("size", (value,), item) for item in items)
 

@@ -28,9 +28,7 @@ LEAST = {
 NAMES = ("test", "calibration", "validation")
 
 
-def groups(
-    entries: Sequence[Entry], lexicon: Collection[Entry], fillers: Collection[str]
-) -> list[list[int]]:
+def groups(entries: Sequence[Entry], lexicon: Collection[Entry], fillers: Collection[str]) -> list[list[int]]:
     """Indices of the entries that must share a split: those of which one contains the other, in any form.
 
     What is the grammar's own or a filler joins nothing.
@@ -67,8 +65,9 @@ def draw(
 ) -> list[str]:
     """A split for each entry: "train", "validation", "calibration" or "test".
 
-    A group with a word of `test` goes there, whole; one with a word of `fillers`, which texts of training need, there. The others come in an order that each word's digest decides, so that a new
-    word does not move old ones, and fill test, calibration and validation up to LEAST.
+    A group with a word of `test` goes there, whole; one with a word of `fillers`, which
+    texts of training need, there. The others come in an order that each word's digest decides, so that a new word
+    moves few old ones, and fill test, calibration and validation up to LEAST.
     """
     split = ["train"] * len(entries)
     counts: Counter[tuple] = Counter()
@@ -90,13 +89,15 @@ def draw(
         first = entries[group[0]]
         kind = first.attribute, first.kind
         for name, least in zip(NAMES, LEAST[kind], strict=True):
-            if counts[name, *kind] < least and len(group) <= 8:
+            if counts[(name, *kind)] < least and len(group) <= 8:
                 put(group, name)
                 break
     return split
 
 
-def without(entries: Collection[Entry], held_out: Collection[Entry], vocabulary: Collection[Entry]) -> list[Entry]:
+def without(
+    entries: Collection[Entry], held_out: Collection[Entry], vocabulary: Collection[Entry]
+) -> list[Entry]:
     """The entries that hold no held-out word, so that training may see them."""
     forms = {form for entry in held_out for form in inflections(entry.as_word("test"))}
     halves = pieces(entry.as_word("train") for entry in vocabulary)

@@ -14,7 +14,9 @@ def read(name: str) -> list[tuple[str, list[str]]]:
         if line.strip() and not line.startswith("#"):
             key, colon, items = line.partition(":")
             if not colon:
-                raise ValueError(f"Line {number} of {name}.txt has no colon: write a name, a colon and its words.")
+                raise ValueError(
+                    f"Line {number} of {name}.txt has no colon: write a name, a colon and its words."
+                )
             table.append((key.strip(), [item.strip() for item in items.split(",") if item.strip()]))
     return table
 

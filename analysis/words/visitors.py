@@ -15,7 +15,7 @@ LIST = Path(__file__).parents[1] / "visitors" / "list.json"
 
 
 def read(path: Path = LIST) -> Iterator[Entry]:
-    """The entries of a list's "words". Raises FileNotFoundError without the list, ValueError for a kind unknown here."""
+    """The entries of a list's "words". Raises FileNotFoundError without it, ValueError for an unknown kind."""
     if not path.is_file():
         raise FileNotFoundError(f"The visitors' list {path} is not there: give its path with --visitors.")
     for kind, words in json.loads(path.read_text(encoding="utf-8"))["words"].items():

@@ -9,12 +9,14 @@ from __future__ import annotations
 _PLURALS = {
     "aircraft": "aircraft", "bison": "bison", "calf": "calves", "child": "children", "cod": "cod", "deer": "deer",
     "elk": "elk", "fish": "fish", "foot": "feet", "footage": "footage", "goose": "geese", "half": "halves",
-    "koi": "koi", "knife": "knives", "leaf": "leaves", "lice": "lice", "life": "lives", "loaf": "loaves", "louse": "lice",
+    "koi": "koi", "knife": "knives", "leaf": "leaves", "lice": "lice", "life": "lives", "loaf": "loaves",
+    "louse": "lice", "scarf": "scarves", "reindeer": "reindeer", "trout": "trout", "doberman": "dobermans",
     "man": "men", "moose": "moose", "mouse": "mice", "ox": "oxen", "person": "people", "people": "people",
     "piano": "pianos", "scissors": "scissors", "sheep": "sheep", "shelf": "shelves", "shrimp": "shrimp",
     "spacecraft": "spacecraft", "squid": "squid", "swine": "swine", "tooth": "teeth", "watercraft": "watercraft",
-    "glasses": "glasses", "wildlife": "wildlife", "fauna": "fauna", "wolf": "wolves", "woman": "women", "wife": "wives",
-    "policeman": "policemen", "snowman": "snowmen", "waterfowl": "waterfowl", "wildfowl": "wildfowl", "thief": "thieves",
+    "glasses": "glasses", "wildlife": "wildlife", "fauna": "fauna", "wolf": "wolves", "woman": "women",
+    "wife": "wives", "siamese": "siamese", "pekinese": "pekinese",
+    "policeman": "policemen", "snowman": "snowmen", "waterfowl": "waterfowl", "wildfowl": "wildfowl",
     "halibut": "halibut", "haddock": "haddock", "tuna": "tuna", "salmon": "salmon", "mackerel": "mackerel",
     "animal life": "animal life", "transport": "transport", "bread": "bread", "cheese": "cheese",
     "furniture": "furniture", "hippo": "hippos", "rhino": "rhinos", "dingo": "dingoes", "mosquito": "mosquitoes",
@@ -24,12 +26,14 @@ _PLURALS = {
 # gerund: its base and its past forms
 _IRREGULAR = {
     "flying": "fly flew flown", "falling": "fall fell fallen", "rising": "rise rose risen", "going": "go went gone",
-    "running": "run ran", "swimming": "swim swam swum", "driving": "drive drove driven", "springing": "spring sprang sprung",
+    "running": "run ran", "swimming": "swim swam swum", "driving": "drive drove driven",
+    "springing": "spring sprang sprung",
     "leaping": "leap leapt leaped", "swinging": "swing swung", "spinning": "spin spun", "sitting": "sit sat",
     "standing": "stand stood", "lying": "lie lay lain", "sleeping": "sleep slept", "freezing": "freeze froze frozen",
     "taking": "take took taken", "coming": "come came", "getting": "get got gotten", "becoming": "become became",
     "blowing": "blow blew blown", "growing": "grow grew grown", "sinking": "sink sank sunk", "shooting": "shoot shot",
-    "winding": "wind wound", "spreading": "spread", "doing": "do did done", "holding": "hold held", "bringing": "bring brought",
+    "winding": "wind wound", "spreading": "spread", "doing": "do did done", "holding": "hold held",
+    "bringing": "bring brought",
     "giving": "give gave given", "catching": "catch caught", "shrinking": "shrink shrank shrunk", "losing": "lose lost",
     "keeping": "keep kept", "upending": "upend upended", "riding": "ride rode ridden", "hanging": "hang hung",
     "weaving": "weave wove woven", "bearing": "bear bore borne", "tearing": "tear tore torn", "making": "make made",
@@ -49,7 +53,7 @@ def plural(noun: str) -> str:
 def _plural(noun: str) -> str:
     if noun in _PLURALS:
         return _PLURALS[noun]
-    if noun.endswith("fish") or noun.endswith("craft"):
+    if noun.endswith(("fish", "craft")):
         return noun
     for tail in ("man", "mouse", "goose", "child", "wolf", "calf"):
         if noun.endswith(tail) and noun not in ("human", "mongoose", "caiman"):

@@ -72,17 +72,23 @@ def _word(row: list[str], number: int) -> Word:
     if not set(facts) <= set(ATTRIBUTES) or {bool(values) for values in facts.values()} != {
         "says": {True}, "lacks": {False}, "empty": set(),
     }[kind]:  # fmt: skip
-        raise ValueError(f"Line {number} of the word file: the facts {written!r} do not suit a word that {kind!r}.")
+        raise ValueError(
+            f"Line {number} of the word file: the facts {written!r} do not suit a word that {kind!r}."
+        )
     return Word(word, tuple(forms.split("|")) if forms else (), kind, MappingProxyType(facts), split, source)
 
 
 @cache
 def _all() -> tuple[Word, ...]:
-    return read((resources.files(__package__) / "words.csv").read_text(encoding="utf-8"))
+    return read(
+        (resources.files("diffusionret.datasets.storybook") / "words.csv").read_text(encoding="utf-8")
+    )
 
 
 @cache
-def words(split: str | None = None, kind: str | None = None, attribute: str | None = None) -> tuple[Word, ...]:
+def words(
+    split: str | None = None, kind: str | None = None, attribute: str | None = None
+) -> tuple[Word, ...]:
     """The words of a split, of a kind ("says", "lacks", "empty") and about an attribute, in the file's order.
 
     None takes all. The grammar's own words are in its order, the plainest first. Raises ValueError for a split or
