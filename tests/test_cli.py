@@ -79,6 +79,13 @@ def test_the_table_shows_moves_and_sums(place, capsys):
     assert lines[7].startswith("6 candidates, 10 steps, seed 0; ")
 
 
+def test_json_says_how_the_query_was_read(place, capsys):
+    assert main([*search(place), "--exact", "--json"]) == 0
+    read = json.loads(capsys.readouterr().out)["query"]
+    assert (read["text"], read["searched"], read["corrected"]) == ("a red boat", "a red boat", {})
+    assert (read["taken"], read["unknown"], read["unreadable"]) == ([], [], False)
+
+
 def test_what_is_not_read_is_said_on_standard_error(place, capsys):
     long = " ".join(f"word{i}" for i in range(40))
     assert main(["search", long, "--gallery", str(place / "gallery"), "--steps", "10", "--json"]) == 0

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Device, Gallery, GalleryModel, Json
+from .options import Device, Exact, Gallery, GalleryModel, Json
 
 
 def inspect(
@@ -20,6 +20,7 @@ def inspect(
     alpha: Annotated[
         float | None, typer.Option(help="false alarms accepted, for each answer", show_default="0.05")
     ] = None,
+    exact: Exact = False,
     as_json: Json = False,
 ) -> None:
     """Say whether a query is familiar, and whether a gallery holds a match.
@@ -35,5 +36,5 @@ def inspect(
         from ..retrieval import Retriever
 
         retriever = Retriever.open(gallery, model, device)
-        report = retriever.inspect(text, ALPHA if alpha is None else alpha)
+        report = retriever.inspect(text, ALPHA if alpha is None else alpha, exact)
     print(json.dumps(report.to_dict(), indent=2, allow_nan=False) if as_json else as_text(report))

@@ -43,6 +43,7 @@ GalleryModel = Annotated[
 Model = Annotated[
     str, typer.Option(help="bundled name, folder, Hub id, published .bin, or clip:ARCHITECTURE:WEIGHTS")
 ]
+Exact = Annotated[bool, typer.Option("--exact", help="search for what was typed, typing errors and all")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output, and nothing else there")]
 Annotations = Annotated[
     Path | None, typer.Option(help="of a benchmark: folder of its annotation files", show_default=False)
