@@ -4,10 +4,9 @@
     for path, clip in read_many(paths, n=12, size=224, crop=True):  # clip is a VideoFrames or a VideoError
         ...
 
-Each file is decoded by a child (`decoding.py`, run as a program): by decord where it is safe, by PyAV where
-decord has no codec, no wheel, or fails. A child that crashes or is late is killed and replaced; its file gets
-a `VideoError`, whose text is one sentence: what is wrong and what to do. Pixels that are not square are left
-as they are stored.
+Each file is decoded by a child (`decoding.py`). A child that crashes or is late is killed and replaced; its file
+gets a `VideoError`, whose text is one sentence: what is wrong and what to do. A file that is still being written is
+waited for until it is quiet.
 """
 
 from __future__ import annotations
@@ -27,8 +26,9 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
-from . import decoding
-from .decoding import FrameSample, frame_span, representative, sample_even, sample_published
+from .decoding import FrameSample, frame_span, sample_even, sample_published
+from .film import CONVERT
+from .picture import Picture, jpeg, representative
 
 __all__ = [
     "EXTENSIONS",
@@ -50,17 +50,29 @@ __all__ = [
 # What the names of video files end in.
 # fmt: off
 EXTENSIONS = frozenset((
-    ".3gp", ".avi", ".flv", ".gif", ".h264", ".ivf", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
-    ".mts", ".ogv", ".ts", ".webm", ".wmv",
+    ".264", ".265", ".3g2", ".3gp", ".amv", ".apng", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264",
+    ".h265", ".hevc", ".ivf", ".m1v", ".m2t", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4",
+    ".mpe", ".mpeg", ".mpg", ".mpv", ".mts", ".mxf", ".nut", ".obu", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".tod",
+    ".ts", ".vob", ".vro", ".webm", ".webp", ".wmv", ".wtv", ".y4m",
 ))
 # fmt: on
 Rule = Literal["even", "published"]
-Engine = Literal["auto", "decord", "pyav"]
 PathT = TypeVar("PathT", bound="str | os.PathLike[str]")
 MOST_SECONDS = 86_400  # that a file may take: a timer beyond a day is no timer
 START_SECONDS = (
     60.0  # a child imports for 0.3 s, much longer on a cold disk; not counted against a file's time
 )
+
+# The decoding child: this package without what its `__init__` imports (torch).
+CHILD = """
+import sys, types
+sys.path[:] = [folder for folder in sys.path if folder]
+package = types.ModuleType("diffusionret")
+package.__path__ = [sys.argv[1]]
+sys.modules["diffusionret"] = package
+from diffusionret.decoding import serve
+serve()
+"""
 
 
 class VideoError(Exception):
@@ -120,7 +132,6 @@ def read_frames(
     *,
     crop: bool = False,
     still: int | None = None,
-    engine: Engine = "auto",
 ) -> VideoFrames:
     """Read `n` frames of a video.
 
@@ -129,19 +140,16 @@ def read_frames(
     all source pixels), so that little travels; None keeps the stored size. crop: cut the centre square too.
     still: also a picture of the video as `poster` makes it, of so many pixels, without reading the file again.
     start, end: a moment in seconds; both ends belong to it. timeout: seconds for this file.
-    engine: "auto", or one decoder only (for comparisons).
     Raises VideoError for a file that cannot be read, ValueError for arguments that make no sense.
     """
     if rule not in ("even", "published"):
         raise ValueError(f"rule must be 'even' or 'published', not {rule!r}")
-    if engine not in ("auto", "decord", "pyav"):
-        raise ValueError(f"engine must be 'auto', 'decord' or 'pyav', not {engine!r}")
     if n < 1 or any(side is not None and side < 1 for side in (size, still)):
         raise ValueError(f"n, size and still must be positive: n={n}, size={size}, still={still}")
     check_timeout(timeout)
     if (start is not None and start < 0) or (end is not None and end < (start or 0)):
         raise ValueError(f"a moment from {start} s to {end} s makes no sense")
-    request = {"op": "frames", "rule": rule, "n": n, "size": size, "crop": crop, "engine": engine}
+    request = {"op": "frames", "rule": rule, "n": n, "size": size, "crop": crop}
     request |= {"start": start, "end": end, "still": still}
     answer, frames, picture = _POOL.ask(path, request, timeout)
     return VideoFrames(
@@ -216,7 +224,8 @@ def poster(video: str | os.PathLike[str] | VideoFrames, size: int = 320, timeout
     """
     clip = video if isinstance(video, VideoFrames) else read_frames(video, n=5, timeout=timeout)
     frames = clip.frames[clip.mask]
-    return decoding.jpeg(frames[representative(frames)], size)
+    best = frames[representative(frames)]
+    return jpeg(Picture(best, *best.shape[:2]), size)
 
 
 class _Gone(Exception):
@@ -232,14 +241,16 @@ class _Worker:
 
     def __init__(self) -> None:
         # A plain program rather than multiprocessing: a spawned child would import the caller's main module
-        # and the whole package (torch), a forked one would inherit the locks of other threads. PYTHONSAFEPATH
-        # keeps this folder off the child's path, where our file names could hide other modules.
+        # and the whole package (torch), a forked one would inherit the locks of other threads.
         self.process: Any = subprocess.Popen(
-            [sys.executable, decoding.__file__],
+            [sys.executable, "-c", CHILD, str(Path(__file__).parent)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONSAFEPATH": "1"},
+            env={
+                **os.environ,
+                "PYTHONSAFEPATH": "1",
+            },  # what lies in the working directory is none of our modules
         )
         try:
             self._timed(self._line, START_SECONDS)
@@ -340,35 +351,29 @@ class _Pool:
     def ask(
         self, path: str | os.PathLike[str], request: dict[str, Any], timeout: float
     ) -> tuple[dict[str, Any], np.ndarray, bytes]:
-        """Have a child answer. One that dies on decord is followed by one with PyAV. Raises VideoError."""
+        """Have a child answer. Raises VideoError."""
         path, request = os.fspath(path), dict(request, path=os.fspath(path))
-        name, left = Path(path).name, timeout
-        while True:
-            try:
-                worker = self.take()
-            except (_Gone, OSError) as error:
-                advice = f"check that `{sys.executable}` runs and has numpy and av"
-                raise VideoError(f"The decoding process does not start; {advice}.", path) from error
-            begun = time.monotonic()
-            try:
-                answer, frames, still = worker.ask(request, left)
-            except _Gone as gone:
-                worker.kill()
-                left -= time.monotonic() - begun
-                if gone.late or left <= 0:
-                    advice = "copy it to a fast disk, shorten or convert it, or allow more time"
-                    raise VideoError(f"{name} was given up after {timeout:g} s; {advice}.", path) from None
-                if request.get("engine") != "auto":
-                    raise VideoError(f"{name} crashes the decoder; {decoding.CONVERT}.", path) from None
-                request["engine"] = "pyav"
-                continue
-            except BaseException:  # interrupted half-way: the child would answer the wrong question next time
-                worker.kill()
-                raise
-            self.give(worker)
-            if "error" in answer:
-                raise VideoError(answer["error"], path)
-            return answer, frames, still
+        name = Path(path).name
+        try:
+            worker = self.take()
+        except (_Gone, OSError) as error:
+            advice = f"check that `{sys.executable}` runs and has numpy and av"
+            raise VideoError(f"The decoding process does not start; {advice}.", path) from error
+        try:
+            answer, frames, still = worker.ask(request, timeout)
+        except _Gone as gone:
+            worker.kill()
+            if gone.late:
+                advice = "copy it to a fast disk, shorten or convert it, or allow more time"
+                raise VideoError(f"{name} was given up after {timeout:g} s; {advice}.", path) from None
+            raise VideoError(f"{name} crashes the decoder; {CONVERT}.", path) from None
+        except BaseException:  # interrupted half-way: the child would answer the wrong question next time
+            worker.kill()
+            raise
+        self.give(worker)
+        if "error" in answer:
+            raise VideoError(answer["error"], path)
+        return answer, frames, still
 
 
 _POOL = _Pool()
