@@ -1,4 +1,4 @@
-"""A frame as a player shows it: turned, stretched, one field, standard range, on a ground; and which stream it is of."""
+"""A frame as a player shows it: turned, stretched, one field, ordinary range, on a ground; and of which stream."""
 
 from __future__ import annotations
 
@@ -93,8 +93,7 @@ def test_mirrored_files(realdata: Path, name: str) -> None:
 
 
 def test_a_matrix_that_turns_by_no_right_angle_is_ignored() -> None:
-    class Frame:
-        side_data: dict = {}
+    from types import SimpleNamespace
 
     from av.sidedata.sidedata import Type
 
@@ -103,8 +102,8 @@ def test_a_matrix_that_turns_by_no_right_angle_is_ignored() -> None:
         [0] * 9,
         [65536, 0, 0, 65536, 0, 0, 0, 0, 1],
     ):
-        Frame.side_data = {Type.DISPLAYMATRIX: np.array(matrix, np.int32).tobytes()}
-        assert picture.orientation(Frame) is None
+        data = {Type.DISPLAYMATRIX: np.array(matrix, np.int32).tobytes()}
+        assert picture.orientation(SimpleNamespace(side_data=data)) is None
 
 
 # Pixels that are no squares

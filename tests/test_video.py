@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from diffusionret import decoding, picture, video
+from diffusionret import children, decoding, picture, video
 from diffusionret.video import VideoError, VideoFrames, read_frames, read_many
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -244,9 +244,9 @@ def test_arguments_are_checked(clip: Path) -> None:
 # Children that die
 
 
-def idle_child() -> video._Worker:
+def idle_child() -> children._Worker:
     """The child that answers next."""
-    return video._POOL.idle[-1]
+    return children.POOL.idle[-1]
 
 
 def test_a_killed_child_is_replaced(clip: Path) -> None:
