@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, overload
 
@@ -23,7 +24,7 @@ from .encoders import TemporalTransformer, TextFeatures, VideoFeatures, build_to
 from .generators import GENERATORS, Generator, OpenSetGenerator, PublishedGenerator
 from .generators.interface import DIRECTIONS
 from .generators.openset import OpenSetDenoiser
-from .hub import model_folder
+from .hub import check_weights, model_folder, without_retries
 from .losses import contrastive_loss, with_hard_negatives
 from .similarity import TokenWeights, cls_similarity, wti, wti_in_blocks
 from .tokenizer import tokenize, unread
@@ -293,12 +294,17 @@ class DiffusionRet(
     def from_clip(cls, name: str, pretrained: str | None = None) -> DiffusionRet:
         """Zero-shot CLIP as a retrieval model: no temporal branch, no token weights, no generator.
 
-        name, pretrained: as open_clip names them, e.g. "ViT-B-32-quickgelu", "openai" (None: random weights).
-        Raises ConnectionError when the weights are neither in the cache nor to be fetched.
+        name, pretrained: as open_clip names them, e.g. "ViT-B-32-quickgelu", "openai" (None: random weights; a file of
+        weights will do). Raises ValueError for a model or weights that open_clip does not know, or that do not go
+        together, ConnectionError when the weights are neither in the cache nor to be fetched.
         """
         layout = open_clip.get_model_config(name)
         if layout is None:
-            raise ValueError(f"open_clip knows no model {name!r}: see open_clip.list_models().")
+            close = get_close_matches(name, open_clip.list_models(), n=3)
+            hint = f"did you mean {' or '.join(close)}?" if close else "see open_clip.list_models()."
+            raise ValueError(f"open_clip knows no model {name!r}: {hint}")
+        if pretrained and not Path(pretrained).is_file():
+            check_weights(name, pretrained, bool(layout.get("quick_gelu")))
         config = ModelConfig(
             clip=_clip_config(layout),
             generator=None,
@@ -307,8 +313,13 @@ class DiffusionRet(
             name=f"{name} {Path(pretrained).name if pretrained else None}",  # of weights in a file, not where it lies
         )
         try:
-            towers = open_clip.create_model(name, pretrained=pretrained, precision="fp32")
-        except (OSError, RuntimeError) as error:
+            with without_retries():
+                towers = open_clip.create_model(name, pretrained=pretrained, precision="fp32")
+        except (OSError, RuntimeError, ValueError) as error:
+            if pretrained and Path(pretrained).is_file():
+                raise ValueError(
+                    f"{pretrained} holds no weights of {name}: give the file of that model."
+                ) from error
             raise ConnectionError(
                 f"The weights {pretrained!r} of {name} are not in the local cache and could not be fetched: connect "
                 f"to the internet once, or copy the Hugging Face cache of a machine that has them."

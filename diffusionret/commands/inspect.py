@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import redirect_stdout
 from typing import Annotated
 
 import typer
 
-from .options import Device, Gallery, GalleryModel, Json
+from .options import Device, Gallery, GalleryModel, Json, json_text
 
 
 def inspect(
@@ -36,4 +35,4 @@ def inspect(
 
         retriever = Retriever.open(gallery, model, device)
         report = retriever.inspect(text, ALPHA if alpha is None else alpha)
-    print(json.dumps(report.to_dict(), indent=2, allow_nan=False) if as_json else as_text(report))
+    print(json_text(report.to_dict()) if as_json else as_text(report))
