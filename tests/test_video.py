@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -328,3 +329,45 @@ def test_many_may_be_left_early(clip: Path) -> None:
     next(results)
     results.close()
     assert read_frames(clip, n=2).mask.all()
+
+
+SPAWNED = """
+import multiprocessing, sys
+
+from diffusionret.video import read_frames
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(pool.apply(read_frames, (sys.argv[1],), {"n": 2, "size": 8}).frames.shape)
+"""
+
+
+def test_a_spawned_process_reads_too(tmp_path: Path, clip: Path) -> None:
+    """As on Windows and macOS, where processes are never forked: the caller's main module is imported again."""
+    (tmp_path / "main.py").write_text(SPAWNED)
+    environment = {**os.environ, "PYTHONPATH": str(Path(video.__file__).parents[1])}
+    command = [sys.executable, str(tmp_path / "main.py"), str(clip)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "(2, 8, 8, 3)", done.stderr
+
+
+def test_what_lies_in_the_working_directory_is_not_imported(tmp_path: Path, clip: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        children.close_workers()
+        assert read_frames(clip, n=2).mask.all()
+
+
+def test_many_left_early_ends_what_is_being_read(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped: list[bool] = []
+    real = children.Stop.set
+    monkeypatch.setattr(children.Stop, "set", lambda self: (stopped.append(True), real(self))[1])
+    results = read_many([clip] * 6, n=2, workers=2)
+    next(results)
+    results.close()
+    assert stopped == [True]
+    stop = children.Stop()
+    stop.set()
+    with pytest.raises(VideoError):
+        children.POOL.ask(clip, {"op": "probe"}, 30.0, stop)
