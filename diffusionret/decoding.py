@@ -241,7 +241,9 @@ def _answer(request: dict[str, Any], reader: Reader) -> tuple[dict[str, Any], np
 
     def keep(number: int, picture: Picture) -> None:
         shape = next(iter(pictures.values())).shape[:2] if pictures else None
-        shown = about["height"], about["width"] = picture.height, picture.width
+        shown = picture.height, picture.width
+        if not pictures:  # a film that changes its size is as large as it begins
+            about["height"], about["width"] = shown
         try:
             pictures[number] = fit(picture.pixels, size, request["crop"], shape, shown)
         except PictureError as error:

@@ -17,7 +17,7 @@ from diffusionret.video import VideoError, probe, read_frames
 
 # name: (width, height as shown, seconds, frames)
 DECODING = {
-    "NVIDIA_VideoProcessingFramework__test_res_change.h264": (424, 232, 3.84, 96),
+    "NVIDIA_VideoProcessingFramework__test_res_change.h264": (848, 464, 3.84, 96),
     "Zulko_moviepy__big_buck_bunny_432_433.webm": (1280, 720, 1.0, 24),
     "Zulko_moviepy__bitmap.mp4": (1, 1, 5.0, 5),
     "dmlc_decord__corrupted.mp4": (1280, 720, 5.0, 50),
