@@ -15,7 +15,16 @@ from open_clip import list_models
 from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 
 CONNECT_SECONDS = 5.0  # after which the Hub counts as out of reach
-BUNDLED = Path(__file__).parents[1] / "assets" / "models"
+
+
+def _assets() -> Path:
+    """The folder of the bundled model and gallery: in an installed package, or beside it in a checkout."""
+    installed = Path(__file__).parent / "assets"
+    return installed if installed.is_dir() else Path(__file__).parents[1] / "assets"
+
+
+ASSETS = _assets()
+BUNDLED = ASSETS / "models"
 
 
 def model_folder(name: str | Path, **kwargs) -> Path:
