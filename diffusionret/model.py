@@ -321,8 +321,8 @@ class DiffusionRet(
         layout = open_clip.get_model_config(name)
         if layout is None:
             close = get_close_matches(name, open_clip.list_models(), n=3)
-            hint = f"did you mean {' or '.join(close)}?" if close else "see open_clip.list_models()."
-            raise ValueError(f"open_clip knows no model {name!r}: {hint}")
+            hint = f"did you mean {' or '.join(close)}? " if close else ""
+            raise ValueError(f"open_clip knows no model {name!r}: {hint}see open_clip.list_models().")
         if pretrained and not Path(pretrained).is_file():
             check_weights(name, pretrained, bool(layout.get("quick_gelu")))
         config = ModelConfig(
