@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, overload
 
-import open_clip
 import torch
 from huggingface_hub import PyTorchModelHubMixin, load_torch_model, save_torch_state_dict
 from jaxtyping import Float, Int
@@ -24,7 +22,7 @@ from .encoders import Mask, TemporalTransformer, TextFeatures, VideoFeatures, bu
 from .generators import GENERATORS, Generator, OpenSetGenerator, PublishedGenerator
 from .generators.interface import DIRECTIONS
 from .generators.openset import OpenSetDenoiser
-from .hub import check_weights, model_folder, without_retries
+from .hub import clip_towers, model_folder
 from .losses import contrastive_loss, with_hard_negatives
 from .similarity import TokenWeights, cls_similarity, wti, wti_in_blocks
 from .tokenizer import tokenize, unread
@@ -315,16 +313,9 @@ class DiffusionRet(
         """Zero-shot CLIP as a retrieval model: no temporal branch, no token weights, no generator.
 
         name, pretrained: as open_clip names them, e.g. "ViT-B-32-quickgelu", "openai" (None: random weights; a file of
-        weights will do). Raises ValueError for a model or weights that open_clip does not know, or that do not go
-        together, ConnectionError when the weights are neither in the cache nor to be fetched.
+        weights will do). Raises what `clip_towers` does.
         """
-        layout = open_clip.get_model_config(name)
-        if layout is None:
-            close = get_close_matches(name, open_clip.list_models(), n=3)
-            hint = f"did you mean {' or '.join(close)}? " if close else ""
-            raise ValueError(f"open_clip knows no model {name!r}: {hint}see open_clip.list_models().")
-        if pretrained and not Path(pretrained).is_file():
-            check_weights(name, pretrained, bool(layout.get("quick_gelu")))
+        layout, towers = clip_towers(name, pretrained)
         config = ModelConfig(
             clip=_clip_config(layout),
             generator=None,
@@ -332,18 +323,6 @@ class DiffusionRet(
             interaction="cls",
             name=f"{name} {Path(pretrained).name if pretrained else None}",  # of weights in a file, not where it lies
         )
-        try:
-            with without_retries():
-                towers = open_clip.create_model(name, pretrained=pretrained, precision="fp32")
-        except (OSError, RuntimeError, ValueError) as error:
-            if pretrained and Path(pretrained).is_file():
-                raise ValueError(
-                    f"{pretrained} holds no weights of {name}: give the file of that model."
-                ) from error
-            raise ConnectionError(
-                f"The weights {pretrained!r} of {name} are not in the local cache and could not be fetched: connect "
-                f"to the internet once, or copy the Hugging Face cache of a machine that has them."
-            ) from error
         model = build_model(config)
         model.towers.load_state_dict(towers.state_dict())
         return model.eval()
