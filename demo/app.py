@@ -358,7 +358,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar="NAME",
         help="a folder, a Hub id or a published .bin; default: the one the gallery was indexed with",
     )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     parser.add_argument("--port", type=port_number, help="default: the first free one from 7860")
     parser.add_argument(
         "--share", action="store_true", help="also open a temporary public address at gradio.live"

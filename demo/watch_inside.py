@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from diffusionret import TextFeatures, VideoFeatures
-from diffusionret.matching import Matcher
 from diffusionret.evidence import WordEvidence, word_evidence
+from diffusionret.matching import Matcher
 from diffusionret.tokenizer import clip_tokenizer
 from diffusionret.trajectory import Ensemble
 

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module may import only modules before it. A package is one entry, `__init__` and `__main__` see all.
 ORDER = [
     *("config", "query", "tables", "lock", "digest"),
-    *("diffusion", "metrics", "decoding", "video", "listing", "datasets", "token_table", "encoders", "similarity"),
+    *("diffusion", "metrics", "picture", "film", "animation", "decoding", "growth", "children"),
+    *("video", "listing", "datasets", "token_table", "encoders", "similarity"),
     *("readout", "trajectory"),
     *("denoiser", "sampling", "losses", "generators", "tokenizer", "hub", "model", "encoding", "checkpoint"),
     *("store", "gallery", "spelling", "lexicon", "placement", "reading", "ood"),

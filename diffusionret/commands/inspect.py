@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import redirect_stdout
 from typing import Annotated
 
 import typer
 
-from .options import Device, Exact, Gallery, GalleryModel, Json
+from .options import Device, Exact, Gallery, GalleryModel, Json, json_text
 
 
 def inspect(
@@ -37,4 +36,4 @@ def inspect(
 
         retriever = Retriever.open(gallery, model, device)
         report = retriever.inspect(text, ALPHA if alpha is None else alpha, exact)
-    print(json.dumps(report.to_dict(), indent=2, allow_nan=False) if as_json else as_text(report))
+    print(json_text(report.to_dict()) if as_json else as_text(report))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Device, Exact, Gallery, GalleryModel, Json
+from .options import Device, Exact, Gallery, GalleryModel, Json, json_text
 
 if TYPE_CHECKING:
     from ..results import Hit, SearchResult
@@ -48,7 +47,7 @@ def search(
         result = retriever.search(text, k, candidates, steps, seed, seeds, exact=exact)
     if result.truncated:
         print(f'The model does not read the end of the query: "{result.truncated}".', file=sys.stderr)
-    print(json.dumps(result.to_dict(), indent=2, allow_nan=False) if as_json else table(result))
+    print(json_text(result.to_dict()) if as_json else table(result))
 
 
 def table(result: SearchResult) -> str:

@@ -38,8 +38,11 @@ def clip_frames(scene: Scene, frames: int, size: int) -> np.ndarray:
 
 
 def render_scenes(scenes: list[Scene], file: Path, frames: int, size: int, workers: int = 2) -> np.ndarray:
-    """The frames of many clips, uint8 [clip frame size size 3], memory-mapped from `file` (drawn when absent)."""
-    if not file.is_file():
+    """The frames of many clips, uint8 [clip frame size size 3], memory-mapped from `file` (drawn when absent or cut
+    off)."""
+    try:
+        return np.load(file, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part")
         array = np.lib.format.open_memmap(
