@@ -195,7 +195,7 @@ NAMES = {
 INDIRECT = {"safetensors"}
 # Imported where present only: the extras of drawing and training, Hugging Face's GPUs, PyTorch's own compiler on Linux,
 # and what the word file is made with.
-OPTIONAL = {"accelerate", "skia", "spaces", "triton", "matplotlib", "skimage", "wordfreq"}
+OPTIONAL = {"accelerate", "skia", "spaces", "triton", "matplotlib", "skimage", "wordfreq", "transformers"}
 
 
 def listed(file: str) -> set[str]:

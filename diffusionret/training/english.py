@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import normalize
-from tqdm import tqdm
+from rich.progress import track
 
 from ..config import TokenTableConfig
 from ..tokenizer import token_ids, token_strings
@@ -49,7 +49,7 @@ def encode_words(texts: Sequence[str]) -> Float[Tensor, "text dim"]:
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # little padding
     vectors = torch.empty(len(texts), model.config.hidden_size)
-    for start in tqdm(range(0, len(order), BATCH), desc="encoding words", unit_scale=BATCH):
+    for start in track(range(0, len(order), BATCH), "encoding words"):
         rows = order[start : start + BATCH]
         batch = tokenizer([texts[i] for i in rows], padding=True, truncation=True, return_tensors="pt")
         mask = batch["attention_mask"][..., None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -41,6 +41,7 @@ class Truth:
         return not self.says and not self.also and not self.without
 
 
+@runtime_checkable
 class Text(Protocol):
     """What can be true of a clip."""
 
