@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
+from rich.progress import track
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import normalize
-from rich.progress import track
 
 from ..config import TokenTableConfig
 from ..tokenizer import token_ids, token_strings
