@@ -54,7 +54,7 @@ def allow(facts: Mapping[str, str | Collection[str]]) -> Allowed:
     if unknown := set(facts) - set(ATTRIBUTES):
         raise ValueError(f"No text says {sorted(unknown)}: choose of {', '.join(ATTRIBUTES)}.")
     return tuple(
-        (name, frozenset([facts[name]] if isinstance(facts[name], str) else facts[name]))
+        (name, frozenset([values]) if isinstance(values := facts[name], str) else frozenset(values))
         for name in ATTRIBUTES
         if name in facts
     )
