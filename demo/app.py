@@ -178,19 +178,18 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         candidates: int = CANDIDATES,
         steps: int = usual,
         seed: int = 0,
-        exact: bool = False,
     ) -> dict:
         """The best videos for a sentence: {"query": {...}, "hits": [...], "ood": ..., "timings": ...}.
 
         query: what should be seen. k: how many videos. candidates: how many of them the generator weighs.
-        steps: of denoising. seed: of the noise. exact: whether typing errors stay.
+        steps: of denoising. seed: of the noise.
         """
         try:
             k, candidates = (
                 check_number("k", k, 1, MOST_HITS),
                 check_number("candidates", candidates, 1, MOST_HITS),
             )
-            return retriever.search(query, k, candidates, steps, seed, exact=exact).to_dict()
+            return retriever.search(query, k, candidates, steps, seed).to_dict()
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
