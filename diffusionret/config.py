@@ -72,23 +72,21 @@ class GeneratorConfig:
 
 @dataclass(frozen=True)
 class OpenSetConfig(GeneratorConfig):
-    """The open-set denoiser (analog bits, all -1 = no candidate matches), sizes included.
+    """The open-set generator (at most one candidate is meant, all -1 = none), sizes included.
 
-    Its training knows all noise levels, so `schedule` and `steps` only say where the levels of sampling lie.
-    sampling_steps: 8 give the figures of 50 (analysis/open_set.py); 20 make a denoising that one can watch.
-    width, layers: of what is computed once a query; state_width, state_layers: of what every step runs.
-    alpha: as validation chose it, 10 where the probability alone ranks best and similarity only decides ties.
+    Its denoiser is exact at every noise level, so `schedule` and `steps` only say where the levels of sampling lie.
+    width, layers, heads: of the network, which runs once a query.
+    alpha: weight of p(match) beside the similarity, as validation chose it; 10 where the probability alone ranks best
+    and similarity only decides ties.
     """
 
     form: str = "open-set"
     candidates: int = 32
     attention_temperature: float = 0.1
     seeds: int = 16
-    sampling_steps: int = 20
+    sampling_steps: int = 30
     width: int = 128
     layers: int = 2
-    state_width: int = 64
-    state_layers: int = 1
     heads: int = 4
 
 
@@ -299,15 +297,15 @@ _STORYBOOK_STAGES = (
         minutes=20,
         reaches="R@1 of 90 for natural captions, roles told apart in 97 %, 82 % of the queries with a true clip first",
         init="storybook-1",
-        steps=1100,
+        steps=2000,
         batch=160,
         optimisation=Optimisation(lr=1e-3, weight_decay=0.1, warmup=0.08, ema=0.99, ema_rises=True),
         cls_weight=0.5,
         phrase_weight=0.25,
-        query_weight=1.0,
+        query_weight=2.0,
         fact_weight=0.5,
         omit=0.7,
-        evaluate_every=220,
+        evaluate_every=250,
     ),
     TrainConfig(
         name="storybook-2",

@@ -21,7 +21,8 @@ from .diffusion import Schedule, make_schedule
 from .encoders import Mask, TemporalTransformer, TextFeatures, VideoFeatures, build_towers, encode_tokens
 from .generators import GENERATORS, Generator, OpenSetGenerator, PublishedGenerator
 from .generators.interface import DIRECTIONS
-from .generators.openset import OpenSetDenoiser
+from .generators.match import ABSENT, Match
+from .generators.openset import OpenSetNetwork
 from .hub import clip_towers, model_folder
 from .losses import contrastive_loss, with_hard_negatives
 from .similarity import TokenWeights, cls_similarity, wti, wti_in_blocks
@@ -66,7 +67,7 @@ class DiffusionRet(
             )
         self.text_weights = self.video_weights = None
         self.generator: nn.ModuleDict | None = None
-        self.openset: OpenSetDenoiser | None = None
+        self.openset: OpenSetNetwork | None = None
         if config.interaction == "wti":
             self.text_weights, self.video_weights = TokenWeights(dim), TokenWeights(dim)
         self.others = nn.ModuleDict()
@@ -235,6 +236,25 @@ class DiffusionRet(
         return self.choose(form).generate(
             text, video, candidates, direction, steps, schedule, noise, eta, generator, respace_from
         )
+
+    @torch.no_grad()
+    def match(
+        self,
+        text: TextFeatures,
+        video: VideoFeatures,
+        candidates: Int[Tensor, "query candidate"],
+        direction: str = "t2v",
+        row: Float[Tensor, "query gallery"] | None = None,
+        absent: float = ABSENT,
+    ) -> Match:
+        """p(each candidate matches) and p(nothing in the gallery does), in one pass of the open-set generator.
+
+        text, video: for direction "t2v" the queries are the texts and candidates [query candidate] index videos; for
+        "v2t" the mirror image. row: the similarity of each query with the whole gallery, where the other side holds
+        only a part of it; None where it holds all. absent: the share of queries without a match that is expected, in
+        (0, 1). Raises NoGenerator for a model without this generator, ValueError for `absent` out of range.
+        """
+        return self.choose("open-set").match(text, video, candidates, direction, row, absent)
 
     def boost(
         self, trajectory: Trajectory, alpha: float = 1.0, beta: float = 1.0

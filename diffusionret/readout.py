@@ -1,7 +1,7 @@
 """What a prediction x_0 over candidates means: a readout turns it into shares, and says how uncertain they are.
 
-Published: one winner among the candidates, read through a softmax. Open-set: a bit of each candidate, so that several
-may match, or none. A column is what may win: a candidate or, where a readout knows it, "no match", the last one.
+Published: one winner among the candidates, read through a softmax. Open-set: one candidate that is meant, or none. A
+column is what may win: a candidate or, where a readout knows it, "no match", the last one.
 """
 
 from __future__ import annotations
@@ -95,45 +95,42 @@ class OneWinner(Readout):
 
 
 @dataclass(frozen=True)
-class Bits(Readout):
-    """The probability that a candidate matches, (x0 + 1) / 2: x_0 is +1 where it does, else -1.
+class OneOrNone(Readout):
+    """The probability that a candidate is the one that is meant, (x0 + 1) / 2: x_0 is +1 there and -1 elsewhere, and
+    -1 everywhere where none is. Shares and "no match" together sum to 1."""
 
-    The bits of one prediction are independent given its state, so no candidate matches with the product of
-    (1 - x0) / 2; where they are settled, as after many steps, that is 1 where all bits are -1, else 0.
-    """
-
-    exclusive: ClassVar[bool] = False
+    exclusive: ClassVar[bool] = True
     has_none: ClassVar[bool] = True
 
     def shares(self, x0_raw: Float[Tensor, "*rest candidate"]) -> Float[Tensor, "*rest candidate"]:
         return (x0_raw.clamp(-1, 1) + 1) / 2
 
     def none(self, x0_raw: Float[Tensor, "*rest candidate"]) -> Float[Tensor, "*rest"]:
-        return ((1 - x0_raw.clamp(-1, 1)) / 2).prod(dim=-1)
+        return (1 - self.shares(x0_raw).sum(dim=-1)).clamp(min=0)
 
     def order(
         self, x0_raw: Float[Tensor, "seed query candidate"], similarity: Float[Tensor, "query candidate"]
     ) -> Float[Tensor, "query candidate"]:
-        """By probability, where the similarity decides ties."""
+        """By share, where the similarity decides ties."""
         return self.shares(x0_raw).mean(dim=0).double() + 1e-6 * similarity.double()
 
     def entropy(self, share: Float[Tensor, "*rest candidate"]) -> Float[Tensor, "*rest"]:
-        """Of all yes-or-no answers together."""
-        other = 1 - share
-        return (0.0 - (torch.xlogy(share, share) + torch.xlogy(other, other)).sum(dim=-1)) / math.log(2)
+        """Of the candidates and "no match", whether `share` brings that along as a column or not."""
+        rest = (1 - share.sum(dim=-1)).clamp(min=0)
+        nats = torch.xlogy(share, share).sum(dim=-1) + torch.xlogy(rest, rest)
+        return (0.0 - nats) / math.log(2)
 
     def most_entropy(self, candidates: int) -> float:
-        return float(candidates)
+        return math.log2(candidates + 1)
 
     def votes(self, share: Float[Tensor, "*rest column"], winner: int) -> Bool[Tensor, "*rest"]:
-        """Several may match: a column need not lead, only be more probable than not."""
-        return share[..., winner] >= 0.5
+        return share.argmax(dim=-1) == winner
 
     def clean(self, match: Bool[Tensor, "*rest candidate"]) -> Float[Tensor, "*rest candidate"]:
         return 2 * match.float() - 1
 
 
-ONE_WINNER, BITS = OneWinner(), Bits()
+ONE_WINNER, ONE_OR_NONE = OneWinner(), OneOrNone()
 
 
 def published_shares(x0_raw: Float[Tensor, "*rest candidate"]) -> Float[Tensor, "*rest candidate"]:

@@ -38,14 +38,14 @@ class Trajectory:
     readout: Readout = ONE_WINNER
 
     @property
-    def probability(self) -> Float[Tensor, "query candidate"]:
-        """In [0, 1], with seeds the mean over them. Open-set: how probable it is that the candidate matches.
+    def shares(self) -> Float[Tensor, "query candidate"]:
+        """In [0, 1], with seeds the mean over them. Open-set: how often the candidate is the one that is meant.
         Published: the generator's share among the candidates. See `Readout.shares`."""
         return self.readout.shares(self.predictions[-1]).mean(dim=0)
 
     @property
-    def no_match(self) -> Float[Tensor, " query"] | None:
-        """How probable it is that no candidate matches; None for the published form, which cannot say."""
+    def none(self) -> Float[Tensor, " query"] | None:
+        """How often no candidate is meant; None for the published form, which cannot say. Shares and none sum to 1."""
         none = self.readout.none(self.predictions[-1])
         return None if none is None else none.mean(dim=0)
 

@@ -18,6 +18,7 @@ from ..readout import Readout
 from ..sampling import States
 from ..similarity import KnownWeights, Weights
 from ..trajectory import Trajectory
+from .match import ABSENT, Match
 
 DIRECTIONS = (
     "t2v",
@@ -154,16 +155,34 @@ class Generator(ABC):
     def warm_up(self, wait: bool = False, at_most: float | None = None) -> None:  # noqa: B027
         """Get ready to sample on a CPU, in the background. wait: until it is so, at_most so many seconds."""
 
+    def match(
+        self,
+        text: TextFeatures,
+        video: VideoFeatures,
+        candidates: Int[Tensor, "query candidate"],
+        direction: str = "t2v",
+        row: Float[Tensor, "query gallery"] | None = None,
+        absent: float = ABSENT,
+    ) -> Match | None:
+        """How probable it is that each candidate matches, and that nothing in the gallery does; None of a generator that
+        cannot say.
+
+        text, video, candidates, direction: as for `generate`. row: the similarity of each query with the whole
+        gallery, where the other side holds only a part of it; None where it holds all. absent: the share of queries
+        without a match that is expected, in (0, 1).
+        """
+        return None
+
     # --- what a sample changes --------------------------------------------------------------------------
 
     def boost(
         self, trajectory: Trajectory, alpha: float = 1.0, beta: float = 1.0
     ) -> Float[Tensor, "query candidate"]:
-        """What generation adds to the similarity of each candidate, in [0, alpha]: alpha * probability by default.
+        """What generation adds to the similarity of each candidate, in [0, alpha]: alpha * share by default.
 
         beta: the sharpness of a distribution over candidates, for generators that draw one.
         """
-        return alpha * trajectory.probability
+        return alpha * trajectory.shares
 
     def affinity(
         self, text: TextFeatures, video: VideoFeatures, timesteps: Int[Tensor, " step"]

@@ -1,35 +1,44 @@
-"""The open-set generator: which candidates match a query, as bits that a diffusion model draws.
+"""The open-set generator: which candidates match a query, and which one of them is meant.
 
-x_0 in {-1, +1}^K over the candidates, +1 where the pair is true and all -1 where none is: analog bits (Chen et
-al. 2022, arXiv 2208.04202). Several candidates may match, or none, so a sample is a set, and the mean over
-samples of (x_0 + 1) / 2 is the probability that a candidate matches.
+Two readings of one network. *Does it match?* p(some video of the gallery matches) and, given that one does, p(this
+candidate matches), in one pass. *Which one is meant?* x_0 in {-1, +1}^K holds at most one +1: the candidate that is
+meant, all -1 where none is. Noise x_t = a x_0 + s z then favours candidate i over "none" by the log odds 2 a x_i / s^2
+exactly, so that the posterior over the K candidates and none is
 
-What does not depend on the noise is computed once a query (`OpenSetDenoiser.context`): how each word fits the
-frame that shows it, and attention among the candidates. A step of denoising then runs a small transformer.
-Both are equivariant to permutations of the candidates, and the same network serves both directions.
+    softmax(log prior_i + 2 a x_i / s^2),  with 0 for the noise's word on "none".
+
+The prior is what the network learns, from the query and the candidates. It needs no x_t: all that x_t knows of x_0 is
+in the second term, so that the shares of many draws are the softmax of the first step. It is the categorical form of analog bits (Chen et
+al. 2022, arXiv 2208.04202), and denoising draws one choice: the noise decides exactly as much as the query leaves open.
+
+The network is equivariant to permutations of the candidates, and serves both directions.
 """
 
 from __future__ import annotations
 
+from copy import copy
 from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, gelu, normalize
+from torch.nn.functional import binary_cross_entropy_with_logits, gelu, log_softmax, normalize
 
 from ..config import GeneratorConfig, OpenSetConfig
 from ..diffusion import Schedule, ddim
 from ..encoders import TextFeatures, VideoFeatures
-from ..readout import BITS, Readout
+from ..readout import ONE_OR_NONE, Readout
 from ..sampling import States
-from ..similarity import counting_positions
+from ..similarity import counting_positions, mean_frame, wti_in_blocks
 from .interface import DIRECTIONS, Generator
+from .match import ABSENT, LEAST, Match, at_prior, match_of
+from .standing import PAIR, QUERY, Standing, hubness, standing
 
 # Bytes of intermediate results that a part of a large batch may take.
 MEMORY = 2**25
-# Beyond this log odds a bit is certain in float32, and its gradient is zero.
-CERTAIN = 30.0
+# Beyond this log odds a choice is certain in float32.
+CERTAIN = 60.0
+BANK = 256  # ordinary captions that tell hubs
 
 
 class Pairs(NamedTuple):
@@ -75,7 +84,7 @@ def candidate_sets(
 
 
 class PairEncoder(nn.Module):
-    """What is seen of each (query, candidate) pair: [query candidate width].
+    """What is seen of each (query, candidate) pair: [query candidate width], and its similarity.
 
     Every word attends to the frames (softmax of its cosines with them over `temperature`); the product of the
     word with what it finds, both in learned axes, goes through a small network, and what comes out is pooled
@@ -93,7 +102,9 @@ class PairEncoder(nn.Module):
         self.merge = nn.Linear(3 * width, width)
         self.numbers = nn.Linear(5, width)
 
-    def forward(self, pairs: Pairs) -> Float[Tensor, "query candidate width"]:
+    def forward(
+        self, pairs: Pairs
+    ) -> tuple[Float[Tensor, "query candidate width"], Float[Tensor, "query candidate"]]:
         text, video = pairs.text, pairs.video
         words = normalize(torch.cat([text.cls[:, None], text.tokens], dim=1), dim=-1)  # the end token first
         frames = normalize(video.frames, dim=-1)
@@ -102,11 +113,14 @@ class PairEncoder(nn.Module):
         queries, count = len(pairs.text_of), max(pairs.text_of.shape[1], pairs.video_of.shape[1])
         most = queries if torch.is_grad_enabled() else MEMORY // (4 * count * seen[2][0].numel())
         parts = zip(pairs.text_of.split(max(most, 1)), pairs.video_of.split(max(most, 1)), strict=True)
-        return torch.cat([self._of(pairs._replace(text_of=t, video_of=v), *seen) for t, v in parts])
+        seen_pairs, similarity = zip(
+            *(self._of(pairs._replace(text_of=t, video_of=v), *seen) for t, v in parts), strict=True
+        )
+        return torch.cat(seen_pairs), torch.cat(similarity)
 
     def _of(
         self, pairs: Pairs, words: Tensor, frames: Tensor, word_axes: Tensor, frame_axes: Tensor
-    ) -> Float[Tensor, "query candidate width"]:
+    ) -> tuple[Float[Tensor, "query candidate width"], Float[Tensor, "query candidate"]]:
         """Some queries. words, frames: directions; their axes: the learned ones, [text word width] and [video frame
         width]."""
         of_text, of_video = pairs.text_of, pairs.video_of
@@ -125,7 +139,7 @@ class PairEncoder(nn.Module):
         below = similarity - similarity.amax(dim=1, keepdim=True)
         close = [(scale * below).exp() for scale in (20, 60)]
         numbers = torch.stack([10 * similarity, 10 * own, 10 * below, *close], dim=-1)
-        return merged + self.numbers(numbers)
+        return merged + self.numbers(numbers), similarity
 
 
 def token_interaction(
@@ -156,92 +170,92 @@ class Block(nn.Module):
         return x + self.mlp(self.norm_2(x))
 
 
-class OpenSetDenoiser(nn.Module):
-    """Log odds of each bit, given the query, its candidates and the noisy bits x_t."""
+class Answers(NamedTuple):
+    """What the network says of queries and candidates, as log odds and logits.
+
+    choice [query candidate]: which one is meant, given that one matches; a softmax makes shares of it. match [query
+    candidate]: log odds that the candidate matches, given that some video does. none [query]: log odds that none does,
+    where TRAINED_ABSENT of the queries have no match.
+    """
+
+    choice: Tensor
+    match: Tensor
+    none: Tensor
+
+
+class OpenSetNetwork(nn.Module):
+    """Answers about queries and their candidates, see `Answers`.
+
+    bank: end tokens of ordinary captions, of norm 1 (see `hubness`); training draws them.
+    """
+
+    bank: Tensor
 
     def __init__(self, dim: int, config: OpenSetConfig) -> None:
         super().__init__()
-        width, state = config.width, config.state_width
+        width = config.width
+        self.register_buffer("bank", torch.zeros(BANK, dim))
         self.pairs = PairEncoder(dim, width, config.attention_temperature)
+        self.standing = nn.Linear(PAIR, width)
+        self.row = nn.Linear(QUERY, width)
+        self.query = nn.Linear(dim, width)
         self.direction = nn.ParameterDict({d: nn.Parameter(torch.zeros(width)) for d in DIRECTIONS})
         self.among = nn.Sequential(*(Block(width, config.heads) for _ in range(config.layers)))
-        self.given = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, state))
-        self.noisy = nn.Linear(2, state)
-        self.level = nn.Sequential(nn.Linear(2, state), nn.SiLU(), nn.Linear(state, state))
-        self.steps = nn.Sequential(*(Block(state, config.heads) for _ in range(config.state_layers)))
-        odds = nn.Linear(state, 1)
-        nn.init.constant_(odds.bias, -3.0)  # most candidates do not match
-        self.read = nn.Sequential(nn.LayerNorm(state), odds)
+        self.read = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2))
+        self.none = nn.Sequential(
+            nn.LayerNorm(4 * width), nn.Linear(4 * width, width), nn.GELU(), nn.Linear(width, 1)
+        )
 
-    def context(self, pairs: Pairs, direction: str) -> Float[Tensor, "query candidate state"]:
-        """All that the steps need of the query and its candidates; it does not depend on the noise."""
-        return self.given(self.among(self.pairs(pairs) + self.direction[direction]))
+    @torch.no_grad()
+    def fill_bank(self, end_tokens: Float[Tensor, "caption dim"]) -> None:
+        """Keep the end tokens of ordinary captions, at most BANK of them, all alike often where they are fewer."""
+        rows = torch.arange(BANK, device=end_tokens.device) % len(end_tokens)
+        self.bank.copy_(normalize(end_tokens[rows], dim=-1))
 
     def forward(
-        self,
-        context: Float[Tensor, "query candidate state"],
-        x: Float[Tensor, "query candidate"],
-        alpha_bar: Float[Tensor, " query"],
-    ) -> Float[Tensor, "query candidate"]:
-        """The log odds of x_0 = +1, so that 2 sigmoid - 1 is the posterior mean of x_0.
-
-        x_t = a x_0 + s noise alone says 2 a x_t / s^2 in favour of +1 (a^2 = alpha_bar, s^2 = 1 - alpha_bar),
-        which is added as it is; the network says the rest: what the query, the candidates and the other bits
-        let one expect of a bit.
-        """
-        gain, level = self.levels(alpha_bar)
-        return self.log_odds(context + level[:, None], x, gain[:, None])
-
-    def levels(self, alpha_bar: Float[Tensor, " level"]) -> tuple[Float[Tensor, " level"], Tensor]:
-        """Of noise levels: 2 a / s^2 and what the network is told, [level state]."""
-        a, variance = alpha_bar.sqrt(), (1 - alpha_bar).clamp(min=1e-6)
-        return 2 * a / variance, self.level(torch.stack([a, variance.sqrt()], dim=1))
-
-    def log_odds(
-        self,
-        given: Float[Tensor, "query candidate state"],
-        x: Float[Tensor, "query candidate"],
-        gain: Tensor | float,
-    ) -> Float[Tensor, "query candidate"]:
-        """The log odds, from the context and the level together, and from the level's 2 a / s^2."""
-        heard = (gain * x).clamp(-CERTAIN, CERTAIN)
-        h = self.steps(given + self.noisy(torch.stack([x, (heard / 2).tanh()], dim=-1)))
-        return self.read(h).squeeze(-1) + heard
+        self, pairs: Pairs, row: Tensor, direction: str, there: Tensor | None = None
+    ) -> Answers:
+        """row: similarity of each query with the whole gallery, [query gallery]; there: what each gallery holds, bool
+        [query gallery], None for all."""
+        seen, similarity = self.pairs(pairs)
+        queries, video = pairs.text_of[:, 0], pairs.video
+        if direction == "t2v":
+            hub = hubness(self.bank, video)[pairs.video_of]
+            whole = normalize(pairs.text.cls[queries], dim=-1)
+        else:
+            hub = torch.zeros_like(similarity)
+            whole = normalize(mean_frame(video), dim=-1)[pairs.video_of[:, 0]]
+        place = standing(row, similarity, hub, there)
+        side = self.direction[direction]
+        of_row = self.row(place.query) + self.query(whole * whole.shape[-1] ** 0.5 / 4) + side
+        h = self.among(seen + self.standing(place.pair) + side)
+        choice, match = self.read(h).unbind(-1)
+        pooled = torch.cat([h.mean(dim=1), h.amax(dim=1), h[:, 0], of_row], dim=-1)
+        return Answers(choice, match, self.none(pooled).squeeze(-1))
 
 
-def noised(
-    match: Tensor, u: Float[Tensor, "draw query"], noise: Float[Tensor, "draw query candidate"]
-) -> tuple[Float[Tensor, "row candidate"], Float[Tensor, " row"]]:
-    """x_t and alpha_bar of bits at places u of the cosine schedule, a row a draw and query.
-
-    match: bool [query candidate]. u in [0, 1], from clean to pure noise: alpha_bar = cos^2(pi u / 2).
-    """
-    alpha_bar = (u * (torch.pi / 2)).cos().square()
-    level = alpha_bar[..., None]
-    x = level.sqrt() * (2 * match.to(noise.dtype) - 1) + (1 - level).sqrt() * noise
-    return x.flatten(0, 1), alpha_bar.flatten()
-
-
-def bit_loss(
-    network: OpenSetDenoiser,
-    context: Float[Tensor, "query candidate state"],
-    match: Tensor,
-    u: Float[Tensor, "draw query"],
-    noise: Float[Tensor, "draw query candidate"],
+def match_loss(
+    answers: Answers, match: Bool[Tensor, "query candidate"], some: Bool[Tensor, " query"]
 ) -> Float[Tensor, ""]:
-    """Cross entropy of the bits, averaged over draws of the noise, queries and candidates. Arguments as for `noised`.
+    """The objective: cross entropies (nats) of which one is meant, of which ones match, and of whether any does.
 
-    Several draws share one context, which is the costly part.
+    match: which candidates match. some: whether anything in the gallery of a query does, candidate or not. One of those
+    that match is meant, all alike. Where nothing matches there is nothing to choose.
     """
-    wide = context.expand(len(u), *context.shape).flatten(0, 1)
-    logits = network(wide, *noised(match, u, noise))
-    return binary_cross_entropy_with_logits(logits, match.to(noise.dtype).expand_as(noise).flatten(0, 1))
+    truth = match.float()
+    among = match.any(dim=1)
+    share = truth / truth.sum(1, keepdim=True).clamp(min=1)
+    choice = -(share * log_softmax(answers.choice, dim=1)).sum() / among.sum().clamp(min=1)
+    bits = binary_cross_entropy_with_logits(answers.match, truth, reduction="none").sum(1)
+    bits = (bits * some).sum() / some.sum().clamp(min=1)
+    none = binary_cross_entropy_with_logits(answers.none, (~some).float())
+    return choice + bits + none
 
 
 @torch.no_grad()
-def sample_bits(
-    network: OpenSetDenoiser,
-    context: Float[Tensor, "query candidate state"],
+def draw(
+    choice: Float[Tensor, "query candidate"],
+    none: Float[Tensor, " query"],
     schedule: Schedule,
     noise: Tensor,
     eta: float = 0.0,
@@ -249,19 +263,20 @@ def sample_bits(
 ) -> tuple[Tensor, Tensor]:
     """Denoise `noise` [(seed) query candidate] with DDIM; all seeds of all queries run together.
 
+    choice: logits of which one is meant. none: the probability that none is. eta, generator: as in `ddim`.
     Returns the states x [step+1 (seed) query candidate], row 0 the noise, and the predictions x0 [step (seed)
-    query candidate]: posterior means, inside [-1, 1] without a clamp. eta, generator: as in `ddim`.
+    query candidate]: posterior means, inside [-1, 1] without a clamp.
     """
-    gains, levels = network.levels(schedule.alpha_bar.to(context))
-    told = dict(zip(schedule.timesteps.tolist(), zip(gains.tolist(), levels, strict=True), strict=True))
-    wide = context.expand(*noise.shape[:-1], *context.shape[-2:]).flatten(0, -3)
-    rows = max(MEMORY // (16 * wide[0].numel()), 1)
+    none = none.clamp(LEAST, 1 - LEAST)
+    prior = log_softmax(choice, dim=-1) + torch.log1p(-none)[:, None]
+    nothing = none.log()[:, None]
+    alpha_bar = schedule.alpha_bar
+    gains = dict(zip(schedule.timesteps.tolist(), (2 * alpha_bar.sqrt() / (1 - alpha_bar)).tolist(), strict=True))
 
     def denoise(x: Tensor, t: int) -> Tensor:
-        gain, level = told[t]
-        parts = zip(wide.split(rows), x.reshape(-1, x.shape[-1]).split(rows), strict=True)
-        logits = [network.log_odds(w + level, part, gain) for w, part in parts]
-        return (torch.cat(logits) / 2).tanh().view_as(x)
+        odds = prior + (gains[t] * x).clamp(-CERTAIN, CERTAIN)
+        odds = torch.cat([odds, nothing.expand(*odds.shape[:-1], 1)], dim=-1)
+        return 2 * odds.softmax(dim=-1)[..., :-1] - 1
 
     steps = list(ddim(denoise, noise, schedule, eta, generator))
     return torch.stack([noise, *(step.x for step in steps)]), torch.stack([step.x0 for step in steps])
@@ -271,20 +286,18 @@ class OpenSetGenerator(Generator):
     """The open-set generator of a model whose similarity weighs tokens and frames."""
 
     form: ClassVar[str] = "open-set"
-    readout: ClassVar[Readout] = BITS
+    readout: ClassVar[Readout] = ONE_OR_NONE
     settings: ClassVar[type[GeneratorConfig]] = OpenSetConfig
     part: ClassVar[str] = "openset"
     knows_all_levels: ClassVar[bool] = True
+    matches: ClassVar[bool] = True
+
+    _known: tuple[Answers, Tensor] | None = None
 
     @classmethod
-    def make_network(cls, dim: int, config: GeneratorConfig) -> OpenSetDenoiser:
+    def make_network(cls, dim: int, config: GeneratorConfig) -> OpenSetNetwork:
         assert isinstance(config, OpenSetConfig)
-        return OpenSetDenoiser(dim, config)
-
-    @property
-    def denoiser(self) -> OpenSetDenoiser:
-        assert isinstance(self.network, OpenSetDenoiser)
-        return self.network
+        return OpenSetNetwork(dim, config)
 
     def pairs(
         self,
@@ -293,11 +306,52 @@ class OpenSetGenerator(Generator):
         candidates: Int[Tensor, "query candidate"],
         direction: str,
     ) -> Pairs:
-        """What the denoiser sees of queries and candidates."""
+        """What the network sees of queries and candidates."""
+        return make_pairs(text, video, *self._weights(text, video), candidates, direction)
+
+    def _weights(self, text: TextFeatures, video: VideoFeatures) -> tuple[Tensor, Tensor]:
         assert self.token_weights is not None and self.frame_weights is not None
-        token_weights = self.token_weights.weigh(text.tokens, text.mask)
-        frame_weights = self.frame_weights.weigh(video.frames, video.mask)
-        return make_pairs(text, video, token_weights, frame_weights, candidates, direction)
+        return (
+            self.token_weights.weigh(text.tokens, text.mask),
+            self.frame_weights.weigh(video.frames, video.mask),
+        )
+
+    @torch.no_grad()
+    def answers(
+        self,
+        text: TextFeatures,
+        video: VideoFeatures,
+        candidates: Int[Tensor, "query candidate"],
+        direction: str = "t2v",
+        row: Float[Tensor, "query gallery"] | None = None,
+    ) -> Answers:
+        """What the network says, in one pass.
+
+        text, video, candidates, direction: as for `generate`. row: the similarity of each query with the whole
+        gallery, where the other side holds only a part of it; None where it holds all.
+        """
+        if row is None:
+            row = wti_in_blocks(text, video, *self._weights(text, video))
+            row = row if direction == "t2v" else row.T.contiguous()
+        return self.network(self.pairs(text, video, candidates, direction), row, direction)
+
+    def match(
+        self,
+        text: TextFeatures,
+        video: VideoFeatures,
+        candidates: Int[Tensor, "query candidate"],
+        direction: str = "t2v",
+        row: Float[Tensor, "query gallery"] | None = None,
+        absent: float = ABSENT,
+    ) -> Match:
+        answers = self.answers(text, video, candidates, direction, row)
+        return match_of(at_prior(answers.none.sigmoid(), absent), answers.match.sigmoid())
+
+    def knowing(self, answers: Answers, none: Float[Tensor, " query"]) -> OpenSetGenerator:
+        """This generator for queries of which the answers, and the probability of no match, are known already."""
+        known = copy(self)
+        known._known = answers, none
+        return known
 
     def sample(
         self,
@@ -311,8 +365,12 @@ class OpenSetGenerator(Generator):
         generator: torch.Generator | None = None,
     ) -> States:
         """x0 is a posterior mean, which needs no clamp: x0_raw is the same."""
-        context = self.denoiser.context(self.pairs(text, video, candidates, direction), direction)
-        x, x0 = sample_bits(self.denoiser, context, schedule, noise, eta, generator)
+        if self._known is None:
+            answers = self.answers(text, video, candidates, direction)
+            none = at_prior(answers.none.sigmoid(), ABSENT)
+        else:
+            answers, none = self._known
+        x, x0 = draw(answers.choice, none, schedule, noise, eta, generator)
         return States(x, x0, x0)
 
     def loss(
@@ -322,10 +380,12 @@ class OpenSetGenerator(Generator):
         candidates: Int[Tensor, "query candidate"],
         match: Bool[Tensor, "query candidate"],
         direction: str,
-        level: Float[Tensor, "draw query"],
-        noise: Float[Tensor, "draw query candidate"],
+        level: Tensor,
+        noise: Tensor,
     ) -> Float[Tensor, ""]:
-        """level: places of the cosine schedule in [0, 1], from clean to pure noise, see `noised`; several draws of the
-        noise share what is computed of the pairs."""
-        context = self.denoiser.context(self.pairs(text, video, candidates, direction), direction)
-        return bit_loss(self.denoiser, context, match, level, noise)
+        """The noise level and the noise do not enter it: see the head of this file."""
+        del level, noise
+        row = wti_in_blocks(text, video, *self._weights(text, video)).detach()
+        row = row if direction == "t2v" else row.T.contiguous()
+        answers = self.network(self.pairs(text, video, candidates, direction), row, direction)
+        return match_loss(answers, match, match.any(dim=1))

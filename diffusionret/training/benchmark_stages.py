@@ -200,6 +200,9 @@ class BenchmarkOpenSet:
     def __init__(self, features: BenchmarkFeatures) -> None:
         self.features, self.settings, self.model = features, features.settings, features.model
         self.heads: nn.Module = nn.ModuleDict()
+        assert self.model.openset is not None
+        with torch.no_grad():
+            self.model.openset.fill_bank(features.texts(0)[0].cls)
 
     def trained(self) -> list[nn.Module]:
         assert self.model.openset is not None

@@ -8,7 +8,6 @@ same holds of validation, which judges the probabilities and chooses the weight 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -18,29 +17,31 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy
 
 from ..encoders import TextFeatures, VideoFeatures
-from ..generators.openset import OpenSetDenoiser, Pairs, bit_loss, candidate_sets, make_pairs
+from ..generators.match import ABSENT, TRAINED_ABSENT, at_prior, match_of
+from ..generators.openset import (
+    Answers,
+    OpenSetNetwork,
+    Pairs,
+    candidate_sets,
+    make_pairs,
+    match_loss,
+)
 from ..metrics import reliability
 from ..model import DIRECTIONS, DiffusionRet
 from .stage import Validation
 
-# (network, context, match, u, noise) -> loss, as `bit_loss`
-Objective = Callable[[OpenSetDenoiser, Tensor, Tensor, Tensor, Tensor], Tensor]
-
-ABSENT = 0.3  # share of queries whose matches are taken out
-# Weights of the probability that validation tries; the last ranks by probability, and similarity decides ties.
+# Weights of p(match) that validation tries; the last ranks by probability, and similarity decides ties.
 ALPHAS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-SEEDS, STEPS = 8, 8  # noises of a validation query, steps of their denoising at most
+FEW = 0.4  # share of the steps whose galleries hold few videos, down to one
 
 
 @dataclass(frozen=True)
 class SetConfig:
-    """absent: share of queries, 0 to 1, for which nothing that fits is in the gallery. smallest: least share of the
-    pool that a gallery holds. draws: of the noise for every set. objective: the loss of a set."""
+    """absent: largest share of queries, 0 to 1, for which nothing that fits is in the gallery; a step draws its own.
+    smallest: least share of the pool that a gallery of many holds."""
 
-    absent: float = ABSENT
+    absent: float = 2 * TRAINED_ABSENT
     smallest: float = 0.2
-    draws: int = 4
-    objective: Objective = bit_loss
 
 
 class Queries(NamedTuple):
@@ -113,30 +114,57 @@ def seeded(seed: str) -> torch.Generator:
     return torch.Generator().manual_seed(random.Random(seed).getrandbits(31))
 
 
+def gallery_size(pool: int, generator: torch.Generator, smallest: float) -> int:
+    """How many videos the galleries of a step hold: mostly many, for some steps few, down to one."""
+    few, place = torch.rand(2, generator=generator).tolist()
+    least = 1 / pool if few < FEW else smallest
+    size = pool * least ** (1 - place) if few < FEW else pool * (least + (1 - least) * place)
+    return min(max(round(size), 1), pool)
+
+
+def galleries(
+    fits: Bool[Tensor, "query gallery"],
+    certain: Bool[Tensor, "query gallery"],
+    absent: Bool[Tensor, " query"],
+    size: int,
+    generator: torch.Generator,
+) -> Bool[Tensor, "query gallery"]:
+    """What the gallery of each query holds: `size` of a pool, so that its size says nothing of what is in it.
+
+    certain: what is in it unless the query is absent, as its own pair. absent: for which queries nothing that fits is.
+    Where too little that does not fit is left, the gallery of an absent query is smaller.
+    """
+    order = torch.rand(fits.shape, generator=generator).to(fits.device)
+    order = order + 2.0 * (certain & ~absent[:, None]) - 4.0 * (fits & absent[:, None])
+    chosen = torch.zeros_like(fits).scatter_(1, order.topk(size, dim=1).indices, True)
+    return chosen & ~(fits & absent[:, None])
+
+
 def set_loss(
-    network: OpenSetDenoiser,
+    network: OpenSetNetwork,
     queries: Queries,
     certain: Bool[Tensor, "query gallery"],
     count: int,
     generator: torch.Generator,
     config: SetConfig = SetConfig(),
 ) -> Float[Tensor, ""]:
-    """The objective of the bits of one set of candidates a query.
+    """The objective of one set of candidates a query.
 
     certain: what the gallery holds whatever its size, as each query's own pair. count: candidates, at most as many as
-    the gallery has. generator: of galleries, absence and noise, on the CPU.
+    the gallery has. generator: of galleries and absence, on the CPU.
     """
-    fits, size = queries.fits, queries.fits.shape
-    share = config.smallest + (1 - config.smallest) * torch.rand(size[0], 1, generator=generator)
-    gallery = (torch.rand(size, generator=generator) < share).to(fits.device) | certain
-    absent = (torch.rand(size[0], 1, generator=generator) < config.absent).to(fits.device)
-    candidates = candidate_sets(queries.scores, gallery & ~(absent & fits), count)
-    strata = torch.arange(config.draws)[:, None]  # every noise level gets its share of the draws
-    u = (strata + torch.rand(config.draws, size[0], generator=generator)) / config.draws
-    noise = torch.randn(config.draws, *candidates.shape, generator=generator)
-    context = network.context(queries.pairs(candidates), queries.direction)
-    match = fits.gather(1, candidates)
-    return config.objective(network, context, match, u.to(fits.device), noise.to(fits.device))
+    fits = queries.fits
+    size = gallery_size(fits.shape[1], generator, config.smallest)
+    share = config.absent * torch.rand((), generator=generator)
+    absent = (torch.rand(len(fits), generator=generator) < share).to(fits.device)
+    there = galleries(fits, certain, absent, size, generator)
+    kept = there.any(dim=1)  # a gallery of nothing asks nothing
+    candidates = candidate_sets(queries.scores, there, min(count, size))
+    answers = network(queries.pairs(candidates), queries.scores, queries.direction, there)
+    held = there.gather(1, candidates)
+    match = fits.gather(1, candidates) & held
+    answers = Answers(*(part[kept] for part in answers))
+    return match_loss(answers, match[kept], (fits & there).any(dim=1)[kept])
 
 
 def absent_queries(count: int) -> Bool[Tensor, " query"]:
@@ -153,39 +181,35 @@ def validation_sets(queries: Queries, count: int) -> tuple[Int[Tensor, "query ca
     return candidate_sets(queries.scores, there, min(count, there.shape[1])), absent
 
 
-class Answers(NamedTuple):
+class Said(NamedTuple):
     """What the generator says of validation queries, and what is true.
 
-    probability, match: of each candidate, [query*candidate]. no_match, empty: of each query, that none matches.
-    first: whether the first fits (0, 1) by similarity and by each of ALPHAS, of the queries that are not absent,
-    [rule query].
+    probability, match: of each candidate, [query*candidate]. none, empty: of each query, that none matches. first:
+    whether the first fits (0, 1) by similarity and by each of ALPHAS, of the queries that are not absent, [rule query].
     """
 
     probability: Tensor
     match: Tensor
-    no_match: Tensor
+    none: Tensor
     empty: Tensor
     first: Tensor
 
 
 @torch.no_grad()
-def answers(model: DiffusionRet, queries: Queries) -> Answers:
-    """The open-set generator's answers to queries, SEEDS noises each."""
+def said(model: DiffusionRet, queries: Queries) -> Said:
+    """The open-set generator's answers to queries, where ABSENT of them have no match."""
     openset = model.choose("open-set")
-    config = openset.config
-    candidates, absent = validation_sets(queries, config.candidates)
-    noise = torch.randn(SEEDS, *candidates.shape, generator=seeded(f"validation {queries.direction}"))
-    trajectory = openset.generate(
-        queries.text, queries.video, candidates, queries.direction, min(STEPS, config.steps),
-        noise=noise.to(candidates.device), respace_from=config.steps,
-    )  # fmt: skip
-    match, no_match = queries.fits.gather(1, candidates).float(), trajectory.no_match
-    assert no_match is not None
-    similarity, probability = queries.scores.gather(1, candidates), trajectory.probability
+    candidates, absent = validation_sets(queries, openset.config.candidates)
+    there = ~(absent[:, None] & queries.fits)
+    answers = openset.network(queries.pairs(candidates), queries.scores, queries.direction, there)
+    found = match_of(at_prior(answers.none.sigmoid(), ABSENT), answers.match.sigmoid())
+    match = queries.fits.gather(1, candidates) & ~absent[:, None]
+    similarity, probability = queries.scores.gather(1, candidates), found.probability
     rules = [similarity, *(similarity + alpha * probability for alpha in ALPHAS)]
-    first = [match.gather(1, rule.argmax(dim=1, keepdim=True))[~absent, 0] for rule in rules]
-    empty = 1 - match.amax(dim=1)
-    return Answers(probability.flatten(), match.flatten(), no_match, empty, torch.stack(first))
+    present = ~absent & queries.fits.any(dim=1)
+    first = [match.float().gather(1, rule.argmax(dim=1, keepdim=True))[present, 0] for rule in rules]
+    empty = 1 - present.float()
+    return Said(probability.flatten(), match.float().flatten(), found.none, empty, torch.stack(first))
 
 
 @torch.no_grad()
@@ -193,24 +217,24 @@ def validate_sets(model: DiffusionRet, pool: Pool, indices: Int[Tensor, " query"
     """How good the probabilities are, both directions together, and the ranking that they give.
 
     indices: the texts and videos of the pool that are asked. The model's config keeps the alpha that puts the most
-    queries right. The score is how probable the truth about a candidate is, by geometric mean, in (0, 1]. log_loss
-    (nats), calibration_error: of the probability that a candidate matches; no_match_error: of the probability that
-    none does. top1_fits: percent of the queries with a match whose first fits, by similarity, by probability alone,
-    and by both with that alpha.
+    queries right. The score is how probable the truth about a query is, that it has a match or none, by geometric mean,
+    times the same of a candidate, in (0, 1]. log_loss, none_log_loss (nats), calibration_error, no_match_error: of the
+    probability that a candidate matches, and that none does. top1_fits: percent of the queries with a match whose first
+    fits, by similarity, by probability alone, and by both with that alpha.
     """
-    parts = [answers(model, pool.queries(direction, indices)) for direction in DIRECTIONS]
-    probability, match, no_match, empty = (
-        torch.cat(part) for part in zip(*(p[:4] for p in parts), strict=True)
-    )
+    parts = [said(model, pool.queries(direction, indices)) for direction in DIRECTIONS]
+    probability, match, none, empty = (torch.cat(part) for part in zip(*(p[:4] for p in parts), strict=True))
     first = torch.cat([part.first for part in parts], dim=1).mean(dim=1)  # [similarity, each alpha]
     best = int(first[1:].argmax())
     assert model.config.openset is not None
     model.config = replace(model.config, openset=replace(model.config.openset, alpha=ALPHAS[best]))
     log_loss = binary_cross_entropy(probability.clamp(0.001, 0.999), match)
-    return Validation(log_loss.neg().exp().item(), dict(
+    none_log_loss = binary_cross_entropy(none.clamp(0.001, 0.999), empty)
+    return Validation((-log_loss - none_log_loss).exp().item(), dict(
         log_loss=log_loss.item(),
+        none_log_loss=none_log_loss.item(),
         calibration_error=reliability(probability, match).error,
-        no_match_error=reliability(no_match, empty).error,
+        no_match_error=reliability(none, empty).error,
         top1_fits_similarity=100 * first[0].item(),
         top1_fits_alone=100 * first[-1].item(),
         top1_fits_fused=100 * first[1 + best].item(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ..config import TrainConfig
-from ..datasets.storybook import captions, clips, truth, world
+from ..datasets.storybook import captions, clips, queries, truth, world
 from ..encoders import TextFeatures, VideoFeatures
 from ..encoding import encode_clips
 from ..evaluate import OMIT
@@ -93,10 +94,10 @@ class StorybookFeatures:
         natural = model.encode_text([captions.write(s, rng, OMIT).text for s in scenes])
         return full, natural, encode_clips(model, self.validation_frames())
 
-    def pool(self, written: list[captions.Caption], scenes: list[world.Scene], video: VideoFeatures) -> Pool:
-        """The pool of a caption and the features of each clip."""
+    def pool(self, written: Sequence[captions.Caption | queries.Query], scenes: Sequence[world.Scene], video: VideoFeatures) -> Pool:
+        """The pool of a text and the features of each clip."""
         with torch.no_grad():
-            text = self.encode_texts([caption.text for caption in written])
+            text = self.encode_texts([text.text for text in written])
         fits = torch.from_numpy(truth.fit_matrix(written, scenes)).to(self.device)
         return make_pool(self.model, text, video, fits)
 

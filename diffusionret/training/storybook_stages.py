@@ -18,9 +18,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from ..datasets.storybook import captions, clips, lessons, world
+from ..datasets.storybook import captions, clips, lessons, queries, world
 from ..datasets.storybook.labels import FrameLabels, frame_labels
 from ..encoders import TextFeatures, VideoFeatures
+from ..generators.openset import BANK
 from ..evaluate import generate, generator_only
 from ..losses import choice_loss, contrastive_loss
 from ..metrics import retrieval_metrics
@@ -243,13 +244,14 @@ def one_a_family(data: clips.TrainingClips, rng: random.Random, size: int) -> li
 @dataclass(frozen=True)
 class PoolConfig:
     """size: clips of a pool, at most one a family. turns: how often each of them is asked for before others come.
-    counts: numbers of candidates, one a step. directions: of the queries. members: which clips make a pool.
-    sets: how candidates come of it."""
+    counts: numbers of candidates, one a step. directions: of the queries. queries: share of the texts that are queries
+    as people type them, the others are captions. members: which clips make a pool. sets: how candidates come of it."""
 
     size: int = 1024
     turns: int = 2
     counts: tuple[int, ...] = (16, 24, 32, 32, 32, 48)
     directions: tuple[str, ...] = DIRECTIONS
+    queries: float = 0.5
     members: Callable[[clips.TrainingClips, random.Random, int], list[int]] = one_a_family
     sets: SetConfig = SetConfig()  # noqa: RUF009
 
@@ -257,8 +259,8 @@ class PoolConfig:
 class StorybookOpenSet:
     """Stage 3: the open-set generator of both directions on frozen features.
 
-    The candidates are the most similar of a large pool of clips; captions leave things out, so that several may fit.
-    A pool serves many steps, and one set of candidates several draws of the noise.
+    The candidates are the most similar of galleries of any size, drawn from a large pool of clips; captions leave things
+    out, and half of the texts are queries, so that several may fit, or none. A pool serves many steps.
     """
 
     def __init__(self, features: StorybookFeatures, pools: PoolConfig = PoolConfig()) -> None:
@@ -266,6 +268,12 @@ class StorybookOpenSet:
         self.heads: nn.Module = nn.ModuleDict()
         self.pools = pools
         self._last: tuple[int, Pool] | None = None
+        assert self.model.openset is not None
+        rng = random.Random("bank of captions")
+        scenes = [features.data.scenes[i] for i in one_a_family(features.data, rng, min(BANK, len(features.data.families)))]
+        self.model.openset.fill_bank(
+            features.encode_texts([captions.write(scene, rng, rng.uniform(0, features.config.omit)).text for scene in scenes]).cls
+        )
 
     def trained(self) -> list[nn.Module]:
         assert self.model.openset is not None
@@ -287,9 +295,9 @@ class StorybookOpenSet:
         generator = seeded(f"sets {config.seed} {step}")
         losses = []
         for direction in pools.directions:
-            queries = pool.queries(direction, indices)
-            own = queries.fits & (torch.arange(size, device=device) == indices[:, None])
-            losses.append(set_loss(self.model.openset, queries, own, count, generator, pools.sets))
+            group = pool.queries(direction, indices)
+            own = group.fits & (torch.arange(size, device=device) == indices[:, None])
+            losses.append(set_loss(self.model.openset, group, own, count, generator, pools.sets))
         return torch.stack(losses).mean()
 
     def pool(self, number: int, size: int) -> Pool:
@@ -299,11 +307,16 @@ class StorybookOpenSet:
             rng = random.Random(f"pool {config.seed} {number}")
             members = self.pools.members(data, rng, size)
             scenes = [data.scenes[i] for i in members]
-            written = [captions.write(scene, rng, rng.uniform(0, config.omit)) for scene in scenes]
+            written = [self._write(scene, rng) for scene in scenes]
             ids = torch.tensor(members, device=self.features.device)
             video = VideoFeatures(*(part[ids] for part in self.features.video))
             self._last = number, self.features.pool(written, scenes, video)
         return self._last[1]
+
+    def _write(self, scene: world.Scene, rng: random.Random) -> captions.Caption | queries.Query:
+        if rng.random() < self.pools.queries:
+            return queries.write(scene, rng)
+        return captions.write(scene, rng, rng.uniform(0, self.features.config.omit))
 
     @torch.no_grad()
     def validate(self, model: DiffusionRet, heads: nn.Module) -> Validation:

@@ -31,8 +31,8 @@ from .world import Scene
 HELD_OUT_KINDS = ("question", "capitals and punctuation", "size compared")
 # How often each kind is written. Those in which something is lacking are true of no clip.
 WEIGHTS = {
-    "single word": 12, "keywords": 16, "request": 10, "phrase": 14, "plural": 7, "class word": 7, "indefinite": 9,
-    "two subjects": 7, "exclusion": 8, "number": 5, "mostly empty words": 7,
+    "single word": 12, "keywords": 16, "request": 12, "phrase": 14, "plural": 11, "class word": 8, "indefinite": 14,
+    "two subjects": 14, "exclusion": 16, "number": 5, "mostly empty words": 11,
     "lacking noun": 5, "lacking colour": 3,
 }  # fmt: skip
 TYPING_ERRORS = 0.12  # share of all queries that get one
