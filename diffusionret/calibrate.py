@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,15 +23,18 @@ from .gallery import BUNDLED as BUNDLED_GALLERY
 from .hub import BUNDLED as MODELS
 from .lexicon import Lexicon
 from .model import DiffusionRet
+from .odds import gallery_odds, storybook_odds
 from .ood.conformal import ALPHA, Calibration, p_values
 from .ood.detector import (
     PLAIN,
     Detector,
     familiar_files,
     generator_digest,
+    head_made_for,
     make_protocol,
     match_files,
     match_made_for,
+    odds_file,
     text_made_for,
 )
 from .ood.scores import GENERATOR_SCORES, Reference, combine
@@ -162,12 +166,16 @@ def calibrate_match(
         return Calibration(np.sort(scores), weights, made_for, about_bank, arrays)
     if len(known) < 2 * LEAST:
         raise ValueError(f"Calibration needs queries for at least {2 * LEAST} videos, not {len(known)}.")
+    odds = {}
+    if retriever.model.config.form != "open-set":
+        odds = {"odds": asdict(gallery_odds(retriever, known))}
     calibrating, measured = halves(len(known))
     scores = combine(retriever.scores([query.text for query in known]), weights).numpy()
     p = p_values(scores[calibrating], scores[measured])
     outcome = {
         "queries": about,
         "null": "ordinary",
+        **odds,
         "measured": {"flagged": int((p <= ALPHA + 1e-12).sum()), "of": len(measured), "alpha": ALPHA},
     }
     return Calibration(np.sort(scores[calibrating]), weights, made_for, outcome, arrays)
@@ -232,6 +240,9 @@ def run_calibration(
         files = familiar_files(gallery, model)
         calibration.save(files[-1] if save_beside_model else files[0])
         detector = retriever.detector = Detector(detector.protocol, calibration, detector.match)
+        if save_beside_model and model.config.form == "open-set" and (file := odds_file(model)):
+            say("and the odds of a match")
+            storybook_odds(model, Reference.from_arrays(calibration.arrays)).save(file, head_made_for(model))
         unrelated = seen[:: max(len(seen) // UNRELATED, 1)][:UNRELATED]
     say("2 of 2: matches in this gallery")
     known, about = list(typed), "typed queries"

@@ -8,9 +8,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .encoders import TextFeatures
-from .generators import Generator
-from .matching import Matcher
+from .encoders import TextFeatures, VideoFeatures
+from .generators import Generator, OpenSetGenerator
+from .generators.match import ABSENT, at_prior
+from .generators.openset import Answers
+from .matching import Candidates, Matcher
 from .model import DiffusionRet
 from .trajectory import Trajectory
 
@@ -45,17 +47,32 @@ class Generation:
                 generator.prepare(matcher.video)
 
     @torch.no_grad()
+    def answers(
+        self,
+        generator: OpenSetGenerator,
+        text: TextFeatures,
+        positions: Int[Tensor, "text candidate"],
+        candidates: Candidates,
+    ) -> Answers:
+        """What the match head says of chosen videos. positions: in the gallery. candidates: of these texts."""
+        video, columns, known = self._chosen(generator, text, positions, candidates.token_weights)
+        assert isinstance(known, OpenSetGenerator)
+        return known.answers(text, video, columns, "t2v", candidates.similarity.to(self.model.device))
+
+    @torch.no_grad()
     def trajectory(
         self,
         generator: Generator,
         text: TextFeatures,
-        candidates: Int[Tensor, "text candidate"],
+        positions: Int[Tensor, "text candidate"],
         denoising: Denoising,
-        token_weights: Float[Tensor, "text token"] | None = None,
+        candidates: Candidates | None = None,
+        known: tuple[Answers, Tensor] | None = None,
     ) -> Trajectory:
         """Denoise the joint distribution of each text and its candidates.
 
-        candidates: positions in the gallery. token_weights: where they are known already, as in `Candidates`.
+        positions: of the candidates in the gallery. candidates: of these texts, where they are known already. known:
+        what the match head says of these very candidates, and p(nothing in the gallery matches) [text].
 
         Returns the trajectory on the CPU, its candidates as given. The schedule is the checkpoint's own, respaced.
         Raises ValueError for a schedule that does not exist.
@@ -65,20 +82,18 @@ class Generation:
             # All searches come from the same loops, digit for digit, but for those that a first start keeps
             # waiting: loading the compiled loops takes half a second, compiling them several.
             generator.warm_up(wait=True, at_most=1.0)
-        count, size = candidates.shape
+        count, size = positions.shape
         noise = torch.stack([_noise(denoising.seed + s, size) for s in range(denoising.seeds)])
         noise = noise[:, None].expand(-1, count, -1)
-        frame_weights = self.matcher.frame_weights
-        if generator.reads_candidates_only and self.matcher.video is not None:  # prepared or not
-            video, columns = self.matcher.video, candidates.to(device)
-        else:
-            video = self.matcher.features(candidates.flatten())
-            columns = torch.arange(count * size, device=device).view(count, size)
-            if frame_weights is not None:
-                frame_weights = frame_weights[candidates.flatten().to(device)]
-        if token_weights is None:
-            token_weights = self.matcher.token_weights(text)
-        trajectory = generator.with_weights(token_weights, frame_weights).generate(
+        if isinstance(generator, OpenSetGenerator):
+            if known is None:
+                candidates = candidates or self.matcher.candidates(text)
+                answers = self.answers(generator, text, positions, candidates)
+                known = answers, at_prior(answers.none.sigmoid(), ABSENT)
+            generator = generator.knowing(*known)
+        token_weights = None if candidates is None else candidates.token_weights
+        video, columns, generator = self._chosen(generator, text, positions, token_weights)
+        trajectory = generator.generate(
             text,
             video,
             columns,
@@ -90,7 +105,28 @@ class Generation:
             respace_from=generator.config.steps,
         )
         x, x0, x0_raw = trajectory.x.cpu(), trajectory.x0.cpu(), trajectory.x0_raw.cpu()
-        return replace(trajectory, candidates=candidates, x=x, x0=x0, x0_raw=x0_raw)
+        return replace(trajectory, candidates=positions, x=x, x0=x0, x0_raw=x0_raw)
+
+    def _chosen(
+        self,
+        generator: Generator,
+        text: TextFeatures,
+        positions: Int[Tensor, "text candidate"],
+        token_weights: Float[Tensor, "text token"] | None,
+    ) -> tuple[VideoFeatures, Int[Tensor, "text candidate"], Generator]:
+        """Features of chosen videos, which of them stand where, and the generator with the weights of these."""
+        device, (count, size) = self.model.device, positions.shape
+        frame_weights = self.matcher.frame_weights
+        if generator.reads_candidates_only and self.matcher.video is not None:  # prepared or not
+            video, columns = self.matcher.video, positions.to(device)
+        else:
+            video = self.matcher.features(positions.flatten())
+            columns = torch.arange(count * size, device=device).view(count, size)
+            if frame_weights is not None:
+                frame_weights = frame_weights[positions.flatten().to(device)]
+        if token_weights is None:
+            token_weights = self.matcher.token_weights(text)
+        return video, columns, generator.with_weights(token_weights, frame_weights)
 
 
 def _noise(seed: int, size: int) -> Float[Tensor, " candidate"]:

@@ -12,15 +12,18 @@ from torch import Tensor
 
 from .encoders import TextFeatures
 from .generation import BATCH, Denoising, Generation
-from .generators import Generator
+from .generators import Generator, OpenSetGenerator
+from .generators.match import ABSENT
+from .generators.openset import Answers
 from .matching import Candidates, Matcher
 from .ood.conformal import ALPHA
 from .ood.detector import Detector
-from .ood.report import Answer, Neighbour, Report, Stability, WordEffect, rule_of
+from .ood.report import Answer, Neighbour, Report, WordEffect, rule_of
 from .ood.scores import Scores, gallery_scores, generator_scores
+from .ood.stability import stability
+from .ood.verdict import PLAIN_HEAD
 from .query import check_queries, leave_one_out
 from .reading import Reader, Reading
-from .results import Settings
 from .trajectory import Trajectory
 
 WORDS = 16  # words of a query that are left out at a time
@@ -29,8 +32,14 @@ WORDS = 16  # words of a query that are left out at a time
 class Inspector:
     """Makes the reports of queries, scored as they were for the calibration, whatever a search is set to."""
 
-    def __init__(self, matcher: Matcher, generation: Generation) -> None:
-        """matcher, generation: of one model and one gallery."""
+    def __init__(self, matcher: Matcher, generation: Generation, absent: float = ABSENT) -> None:
+        """matcher, generation: of one model and one gallery. absent: the share of queries without a match that is
+        expected, in (0, 1)."""
+        if not 0 < absent < 1:
+            raise ValueError(
+                f"absent is {absent}: the share of queries without a match lies between 0 and 1."
+            )
+        self.absent = absent
         self.matcher, self.generation, self.model = matcher, generation, matcher.model
         self.reader = Reader.open(self.model)
 
@@ -83,33 +92,45 @@ class Inspector:
         """Whether queries are familiar and whether each has a match."""
         text = self.model.encode_text(texts)
         candidates = self.matcher.candidates(text)
-        trajectory = self.trajectory(text, candidates) if self.detector.needs_generator else None
-        return self.detector.answers(self._scores(texts, text, candidates.similarity, trajectory))
+        return self.detector.answers(
+            self.text_scores(texts, text, candidates, self.answers(text, candidates))
+        )
 
-    @torch.no_grad()
+    def answers(self, text: TextFeatures, candidates: Candidates) -> Answers | None:
+        """What the match head says of the usual number of candidates; None of a model that answers without one."""
+        generator = self.model.choose() if self.model.generators else None
+        if not isinstance(generator, OpenSetGenerator):
+            return None
+        positions = candidates.positions[:, : generator.config.candidates]
+        return self.generation.answers(generator, text, positions, candidates)
+
+    def chance_of_none(self, scores: Scores) -> Float[Tensor, " text"] | None:
+        """p(nothing in the gallery matches) of scored queries, float64; None where nothing is fitted."""
+        odds = self.detector.odds or (PLAIN_HEAD if "head" in scores else None)
+        return None if odds is None else odds.none(scores, self.absent)
+
     def search_reports(
         self,
         readings: Sequence[Reading],
         text: TextFeatures,
         candidates: Candidates,
-        trajectory: Trajectory | None,
-        settings: Settings,
-    ) -> list[Report | None]:
-        """What a search says of its queries: the two answers, no more; None where nothing is calibrated.
+        answers: Answers | None,
+    ) -> tuple[list[Report | None], Float[Tensor, " text"] | None]:
+        """What a search says of its queries: the verdict and the two answers, no more, None where nothing is
+        calibrated; and p(nothing in the gallery matches).
 
-        readings: of queries that can be read. text, candidates: of these. trajectory, settings: of the search, whose
-        seeds serve here too where they are the calibrated ones.
+        readings: of queries that can be read. text, candidates, answers: of these, the last as `answers` gives them.
         """
+        scores = self.text_scores([reading.searched for reading in readings], text, candidates, answers)
         if not self.detector.calibrated:
-            return [None] * len(readings)
-        trajectory = self.calibrated_part(trajectory, settings)
-        if trajectory is None and self.detector.needs_generator:
-            trajectory = self.trajectory(text, candidates)
-        reports = self._reports(readings, text, candidates.similarity, trajectory)
-        return [
+            return [None] * len(readings), self.chance_of_none(scores)
+        reports: list[Report | None] = [
             self.detector.ruled(reading, rule) if (rule := rule_of(reading)) else report
-            for reading, report in zip(readings, reports, strict=True)
+            for reading, report in zip(
+                readings, self._reports(readings, candidates.similarity, scores), strict=True
+            )
         ]
+        return reports, self.chance_of_none(scores)
 
     # --- scores -----------------------------------------------------------------------------------------
 
@@ -129,7 +150,7 @@ class Inspector:
             candidates = self.matcher.candidates(text)
             if without is not None:
                 candidates = self._without(candidates, without[start : start + BATCH])
-            part = self._scores(batch, text, candidates.similarity, None)
+            part = self.text_scores(batch, text, candidates, self.answers(text, candidates))
             for form in forms if self.model.generators else ():
                 trajectory = self.trajectory(text, candidates, self.model.choose(form))
                 scores = generator_scores(trajectory)
@@ -147,19 +168,8 @@ class Inspector:
             text,
             candidates.positions[:, :count],
             Denoising(steps, seed, seeds),
-            candidates.token_weights,
+            candidates,
         )
-
-    def calibrated_part(self, trajectory: Trajectory | None, settings: Settings) -> Trajectory | None:
-        """What `trajectory` would give, where a search's own trajectories hold it and an answer needs it; else None."""
-        if trajectory is None or not self.detector.needs_generator:
-            return None
-        candidates, steps, seed, seeds = self.detector.protocol
-        same = (settings.candidates, settings.steps, settings.seed) == (candidates, steps, seed)
-        if not same or not settings.seeds >= seeds > 1 or trajectory.form != self.model.forms[0]:
-            return None
-        x, x0, x0_raw = (states[:, :seeds] for states in (trajectory.x, trajectory.x0, trajectory.x0_raw))
-        return replace(trajectory, x=x, x0=x0, x0_raw=x0_raw)
 
     def _without(self, candidates: Candidates, without: Bool[Tensor, "text video"]) -> Candidates:
         """The candidates with some videos put last, the rest in its order."""
@@ -175,7 +185,10 @@ class Inspector:
         text = self.model.encode_text([reading.searched for reading in readings])
         candidates = self.matcher.candidates(text)
         trajectory = self.trajectory(text, candidates) if self.model.generators else None
-        reports = self._reports(readings, text, candidates.similarity, trajectory, alpha)
+        scores = self.text_scores(
+            [reading.searched for reading in readings], text, candidates, self.answers(text, candidates)
+        )
+        reports = self._reports(readings, candidates.similarity, scores, alpha)
         reference = self.detector.reference
         if reference is not None:
             near = [tuple(Neighbour(*pair) for pair in row) for row in reference.nearest(text.cls)]
@@ -188,20 +201,20 @@ class Inspector:
     def _reports(
         self,
         readings: Sequence[Reading],
-        text: TextFeatures,
         similarity: Float[Tensor, "text kept"],
-        trajectory: Trajectory | None,
+        scores: Scores,
         alpha: float = ALPHA,
     ) -> list[Report]:
-        """Reports of texts that no rule stops. trajectory: of the calibrated protocol; None where nothing needs it."""
-        texts = [reading.searched for reading in readings]
-        scores = self._scores(texts, text, similarity, trajectory)
-        answers = self.detector.answers(scores, alpha)
+        """Reports of texts that no rule stops."""
+        pairs, chances = self.detector.answers(scores, alpha), self.chance_of_none(scores)
+        none = [None] * len(pairs) if chances is None else chances.tolist()
         top = similarity[:, : self.detector.protocol.candidates].tolist()
         return [
             self.detector.report(
                 reading.searched,
-                answers[q],
+                pairs[q],
+                none[q],
+                self.absent,
                 self.model.cut(reading.searched),
                 reading=reading,
                 scores={name: float(score[q]) for name, score in scores.items()},
@@ -210,30 +223,13 @@ class Inspector:
             for q, reading in enumerate(readings)
         ]
 
-    def _scores(
-        self,
-        texts: Sequence[str],
-        text: TextFeatures,
-        similarity: Float[Tensor, "text kept"],
-        trajectory: Trajectory | None,
+    def text_scores(
+        self, texts: Sequence[str], text: TextFeatures, candidates: Candidates, answers: Answers | None
     ) -> Scores:
+        """The scores of texts by name, without those of a generator. answers: as `answers` gives them."""
+        similarity = candidates.similarity
         reference, protocol = self.detector.reference, self.detector.protocol
         scores = {} if reference is None else reference.scores(texts, text.cls)
         scale = float(self.model.towers.logit_scale.exp().clamp(max=100.0))
         scores |= gallery_scores(similarity[:, : protocol.candidates], scale)
-        return scores if trajectory is None else scores | generator_scores(trajectory)
-
-
-def stability(trajectory: Trajectory) -> list[Stability]:
-    """How a query's trajectories from different seeds agree, one entry a query. trajectory: of several seeds."""
-    scores = generator_scores(trajectory)
-    return [
-        Stability(
-            trajectory.x.shape[1],
-            1 - float(scores["disagreement"][q]),
-            -float(scores["gap"][q]),
-            float(scores["entropy"][q]),
-            float(scores["settling"][q]),
-        )
-        for q in range(trajectory.candidates.shape[0])
-    ]
+        return scores if answers is None else scores | {"head": answers.none.double().cpu()}

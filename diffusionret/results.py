@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .generation import Denoising
-from .ood.report import Report
+from .ood.report import Report, Stability
+from .ood.stability import stability
+from .ood.verdict import Verdict
 from .reading import Reading
 from .trajectory import Trajectory
 
@@ -20,9 +24,9 @@ class Hit:
     """One video found.
 
     rank, base_rank: from 1, with and without generation. score = similarity + boost, exactly. probability, in
-    [0, 1]: that the video matches (open-set generator), or the generator's share among the candidates (published);
-    None for a video that was no candidate, or without a generator. moment: seconds of the frame that fits best.
-    caption: "" where unknown. path, poster: files, None for a gallery in memory. duration: seconds.
+    [0, 1]: p(match), that the video matches (open-set generator), or the generator's share among the candidates
+    (published); None for a video that was no candidate, or without a generator. moment: seconds of the frame that
+    fits best. caption: "" where unknown. path, poster: files, None for a gallery in memory. duration: seconds.
     """
 
     id: str
@@ -66,21 +70,43 @@ class SearchResult:
     """What a query found.
 
     query: as it was searched for; reading: what was read of its words, and what was typed. hits: best first, none where
-    no word can be read. trajectory: of this one query, on the CPU, its candidates as positions in the gallery
-    in the order of similarity; None without a generator. ood: None until something is calibrated. no_match:
-    probability that no candidate fits; None for the published generator, which cannot say. truncated: the
-    end of the query that the model does not read, "" mostly. timings: milliseconds of each part.
+    no word can be read. draw: makes `trajectory`; None without a generator. form: the name of the generator, "" without
+    one. ood: None until something is calibrated. truncated: the end of the query that the model does not read, ""
+    mostly. timings: milliseconds of each part.
     """
 
     query: str
     reading: Reading
     hits: list[Hit]
-    trajectory: Trajectory | None
+    draw: Callable[[], Trajectory] | None
+    form: str
     ood: Report | None
-    no_match: float | None
     truncated: str
     timings: dict[str, float]
     settings: Settings
+
+    @cached_property
+    def trajectory(self) -> Trajectory | None:
+        """Of this one query, on the CPU, its candidates as positions in the gallery in the order of similarity; None
+        without a generator. The open-set generator draws it when it is first read: ranking needs none."""
+        return None if self.draw is None else self.draw()
+
+    @cached_property
+    def stability(self) -> Stability | None:
+        """How the seeds of the trajectory agree; None without a generator, or of one seed."""
+        trajectory = self.trajectory
+        return stability(trajectory)[0] if trajectory is not None and trajectory.has_seeds else None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What is said of a match; None until something is calibrated."""
+        return None if self.ood is None else self.ood.verdict
+
+    @property
+    def no_match(self) -> float | None:
+        """p(nothing in the whole gallery matches) = 1 - p_match of the verdict; None where it has no number."""
+        p = None if self.verdict is None else self.verdict.p_match
+        return None if p is None else 1 - p
 
     def to_dict(self) -> dict:
         """What the command line and the app's endpoint return: plain values, fit for JSON."""
@@ -88,6 +114,7 @@ class SearchResult:
             "query": self.reading.to_dict(),
             "settings": asdict(self.settings),
             "hits": [hit.to_dict() for hit in self.hits],
+            "verdict": None if self.verdict is None else self.verdict.to_dict(),
             "ood": None if self.ood is None else self.ood.to_dict(),
             "no_match": self.no_match,
             "truncated": self.truncated,

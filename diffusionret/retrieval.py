@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from .checkpoint import load_model
 from .encoders import TextFeatures
 from .gallery import Gallery
 from .generation import BATCH, Generation
-from .generators import Generator
+from .generators import Generator, OpenSetGenerator
+from .generators.match import ABSENT, match_of
+from .generators.openset import Answers
 from .inspection import Inspector
 from .matching import Candidates, Matcher, text_row
 from .model import DiffusionRet
@@ -39,18 +41,23 @@ class Retriever:
     """
 
     def __init__(
-        self, model: DiffusionRet, gallery: Gallery, device: str | torch.device | None = None
+        self,
+        model: DiffusionRet,
+        gallery: Gallery,
+        device: str | torch.device | None = None,
+        absent: float = ABSENT,
     ) -> None:
-        """device: where to compute; None leaves the model where it is.
+        """device: where to compute; None leaves the model where it is. absent: the share of queries, in (0, 1), that is
+        expected to have no match: a prior of p(match).
 
-        Raises ValueError where the gallery was made with another model.
+        Raises ValueError where the gallery was made with another model, or `absent` is out of range.
         """
         gallery.check(model)
         self.model = model.eval() if device is None else model.to(device).eval()
         self.gallery = gallery
         self.matcher = Matcher(self.model, gallery)
         self.generation = Generation(self.model, self.matcher)
-        self.inspector = Inspector(self.matcher, self.generation)
+        self.inspector = Inspector(self.matcher, self.generation, absent)
 
     @classmethod
     def open(
@@ -158,7 +165,16 @@ class Retriever:
         check_queries(texts)
         settings = self._settings(1, candidates.shape[1], steps, seed, seeds, generator)
         denoising = replace(settings.denoising, schedule=schedule, eta=eta)
-        return self.generation.trajectory(generator, self.model.encode_text(texts), candidates, denoising)
+        text = self.model.encode_text(texts)
+        matched = self.matcher.candidates(text)
+        known = None
+        if isinstance(generator, OpenSetGenerator):
+            answers = self.generation.answers(generator, text, candidates, matched)
+            usual = self.inspector.answers(text, matched) or answers
+            none = self.inspector.chance_of_none(self.inspector.text_scores(texts, text, matched, usual))
+            assert none is not None  # a match head has its say at least
+            known = answers, none.to(answers.none)
+        return self.generation.trajectory(generator, text, candidates, denoising, matched, known)
 
     @torch.no_grad()
     def candidates(self, text: str, k: int = 32) -> list[Hit]:
@@ -283,17 +299,23 @@ class Retriever:
         clock.lap("encode")
         candidates = self.matcher.candidates(text)
         clock.lap("match")
-        trajectory = None
-        if generator is not None:
-            positions = candidates.positions[:, : settings.candidates]
-            trajectory = self.generation.trajectory(
-                generator, text, positions, settings.denoising, candidates.token_weights
-            )
+        positions = candidates.positions[:, : settings.candidates]
+        usual = self.inspector.answers(text, candidates)
+        answers = self._answers(generator, text, positions, candidates, usual)
         clock.lap("generate")
-        boost = probability = no_match = None
-        if generator is not None and trajectory is not None:
-            boost = generator.boost(trajectory, generator.config.alpha)
-            probability, no_match = trajectory.probability, trajectory.no_match
+        reports, none = self.inspector.search_reports(readings, text, candidates, usual or answers)
+        clock.lap("ood")
+        boost = probability = known = trajectory = None
+        if generator is not None and answers is not None and none is not None:
+            known = answers, none.to(answers.none)
+            probability = match_of(known[1], answers.match.sigmoid()).probability.cpu()
+            boost = generator.config.alpha * probability
+        elif generator is not None:  # its boost is a sample
+            trajectory = self.generation.trajectory(
+                generator, text, positions, settings.denoising, candidates
+            )
+            boost, probability = generator.boost(trajectory, generator.config.alpha), trajectory.shares
+            clock.lap("draw")
         hits = [
             self._rank(
                 text_row(text, q),
@@ -305,29 +327,80 @@ class Retriever:
             )
             for q in range(len(texts))
         ]
-        clock.lap("rank")
-        reports = self.inspector.search_reports(readings, text, candidates, trajectory, settings)
-        timings = clock.done("ood", len(texts))
+        timings = clock.done("rank", len(texts))
         return [
             SearchResult(
-                query=text,
+                query=readings[q].searched,
                 reading=readings[q],
                 hits=hits[q],
-                trajectory=None if trajectory is None else _one_query(trajectory, q),
+                draw=self._draw(generator, text, positions, candidates, settings, known, trajectory, q),
+                form="" if generator is None else generator.form,
                 ood=reports[q],
-                no_match=None if no_match is None else float(no_match[q]),
-                truncated=_cut(self.model, text, reports[q]),
+                truncated=_cut(self.model, readings[q].searched, reports[q]),
                 timings=dict(timings),
                 settings=settings,
             )
-            for q, text in enumerate(texts)
+            for q in range(len(texts))
         ]
+
+    def _answers(
+        self,
+        generator: Generator | None,
+        text: TextFeatures,
+        positions: Int[Tensor, "text candidate"],
+        candidates: Candidates,
+        usual: Answers | None,
+    ) -> Answers | None:
+        """What the match head says of these candidates; None where another generator answers. usual: of the usual
+        number of them."""
+        if not isinstance(generator, OpenSetGenerator):
+            return None
+        if usual is not None and usual.choice.shape == positions.shape:
+            return usual
+        return self.generation.answers(generator, text, positions, candidates)
+
+    def _draw(
+        self,
+        generator: Generator | None,
+        text: TextFeatures,
+        positions: Int[Tensor, "text candidate"],
+        candidates: Candidates,
+        settings: Settings,
+        known: tuple[Answers, Tensor] | None,
+        trajectory: Trajectory | None,
+        q: int,
+    ) -> Callable[[], Trajectory] | None:
+        """What draws the trajectory of query `q` of a batch when it is first read; None without a generator."""
+        if generator is None:
+            return None
+        if trajectory is not None:
+            part = _one_query(trajectory, q)
+            return lambda: part
+        assert known is not None
+        one = slice(q, q + 1)
+        weights = candidates.token_weights
+        few = Candidates(
+            candidates.positions[one], candidates.similarity[one], None if weights is None else weights[one]
+        )
+        mine = Answers(*(part[one] for part in known[0])), known[1][one]
+        row, place = text_row(text, q), positions[one]
+        return lambda: self.generation.trajectory(generator, row, place, settings.denoising, few, mine)
 
     def _unreadable(self, reading: Reading, settings: Settings) -> SearchResult:
         """The result of a query of which no word can be read: no ranking, for it would be noise."""
         detector = self.detector
         report = detector.ruled(reading, rule_of(reading)) if detector.calibrated else None
-        return SearchResult(reading.searched, reading, [], None, report, None, "", {"total": 0.0}, settings)
+        return SearchResult(
+            query=reading.searched,
+            reading=reading,
+            hits=[],
+            draw=None,
+            form="",
+            ood=report,
+            truncated="",
+            timings={"total": 0.0},
+            settings=settings,
+        )
 
     def _rank(
         self,

@@ -7,6 +7,7 @@ the calibration files that fit a model and a gallery; report.py words its answer
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,16 +21,18 @@ from ..hub import BUNDLED as MODELS
 from ..model import DiffusionRet
 from ..reading import ADVICE, Reading
 from .conformal import ALPHA, Calibration, StaleCalibration, p_values
-from .report import MISSING, Answer, Report, verdict
-from .scores import GENERATOR_SCORES, Reference, Scores, combine
+from .report import MISSING, Answer, Report, without_odds
+from .scores import Reference, Scores, combine
+from .verdict import PLAIN_HEAD, MatchOdds, Verdict
 
-FAMILIAR, MATCH = "familiar.safetensors", "match.safetensors"
+FAMILIAR, MATCH, ODDS = "familiar.safetensors", "match.safetensors", "odds.json"
 # The scores of a detector for which no other was chosen on validation data.
 PLAIN = {"familiar": {"knn": 1.0}, "match": {"similarity": 1.0}}
 
 
 class Protocol(NamedTuple):
-    """What the scores of a gallery depend on besides the query; clamped to the gallery and the model."""
+    """What the scores of a gallery depend on besides the query; clamped to the gallery. The noise serves the scores of
+    the generator, which are measured and decide nothing."""
 
     candidates: int = 32
     steps: int = 50
@@ -50,10 +53,13 @@ class Detector:
         match: Calibration | None = None,
         notes: dict[str, str] | None = None,
         gallery: str = "",
+        odds: MatchOdds | None = None,
     ) -> None:
+        """odds: of a match, by which verdicts are given; None where nothing is fitted, so that none can be."""
         self.protocol, self.familiar, self.match = protocol, familiar, match
         self.notes = notes or {}
         self.gallery = gallery
+        self.odds = odds
 
     @classmethod
     def open(cls, model: DiffusionRet, gallery: Gallery) -> Detector:
@@ -74,12 +80,15 @@ class Detector:
                 else:
                     notes.pop(name, None)
                     break
-        return cls(protocol, **parts, notes=notes, gallery=wanted["match"]["gallery"])
+        odds = match_odds(model, parts["familiar"], parts["match"])
+        return cls(protocol, **parts, notes=notes, gallery=wanted["match"]["gallery"], odds=odds)
 
     @property
     def calibrated(self) -> bool:
-        """Whether there is anything to say: a calibration, or one that was refused."""
-        return self.familiar is not None or self.match is not None or bool(self.notes)
+        """Whether there is anything to say: a calibration, one that was refused, or the odds of a match."""
+        return (
+            self.familiar is not None or self.match is not None or bool(self.notes) or self.odds is not None
+        )
 
     @cached_property
     def reference(self) -> Reference | None:
@@ -89,11 +98,6 @@ class Detector:
     def note(self, name: str) -> str:
         """Why there is no answer of this name."""
         return self.notes.get(name, MISSING[name])
-
-    @property
-    def needs_generator(self) -> bool:
-        """Whether an answer depends on the generator."""
-        return any(c and c.weights.keys() & set(GENERATOR_SCORES) for c in (self.familiar, self.match))
 
     # --- answers ----------------------------------------------------------------------------------------
 
@@ -124,25 +128,38 @@ class Detector:
             for v, q, f in zip(values, p, flagged, strict=True)
         ]
 
-    def report(self, query: str, answers: tuple[Answer, Answer], truncated: str = "", **more: Any) -> Report:
-        """The report of one scored query. more: further fields of `Report`."""
+    def report(
+        self,
+        query: str,
+        answers: tuple[Answer, Answer],
+        none: float | None,
+        absent: float,
+        truncated: str = "",
+        **more: Any,
+    ) -> Report:
+        """The report of one scored query.
+
+        none: p(nothing in the gallery matches), None where it is not known. absent: the share of queries without a
+        match that it assumes. more: further fields of `Report`.
+        """
         familiar, match = answers
-        cell, sentence, advice = verdict(familiar, match)
+        verdict = None
+        if self.odds is not None and none is not None:
+            verdict = self.odds.verdict(none, absent, bool(familiar.flagged))
+            match = replace(match, flagged=verdict.kind == "none")
         return Report(
-            query, familiar, match, cell, sentence, advice,
+            query, familiar, match, verdict or without_odds(familiar, match),
             truncated=truncated, band=self.band, gallery=self.gallery, **more,
         )  # fmt: skip
 
     def ruled(self, reading: Reading, rule: str, alpha: float = ALPHA) -> Report:
-        """The report of a query to which a rule applies: no score, no p-value, both flagged."""
+        """The report of a query to which a rule applies: no number at all, both flagged."""
         answer = Answer(alpha=alpha, flagged=True, note=rule)
         return Report(
             reading.searched,
             answer,
             answer,
-            "outside",
-            rule,
-            ADVICE,
+            Verdict("unreadable", rule, ADVICE),
             rule,
             reading=reading,
             gallery=self.gallery,
@@ -199,6 +216,28 @@ def gallery_digest(gallery: Gallery) -> str:
     pooled: Float[Tensor, "video dim"] = gallery.pooled
     digest.update(pooled[:: max(len(pooled) // SAMPLED, 1)].half().numpy().tobytes())
     return digest.hexdigest()
+
+
+def head_made_for(model: DiffusionRet) -> dict[str, Any]:
+    """What the odds of a match head depend on."""
+    return text_made_for(model) | {"generator": generator_digest(model)}
+
+
+def odds_file(model: DiffusionRet) -> Path | None:
+    """Where the odds of a model's match head lie; None for a model without a name."""
+    return MODELS / model.config.name / ODDS if model.config.name else None
+
+
+def match_odds(
+    model: DiffusionRet, familiar: Calibration | None, match: Calibration | None
+) -> MatchOdds | None:
+    """The odds of a match: of the model's head, fitted where they were; else those that this gallery's queries gave."""
+    if model.config.form == "open-set":
+        file = odds_file(model)
+        fitted = MatchOdds.load(file, head_made_for(model)) if file and familiar is not None else None
+        return fitted or PLAIN_HEAD
+    stored = match.about.get("odds") if match is not None else None
+    return MatchOdds(**stored) if stored else None
 
 
 def familiar_files(gallery: Gallery, model: DiffusionRet) -> list[Path]:

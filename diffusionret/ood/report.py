@@ -1,4 +1,4 @@
-"""What is said of one query: its two answers, the cell they fall into, why, and all of it as text."""
+"""What is said of one query: the verdict, the two answers behind it, why, and all of it as text."""
 
 from __future__ import annotations
 
@@ -8,33 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..lexicon import FUNCTION
 from ..query import words_of
 from ..reading import UNREADABLE, Reading
 from ..video import printable
 from .conformal import ALPHA, benjamini_hochberg, say_p
+from .verdict import Verdict
 
 MISSING = {
     "familiar": "Not calibrated for this model.",
     "match": "Not calibrated for this gallery.",
-}
-# (sentence, what to do next) by cell: (familiar?, match?).
-CELLS = {
-    "ordinary": (
-        "An ordinary query, and the best clips match it as well as they match ordinary queries.",
-        "",
-    ),
-    "absent": (
-        "Understood, but nothing in this gallery looks like it.",
-        "Add videos that show it, or describe less of it.",
-    ),
-    "unusual": (
-        "An unusual query with a strong match: the order is less tested.",
-        "Look at the first few clips before trusting the order.",
-    ),
-    "outside": (
-        "Outside what the model was trained on: the ranking is a guess.",
-        "Rephrase it with words and combinations like those of the nearest training captions.",
-    ),
 }
 NO_WORDS = "There are no words in this query, so the ranking is a guess."
 NOT_MEANT = "A p-value is no probability of being out of distribution, and no promise that what is unusual is detected."
@@ -99,7 +82,7 @@ class WordEffect(NamedTuple):
 class Report:
     """All that is said of one query.
 
-    cell: "ordinary", "absent", "unusual" or "outside", "" where an answer is missing. sentence, advice: in words.
+    familiar, match: the two answers; match is flagged exactly where the verdict denies one. verdict: what is said.
     rule: why no score was computed, "" where they were. scores: every score by name. similarities [candidate] and
     band (5, 50 and 95 % of unrelated queries, [3 candidate]): of the most similar videos, best first; None
     without a calibration. neighbours, stability and words: by `Retriever.inspect` only. query: as it was searched for;
@@ -110,9 +93,7 @@ class Report:
     query: str
     familiar: Answer
     match: Answer
-    cell: str
-    sentence: str
-    advice: str
+    verdict: Verdict
     rule: str = ""
     truncated: str = ""
     reading: Reading | None = None
@@ -139,6 +120,7 @@ class Report:
     def to_dict(self) -> dict:
         """Plain values, fit for JSON."""
         values = asdict(self)
+        values["verdict"] = self.verdict.to_dict()
         values["neighbours"] = [neighbour._asdict() for neighbour in self.neighbours]
         values["words"] = [word._asdict() for word in self.words]
         values["reading"] = None if self.reading is None else self.reading.to_dict()
@@ -147,34 +129,31 @@ class Report:
 
 def rule_of(reading: Reading) -> str:
     """Why a query cannot be scored, "" where it can: none of its words can be read, or it has none at all."""
-    if reading.unreadable:
-        return UNREADABLE
-    return "" if words_of(reading.searched) else NO_WORDS
+    words = words_of(reading.searched)
+    if not words:
+        return NO_WORDS
+    silent = all(word in FUNCTION or (len(word) == 1 and word.isascii()) for word in words)
+    return UNREADABLE if reading.unreadable or silent else ""
 
 
-def verdict(familiar: Answer, match: Answer) -> tuple[str, str, str]:
-    """(cell, sentence, what to do next) of two answers."""
-    if familiar.flagged is not None and match.flagged is not None:
-        cell = (
-            ("outside" if match.flagged else "unusual")
-            if familiar.flagged
-            else ("absent" if match.flagged else "ordinary")
-        )
-        return cell, *CELLS[cell]
+def without_odds(familiar: Answer, match: Answer) -> Verdict:
+    """What is said where no probability of a match is fitted: what the p-values say, which is less."""
+    parts = []
     if familiar.flagged is not None:
-        like = "unlike" if familiar.flagged else "like"
-        sentence = f"The query is {like} those that the model learned from."
-        return "", f"{sentence} {match.note}".strip(), ""
-    if match.flagged is not None:
-        sentence = "Nothing in this gallery matches well." if match.flagged else "This gallery matches well."
-        return "", f"{sentence} {familiar.note}".strip(), ""
-    return "", " ".join(dict.fromkeys(n for n in (familiar.note, match.note) if n)), ""
+        parts.append(
+            f"The query is {'unlike' if familiar.flagged else 'like'} those that the model learned from."
+        )
+    if match.p_value is not None and match.null == "unrelated":
+        stands = "does not stand out" if match.flagged else "stands out"
+        parts.append(f"The best clip {stands} from what queries about other things find.")
+    parts += dict.fromkeys(note for note in (familiar.note, match.note) if note)
+    return Verdict("unsure", " ".join(parts) or MISSING["match"])
 
 
 def in_batch(reports: Sequence[Report], alpha: float) -> list[Report]:
     """The reports of a batch, with what stays flagged at the false discovery rate `alpha` over all of them."""
     result = list(reports)
-    for name in ("familiar", "match"):
+    for name in ("familiar",):  # of matches the verdict speaks, one query at a time
         scored = [i for i, report in enumerate(result) if getattr(report, name).p_value is not None]
         p = np.array([getattr(result[i], name).p_value for i in scored])
         for i, found in zip(scored, benjamini_hochberg(p, alpha), strict=True):
@@ -192,9 +171,9 @@ def as_text(report: Report) -> str:
     lines = [] if report.reading is None else [printable(line) for line in report.reading.lines]
     if report.reading is not None and report.reading.unreadable:
         return "\n".join(lines)
-    lines.append(report.sentence)
-    if report.advice:
-        lines.append(f"Next: {report.advice}")
+    lines.append(say(report.verdict))
+    if report.verdict.advice:
+        lines.append(f"Next: {report.verdict.advice}")
     if report.truncated:
         lines.append(f'Not read by the model: "{report.truncated}"')
     if report.rule:
@@ -212,9 +191,18 @@ def as_text(report: Report) -> str:
             f"stability of the re-ranking: {s.agreement:.0%} of {s.seeds} seeds agree on the winner, whose x0 is "
             f"{s.gap:.3f} ahead; entropy {s.entropy:.2f} nats; the leader last changed at {s.settled:.0%} of the steps"
         )
-    if report.scores and "no_match" in report.scores:
-        lines.append(f"the generator gives {report.scores['no_match']:.0%} to no candidate matching")
     return "\n".join([*lines, f"gallery {report.gallery[:12]}. {NOT_MEANT}"])
+
+
+def say(verdict: Verdict) -> str:
+    """The verdict in one line, with its number where it has one."""
+    p = verdict.p_match
+    return verdict.sentence if p is None else f"{verdict.sentence} p(match) {percent(p)}"
+
+
+def percent(p: float) -> str:
+    """A probability for reading: never 0 or 100 %."""
+    return "< 1 %" if p < 0.01 else "> 99 %" if p > 0.99 else f"{p:.0%}".replace("%", " %")
 
 
 def describe(answer: Answer) -> str:
@@ -224,11 +212,7 @@ def describe(answer: Answer) -> str:
     kind = "ordinary" if answer.null == "ordinary" else "unrelated"
     count = answer.as_unusual if answer.null == "ordinary" else answer.n - (answer.as_unusual or 0)
     looks = "look this unusual" if answer.null == "ordinary" else "match worse"
-    flag = "FLAGGED" if answer.flagged else "not flagged"
-    return (
-        f"{say_p(answer.p_value, answer.n)}: {count} of {answer.n} {kind} queries {looks}; "
-        f"{flag} at alpha {answer.alpha:g} (score {answer.score:.4g})"
-    )
+    return f"{say_p(answer.p_value, answer.n)}: {count} of {answer.n} {kind} queries {looks} (score {answer.score:.4g})"
 
 
 def _p(value: float | None) -> str:

@@ -143,7 +143,8 @@ def lack_of_confidence(similarity: Float[Tensor, "query candidate"], scale: floa
 
 TEXT_SCORES = ("knn", "mahalanobis", "mixture", "bigram", "unseen", "length")
 GALLERY_SCORES = ("similarity", "margin", "spread", "energy", "softmax")
-GENERATOR_SCORES = ("gap", "entropy", "disagreement", "path", "settling", "no_match")
+GENERATOR_SCORES = ("gap", "entropy", "disagreement", "path", "settling")
+HEAD_SCORES = ("head",)  # the log odds, by the match head, that nothing in the gallery matches
 Scores = dict[str, Tensor]  # name -> float64 [query]
 
 
@@ -274,7 +275,6 @@ def generator_scores(trajectory: Trajectory) -> Scores:
     gap: - how far the winner is ahead of the second. entropy: in nats, of softmax(100 x0), in [0, log candidates].
     path: how far the state travels. settling: share in [0, 1) of the steps after which the leader still changes.
     disagreement: share in [0, 1) of the seeds whose winner is not the most frequent one, of several seeds only.
-    no_match: how probable it is that no candidate matches, of a generator that can say it.
     """
     x, x0_raw = trajectory.states.double(), trajectory.predictions.double()
     leaders = x0_raw.argmax(dim=-1)  # [step seed query]
@@ -287,8 +287,7 @@ def generator_scores(trajectory: Trajectory) -> Scores:
     found = {name: score.mean(dim=0) for name, score in found.items()}
     if trajectory.has_seeds:
         found["disagreement"] = 1 - agreement(leaders[-1])
-    no_match = trajectory.no_match
-    return found if no_match is None else found | {"no_match": no_match.double().cpu()}
+    return found
 
 
 def combine(scores: Scores, weights: dict[str, float]) -> Float[Tensor, " query"]:

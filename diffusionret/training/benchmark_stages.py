@@ -22,10 +22,11 @@ from ..frames import FrameCache, TrainingPairs
 from ..generators import Generator
 from ..metrics import retrieval_metrics
 from ..model import DIRECTIONS, DiffusionRet
+from ..pool import make_pool
 from .benchmark_pairs import Batches, ReadAhead
 from .distributed import Process, gather
 from .loop import Duration
-from .openset_sets import make_pool, set_loss, validate_sets
+from .openset_sets import set_loss, validate_sets
 from .stage import Stage, Validation, settings_of
 
 Parts = tuple[Tensor, ...]  # cls, tokens, text mask, frames, frame mask

@@ -21,7 +21,7 @@ from ..encoders import TextFeatures, VideoFeatures
 from ..encoding import encode_clips
 from ..evaluate import OMIT
 from ..model import DiffusionRet
-from .openset_sets import Pool, make_pool
+from ..pool import Pool, make_pool
 from .stage import settings_of
 
 logger = logging.getLogger(__name__)
@@ -94,7 +94,12 @@ class StorybookFeatures:
         natural = model.encode_text([captions.write(s, rng, OMIT).text for s in scenes])
         return full, natural, encode_clips(model, self.validation_frames())
 
-    def pool(self, written: Sequence[captions.Caption | queries.Query], scenes: Sequence[world.Scene], video: VideoFeatures) -> Pool:
+    def pool(
+        self,
+        written: Sequence[captions.Caption | queries.Query],
+        scenes: Sequence[world.Scene],
+        video: VideoFeatures,
+    ) -> Pool:
         """The pool of a text and the features of each clip."""
         with torch.no_grad():
             text = self.encode_texts([text.text for text in written])

@@ -21,14 +21,15 @@ from torch.nn.functional import cross_entropy, normalize
 from ..datasets.storybook import captions, clips, lessons, queries, world
 from ..datasets.storybook.labels import FrameLabels, frame_labels
 from ..encoders import TextFeatures, VideoFeatures
-from ..generators.openset import BANK
 from ..evaluate import generate, generator_only
+from ..generators.openset import BANK
 from ..losses import choice_loss, contrastive_loss
 from ..metrics import retrieval_metrics
 from ..model import DIRECTIONS, DiffusionRet
+from ..pool import Pool, seeded
 from ..similarity import cls_similarity, mean_frame, wti_pairs
 from .augmentation import shift, soften
-from .openset_sets import Pool, SetConfig, seeded, set_loss, validate_sets
+from .openset_sets import SetConfig, set_loss, validate_sets
 from .stage import Validation
 from .storybook_features import StorybookFeatures
 from .storybook_heads import MASKED, FrameHeads, TextHeads
@@ -259,8 +260,8 @@ class PoolConfig:
 class StorybookOpenSet:
     """Stage 3: the open-set generator of both directions on frozen features.
 
-    The candidates are the most similar of galleries of any size, drawn from a large pool of clips; captions leave things
-    out, and half of the texts are queries, so that several may fit, or none. A pool serves many steps.
+    The candidates are the most similar of galleries of any size, drawn from a large pool of clips; captions leave
+    things out, and half of the texts are queries, so that several may fit, or none. A pool serves many steps.
     """
 
     def __init__(self, features: StorybookFeatures, pools: PoolConfig = PoolConfig()) -> None:
@@ -270,9 +271,14 @@ class StorybookOpenSet:
         self._last: tuple[int, Pool] | None = None
         assert self.model.openset is not None
         rng = random.Random("bank of captions")
-        scenes = [features.data.scenes[i] for i in one_a_family(features.data, rng, min(BANK, len(features.data.families)))]
+        scenes = [
+            features.data.scenes[i]
+            for i in one_a_family(features.data, rng, min(BANK, len(features.data.families)))
+        ]
         self.model.openset.fill_bank(
-            features.encode_texts([captions.write(scene, rng, rng.uniform(0, features.config.omit)).text for scene in scenes]).cls
+            features.encode_texts(
+                [captions.write(scene, rng, rng.uniform(0, features.config.omit)).text for scene in scenes]
+            ).cls
         )
 
     def trained(self) -> list[nn.Module]:

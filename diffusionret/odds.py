@@ -1,0 +1,131 @@
+"""Fitting the odds of a match: for the bundled world's match head, and for galleries of models without one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+
+from .datasets.storybook import captions, clips, queries, truth, world
+from .datasets.storybook.words import words
+from .encoders import TextFeatures, VideoFeatures
+from .encoding import encode_clips
+from .generators.openset import candidate_sets
+from .model import DiffusionRet
+from .ood.scores import Reference, Scores, gallery_scores
+from .ood.verdict import EVIDENCE, HEAD, MatchOdds, fit
+from .pool import galleries, make_pool, seeded
+
+if TYPE_CHECKING:
+    from .retrieval import Retriever
+
+PER_KIND = 400  # queries of each kind that the head's odds are fitted with
+ABSENT = 0.5  # of them without a match: as much to learn of either
+SMALLEST = 30  # videos of the least gallery that they are asked of
+BATCH = 100
+
+
+class Asked(NamedTuple):
+    """A query of a split, what it is true of, and its kind."""
+
+    text: str
+    truth: truth.Truth
+    kind: str
+
+
+def split_queries(split: str, per_kind: int = PER_KIND) -> list[Asked]:
+    """Captions of a split's clips, queries as people type them, and its own words that training never held."""
+    scenes, rng = world.split(split), random.Random(f"odds {split}")
+    written = []
+    for kind in ("caption", *queries.WEIGHTS):
+        while sum(asked.kind == kind for asked in written[-per_kind:]) < per_kind:
+            scene = rng.choice(scenes)
+            if kind == "caption":
+                caption = captions.write(scene, rng, rng.random())
+                written.append(Asked(caption.text, caption.truth, kind))
+                continue
+            try:
+                query = queries.write(scene, rng, kind)
+            except ValueError:  # this scene has none of the kind
+                continue
+            written.append(Asked(query.text, query.truth, kind))
+    for kind in ("says", "lacks"):
+        phrases = [
+            Asked(phrase, truth.Truth(truth.allow(word.facts)), f"word that {kind}")
+            for word in words(split=split, kind=kind)
+            for phrase in (word.word, f"a {word.word}", f"show me {word.word}")
+        ]
+        written += rng.sample(phrases, min(per_kind, len(phrases)))
+    return written
+
+
+@torch.no_grad()
+def head_scores(
+    model: DiffusionRet,
+    reference: Reference,
+    asked: Sequence[Asked],
+    video: VideoFeatures,
+    scenes: Sequence[world.Scene],
+    absent: float = ABSENT,
+    smallest: int = SMALLEST,
+) -> tuple[Scores, Bool[np.ndarray, " query"]]:
+    """The scores that the odds of a match head read, and which queries have no match in the gallery that they were
+    asked of: of a random size from `smallest` to all, and as large whether the query has a match in it or not."""
+    openset = model.choose("open-set")
+    fits = torch.from_numpy(truth.fit_matrix(asked, scenes))
+    parts: list[Scores] = []
+    empty = []
+    for start in range(0, len(asked), BATCH):
+        batch = asked[start : start + BATCH]
+        texts = [query.text for query in batch]
+        text: TextFeatures = model.encode_text(texts)
+        rows = fits[start : start + BATCH]
+        pool = make_pool(model, text, video, rows)
+        random_source = seeded(f"odds {start}")
+        size = int(smallest * (len(scenes) / smallest) ** float(torch.rand((), generator=random_source)))
+        gone = torch.rand(len(batch), generator=random_source) < absent
+        own = torch.zeros_like(rows)
+        some = rows.any(dim=1)
+        pick = (torch.rand(rows.shape, generator=random_source) * rows).argmax(dim=1)
+        own[some, pick[some]] = True
+        there = galleries(rows, own, gone, size, random_source)
+        group = pool.queries("t2v", torch.arange(len(batch)))
+        chosen = candidate_sets(group.scores, there, min(openset.config.candidates, size))
+        answers = openset.network(group.pairs(chosen), group.scores, "t2v", there)
+        similarity = group.scores.gather(1, chosen)
+        parts.append(
+            reference.scores(texts, text.cls)
+            | gallery_scores(similarity, float(model.logit_scale))
+            | {"head": answers.none.double()}
+        )
+        empty.append(~(rows & there).any(dim=1))
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}, torch.cat(empty).numpy()
+
+
+def storybook_odds(model: DiffusionRet, reference: Reference, cache: Path = clips.CACHE) -> MatchOdds:
+    """The odds of the bundled world's match head, fitted on the clips, queries and words of calibration."""
+    model = model.eval()
+    scenes = world.split("calibration")
+    frames = clips.split_frames("calibration", cache, model.config.frames, model.config.clip.image_size)
+    asked = split_queries("calibration")
+    scores, empty = head_scores(model, reference, asked, encode_clips(model, frames), scenes)
+    return fit(scores, empty, HEAD, [query.kind for query in asked], {"queries": len(asked)})
+
+
+def gallery_odds(retriever: Retriever, known: Sequence[tuple[str, int]]) -> MatchOdds:
+    """The odds of a match in a gallery, from similarity alone, for a model without a match head.
+
+    known: queries and the position of the video that each was written for; each is asked once with that video in the
+    gallery and once without it.
+    """
+    texts = [text for text, _ in known]
+    without = torch.zeros(len(known), len(retriever.gallery), dtype=torch.bool)
+    without[torch.arange(len(known)), torch.tensor([position for _, position in known])] = True
+    present, gone = retriever.scores(texts, forms=()), retriever.scores(texts, without, forms=())
+    scores = {name: torch.cat([present[name], gone[name]]) for name in EVIDENCE}
+    return fit(scores, np.arange(2 * len(known)) >= len(known), EVIDENCE, None, {"queries": len(known)})

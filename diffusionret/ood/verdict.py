@@ -1,0 +1,153 @@
+"""The verdict: does this gallery hold a match? One probability, P, and the one sentence that follows from it.
+
+P = p(some video of the gallery matches) is a logistic of scores: of the match head's log odds where the model has such
+a head, of similarity beside the rest of the gallery where it has none. Everything that is said or shown of matches
+comes from P alone, so that no two things on a page can contradict each other.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ..generators.match import ABSENT, LEAST, TRAINED_ABSENT, at_prior
+from .scores import Scores
+
+Kind = Literal["match", "unsure", "none", "unreadable"]
+HEAD = (
+    "head",
+    "knn",
+    "similarity",
+    "spread",
+)  # scores that the logistic reads where the model has a match head
+EVIDENCE = ("similarity", "margin", "spread", "softmax", "energy")  # and where it has none
+SENTENCES = {
+    "match": "This gallery has what you ask for.",
+    "unsure": "This gallery may have what you ask for.",
+    "none": "This gallery does not seem to have what you ask for.",
+}
+ADVICE = {
+    "match": "",
+    "unsure": "Look at the first clips before trusting them.",
+    "none": "Add videos that show it, or describe less of it.",
+}
+UNFAMILIAR = "The query is unlike those that the model learned from, so this is less tested."
+DENIED, CLAIMED = (
+    0.02,
+    0.07,
+)  # of calibration queries: with a match and denied, without one and claimed, at most
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """kind: a match is claimed, hedged ("unsure") or denied ("none"), or the query is "unreadable". sentence, advice:
+    in words. p_match: P, None where a rule decided or nothing is fitted. absent: the share of queries without a match
+    that P assumes."""
+
+    kind: Kind
+    sentence: str
+    advice: str = ""
+    p_match: float | None = None
+    absent: float = ABSENT
+
+    def to_dict(self) -> dict:
+        """Plain values, fit for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class MatchOdds:
+    """The log odds that nothing matches: bias + the weighted sum of named scores.
+
+    learned: share of the queries without a match among those that it was fitted with, in (0, 1). low, high: P below low
+    denies a match, P from high on claims one, 0 <= low <= high <= 1. about: how the fit fared, for a reader.
+    """
+
+    weights: dict[str, float]
+    bias: float = 0.0
+    learned: float = TRAINED_ABSENT
+    low: float = 0.3
+    high: float = 0.6
+    about: dict[str, Any] | None = None
+
+    def none(self, scores: Scores, absent: float = ABSENT) -> Float[Tensor, " query"]:
+        """p(nothing in the gallery matches) of queries, float64 in (0, 1). absent: the share of such queries that is
+        expected. Raises KeyError for a score that is not there."""
+        total = torch.full((), self.bias, dtype=torch.float64)
+        for name, weight in self.weights.items():
+            total = total + weight * scores[name].double()
+        return at_prior(total.sigmoid(), absent, self.learned).clamp(LEAST, 1 - LEAST)
+
+    def verdict(self, none: float, absent: float = ABSENT, unfamiliar: bool = False) -> Verdict:
+        """What is said where nothing matches with probability `none`."""
+        p = 1 - none
+        kind: Kind = "match" if p >= self.high else "unsure" if p >= self.low else "none"
+        sentence = f"{SENTENCES[kind]} {UNFAMILIAR}" if unfamiliar else SENTENCES[kind]
+        return Verdict(kind, sentence, ADVICE[kind], p, absent)
+
+    def save(self, file: Path, made_for: dict[str, Any]) -> None:
+        """Write it as JSON. made_for: what must not have changed when it is read again."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({**asdict(self), "made_for": made_for}, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, file: Path, made_for: dict[str, Any]) -> MatchOdds | None:
+        """What `save` wrote; None where there is nothing, or it was made for something else."""
+        try:
+            stored = json.loads(file.read_text(encoding="utf-8"))
+            return cls(**stored) if stored.pop("made_for") == made_for else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+PLAIN_HEAD = MatchOdds({"head": 1.0})  # of a model whose head nobody calibrated further
+
+
+def fit(
+    scores: Scores,
+    absent: Bool[np.ndarray, " query"],
+    names: tuple[str, ...],
+    kinds: list[str] | None = None,
+    about: dict[str, Any] | None = None,
+) -> MatchOdds:
+    """The logistic and its two thresholds.
+
+    scores: of queries of which `absent` have no match in the gallery that they were asked of. names: of the scores that
+    it reads. kinds: of the queries; thresholds bound the mean over kinds of the errors, so that no kind is left to pay
+    for the others. Raises ValueError where all queries have a match, or none has.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    if absent.all() or not absent.any():
+        raise ValueError("Fitting needs queries with a match in the gallery, and queries without one.")
+    x = np.stack([scores[name].double().numpy() for name in names], axis=1)
+    mean, scale = x.mean(axis=0), x.std(axis=0).clip(min=1e-9)
+    model = LogisticRegression(C=10.0, max_iter=1000).fit((x - mean) / scale, absent)
+    weights = model.coef_[0] / scale
+    odds = MatchOdds(
+        dict(zip(names, weights.tolist(), strict=True)),
+        float(model.intercept_[0] - weights @ mean),
+        float(absent.mean()),
+    )
+    p = 1 - odds.none(scores).numpy()
+    group = np.array(kinds or [""] * len(p))
+    low = _quantile(p[~absent], group[~absent], DENIED)
+    high = max(1 - _quantile(1 - p[absent], group[absent], CLAIMED), low)
+    return MatchOdds(odds.weights, odds.bias, odds.learned, round(low, 4), round(high, 4), about)
+
+
+def _quantile(p: np.ndarray, group: np.ndarray, share: float) -> float:
+    """The value below which `share` of p lies, every group with the same weight."""
+    weight = np.zeros(len(p))
+    for name in np.unique(group):
+        weight[group == name] = 1 / (group == name).sum()
+    order = np.argsort(p)
+    below = np.cumsum(weight[order]) / weight.sum()
+    return float(np.clip(p[order][min(int(np.searchsorted(below, share)), len(p) - 1)], 0.0, 1.0))
