@@ -31,7 +31,9 @@ from . import (
     doors,
     evidence,
     gallery,
+    gallery_routes,
     limits,
+    login,
     media,
     questions,
     search,
@@ -42,6 +44,9 @@ from . import (
 )
 from . import map as worldmap
 from .clips import name_of
+from .gallery_choice import Choice
+from .permission import Permission
+from .shelf import Place, Shelf, gallery_of
 
 SELECT = "window.DiffusionRet.mountResults(element, watch, trigger);"
 CHOOSE = "window.DiffusionRet.mountChips(element);"
@@ -49,52 +54,97 @@ PLAYER = "window.DiffusionRet.mountPlayer(element, props, watch, trigger);"
 TABS = ("search", "watch", "gallery", "evidence")
 CANDIDATES, K, MOST_K = 32, 10, 50
 MOST_HITS = 1000  # of the endpoint, which draws none
-MOST_WORDS = 200  # characters of the filter of the gallery
 WAITING = 200  # questions that may wait for their turn, over all visitors
 
 
-def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
-    """The whole page over one retriever. Nothing is searched before the page is opened.
+def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
+    """The whole page over one retriever, or over a shelf of galleries, of which its address names one. Nothing is
+    searched before the page is opened.
 
     read_only: for visitors, who may ask and look, but leave nothing behind: a map that one of them opens first is not
     kept beside the gallery.
     """
-    clips, model = retriever.gallery, retriever.model
-    forms = model.forms if retriever.generates else ()
+    shelf = source if isinstance(source, Shelf) else Shelf.of(source)
+    shelf.make_panels = lambda retriever: {
+        "inspection": verdict.inspection(retriever),
+        "look": watch_look.panel(retriever),
+        "map": worldmap.panel(retriever, read_only),
+    }
 
-    def denoising(form: str | None = None) -> GeneratorConfig:
-        return model.generator_config(form) if forms else GeneratorConfig()
+    def place_of(request: gr.Request | None) -> Place:
+        return shelf.place(None if request is None else request.query_params.get("gallery"))
 
-    usual = denoising().usual_steps
-    queries = search.examples(model.config.dataset)
+    def retriever_of(request: gr.Request | None) -> Retriever:
+        return shelf.open(place_of(request))
 
-    def answer(text: str, k: int, candidates: int, steps: int, seed: int, form: str | None = None) -> tuple:
+    opened = retriever_of(None)
+
+    def answer(
+        text: str,
+        k: int,
+        candidates: int,
+        steps: int,
+        seed: int,
+        form: str | None = None,
+        request: gr.Request | None = None,
+    ) -> tuple:
         """The problem, the Search tab and the player, for one query. A problem leaves what is shown alone."""
         try:
+            retriever = retriever_of(request)
+            forms = _forms(retriever)
             # Every candidate is asked for, because the player draws them all; the cards show the first k.
             k, candidates = (
                 check_number("Results", k, 1, MOST_K),
                 check_number("Candidates", candidates, 1, watch.MOST_CANDIDATES),
             )
             form = form if form in forms else next(iter(forms), None)
-            result = retriever.search(text, max(k, candidates), candidates, steps, seed, form=form)
-        except ValueError as error:
+            choice = Choice.of({} if request is None else request.query_params)
+            size, within, head = len(retriever.gallery), {}, ""
+            if not choice.is_all:
+                ids = choice.ids_of(retriever.gallery)
+                if not ids:
+                    raise ValueError(
+                        "No clip is like what the search is within: widen it in the Gallery tab."
+                    )
+                head, size = search.within(choice.sentence(len(ids), size)), len(ids)
+                within = {"within": ids}
+            result = retriever.search(text, max(k, candidates), candidates, steps, seed, form=form, **within)
+        except (ValueError, OSError) as error:
             return search.problem(str(error)), gr.skip(), gr.skip()
-        return search.cut(result.truncated), search.page(result, k, len(clips)), watch.show(retriever, result)
+        shown = search.page(result, k, size)
+        return search.cut(result.truncated), head + shown, watch.show(retriever, result)
 
     def first(request: gr.Request) -> tuple:
         """What the page opens with: the query of its address, else the first example."""
         asked = request.query_params
+        try:
+            retriever = retriever_of(request)
+        except (ValueError, OSError) as error:  # a gallery that cannot be opened beside others that can
+            shown = search.problem(str(error)), gr.skip(), gr.skip()
+            return *(len(settings) + 2) * [gr.skip()], *shown, gr.skip(), gr.skip()
+        clips, forms = retriever.gallery, _forms(retriever)
+        queries = search.examples(retriever.model.config.dataset)
         text = asked.get("q") or queries[0]
         k = min(_number(asked.get("k"), K, 1, MOST_K), max(len(clips), 1))
         candidates = _number(asked.get("candidates"), min(CANDIDATES, len(clips)), 1, watch.MOST_CANDIDATES)
         seed = _number(asked.get("seed"), 0, 0, watch.MOST_SEED)
-        tab = asked.get("tab") if asked.get("tab") in TABS else TABS[0]
         form = asked.get("generator") if asked.get("generator") in forms else next(iter(forms), None)
-        config = denoising(form)
+        config = _denoising(retriever, form)
         steps = _number(asked.get("steps"), config.usual_steps, 1, config.steps)
         chosen = (k, min(candidates, max(len(clips), 1)), steps, seed, form)
-        return gr.Tabs(selected=tab), text, *chosen, *answer(text, *chosen)
+        head = (
+            _header(retriever, place_of(request).name if len(shelf.places) > 1 else ""),
+            search.chips(queries),
+        )
+        tab = asked.get("tab") if asked.get("tab") in TABS else TABS[0]
+        if not len(clips):  # the way to a first search begins where videos are added
+            tab, shown = asked.get("tab", "gallery"), ("", search.NOTHING, gr.skip())
+            text = asked.get("q") or ""
+        else:
+            shown = answer(text, *chosen, request)
+        limits = _limits(retriever, config)
+        values = [gr.update(value=value, **limit) for value, limit in zip(chosen, limits, strict=True)]
+        return gr.Tabs(selected=tab), text, *values, *shown, *head
 
     def replayed(
         event: gr.EventData,
@@ -104,29 +154,39 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         steps: int,
         seed: int,
         form: str | None = None,
+        request: gr.Request | None = None,
     ) -> tuple:
         """The player asked for another noise, other steps or candidates, or the other generator."""
         wanted = dict(event._data) if isinstance(event._data, dict) else {}
-        if wanted.get("form") not in forms:  # an event may say anything
+        retriever = retriever_of(request)
+        if wanted.get("form") not in _forms(retriever):  # an event may say anything
             wanted.pop("form", None)
         if wanted.get("form", form) != form:  # each takes the steps that it needs, unless told otherwise
             form = wanted["form"]
-            steps = denoising(form).usual_steps
+            steps = _denoising(retriever, form).usual_steps
         try:
             chosen = (
                 check_number("Candidates", wanted.get("candidates", candidates), 1, watch.MOST_CANDIDATES),
-                check_number("Steps", wanted.get("steps", steps), 1, denoising(form).steps),
+                check_number("Steps", wanted.get("steps", steps), 1, _denoising(retriever, form).steps),
                 check_number("Seed", wanted.get("seed", seed), 0, watch.MOST_SEED),
                 form,
             )
         except ValueError as error:
             return *4 * [gr.skip()], search.problem(str(error)), gr.skip(), gr.skip()
-        return *chosen, *answer(text, k, *chosen)
+        return *chosen, *answer(text, k, *chosen, request)
 
-    def turned(text: str, k: int, candidates: int, steps: int, seed: int, form: str | None = None) -> tuple:
+    def turned(
+        text: str,
+        k: int,
+        candidates: int,
+        steps: int,
+        seed: int,
+        form: str | None = None,
+        request: gr.Request | None = None,
+    ) -> tuple:
         """The other generator, with as many steps as it needs."""
-        steps = denoising(form).usual_steps
-        return steps, *answer(text, k, candidates, steps, seed, form)
+        steps = _denoising(retriever_of(request), form).usual_steps
+        return steps, *answer(text, k, candidates, steps, seed, form, request)
 
     def selected(
         event: gr.EventData,
@@ -136,65 +196,76 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         steps: int,
         seed: int,
         form: str | None = None,
+        request: gr.Request | None = None,
     ) -> tuple:
         id = event._data.get("similar") if isinstance(event._data, dict) else None
         if not isinstance(id, str) or not id:
-            return answer(text, k, candidates, steps, seed, form)
+            return answer(text, k, candidates, steps, seed, form, request)
         try:
+            retriever = retriever_of(request)
+            clips = retriever.gallery
             hits = retriever.similar(id, k)
             called = name_of(id, clips.captions[clips.position(id)])
         except ValueError as error:
             return search.problem(str(error)), gr.skip(), gr.skip()
         return "", search.similar_page(called, hits), gr.skip()
 
+    usual = _denoising(opened).usual_steps
+
     def endpoint(
-        query: str, k: int = K, candidates: int = CANDIDATES, steps: int = usual, seed: int = 0
+        query: str,
+        k: int = K,
+        candidates: int = CANDIDATES,
+        steps: int = usual,
+        seed: int = 0,
+        gallery: str = "",
     ) -> dict:
         """The best videos for a sentence: {"hits": [...], "ood": ..., "timings": ...}.
 
         query: what should be seen. k: how many videos. candidates: how many of them the generator weighs.
-        steps: of denoising. seed: of the noise.
+        steps: of denoising. seed: of the noise. gallery: its name in the page's address; the first one for "".
         """
         try:
             k, candidates = (
                 check_number("k", k, 1, MOST_HITS),
                 check_number("candidates", candidates, 1, MOST_HITS),
             )
+            if gallery and gallery not in shelf.places:
+                raise ValueError(f"There is no gallery {gallery[:80]!r} here.")
+            retriever = shelf.open(shelf.place(gallery))
             return retriever.search(query, k, candidates, steps, seed).to_dict()
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             raise gr.Error(str(error), print_exception=False) from error
 
     with gr.Blocks(title="DiffusionRet", fill_width=True) as page:
-        gr.HTML(_header(retriever), apply_default_css=False)
+        header = gr.HTML(_header(opened), apply_default_css=False, elem_id="header")
         query = gr.Textbox(
             show_label=False, label="Query", placeholder="Describe what should be seen", lines=1, max_lines=4,
             submit_btn="Search", container=False, elem_id="query",
             html_attributes=gr.InputHTMLAttributes(autocorrect="off", spellcheck=False),
         )  # fmt: skip
         trouble = gr.HTML(apply_default_css=False, elem_id="trouble")
-        questions.wire(
-            {
-                "inspection": verdict.inspection(retriever),
-                "look": watch_look.panel(retriever),
-                "map": worldmap.panel(retriever, read_only),
-            }
-        )
-        gr.HTML(search.chips(queries), js_on_load=CHOOSE, apply_default_css=False)
+        questions.wire(lambda request: shelf.panels(place_of(request)))
+        queries = search.examples(opened.model.config.dataset)
+        chips = gr.HTML(search.chips(queries), js_on_load=CHOOSE, apply_default_css=False)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Search", id="search"):
                 found = gr.HTML(
                     js_on_load=SELECT + verdict.SCRIPT, apply_default_css=False, elem_id="found"
                 )  # fmt: skip
-                settings = _settings(retriever, denoising())
+                settings = _settings(opened)
             with gr.Tab("Watch", id="watch"):
                 player = gr.HTML(
                     html_template=watch.TEMPLATE, js_on_load=PLAYER, apply_default_css=False, elem_id="player"
                 )  # fmt: skip
             with gr.Tab("Gallery", id="gallery"):
                 gr.HTML(worldmap.FOLDED, js_on_load=worldmap.SCRIPT, apply_default_css=False, elem_id="map")
-                _gallery_tab(retriever)
+                gr.HTML(
+                    gallery.frame(), js_on_load=gallery.SCRIPT, apply_default_css=False, elem_id="gallery-tab"
+                )
+                gr.Markdown(gallery.own_videos(opened.gallery.model_name), elem_classes="dr-own")
             with gr.Tab("Evidence", id="evidence"):
-                batch.tab(retriever)
+                batch.tab(retriever_of)
                 gr.HTML(evidence.tables(), apply_default_css=False)
                 gr.Markdown(evidence.model_card())
 
@@ -202,7 +273,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         # One after the other, and of what is asked meanwhile the last: the page shows what was asked last.
         quiet |= {"concurrency_id": "search", "trigger_mode": "always_last"}
-        page.load(first, None, [tabs, query, *settings, *shown], **quiet)
+        page.load(first, None, [tabs, query, *settings, *shown, header, chips], **quiet)
         query.submit(answer, [query, *settings], shown, **quiet)
         player.select(replayed, [query, *settings], [*settings[1:], *shown], **quiet)
         found.select(selected, [query, *settings], shown, **quiet)
@@ -219,73 +290,72 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
     return page
 
 
-def _header(retriever: Retriever) -> str:
+def _forms(retriever: Retriever) -> Sequence[str]:
+    """The names of a retriever's generators."""
+    return tuple(retriever.model.forms) if retriever.generates else ()
+
+
+def _denoising(retriever: Retriever, form: str | None = None) -> GeneratorConfig:
+    """What a generator takes, the usual one for None or a name that there is not."""
+    forms = _forms(retriever)
+    return retriever.model.generator_config(form if form in forms else None) if forms else GeneratorConfig()
+
+
+def _header(retriever: Retriever, name: str = "") -> str:
+    """name: of the gallery, where there are several."""
     model = retriever.model.config.name or "untitled model"
-    count = f"{len(retriever.gallery):,} clips"
+    clips = len(retriever.gallery)
+    count = f"{name + ' · ' if name else ''}{clips:,} clip{'' if clips == 1 else 's'}"
     device = retriever.device.type.upper()
     ranking = "" if retriever.generates else " · similarity only"
+    said = f"{model} · {count} · {device}{ranking}" if clips else f"{count} · {device}"
     return (
         '<header class="dr-header"><h1>DiffusionRet</h1><p>Find the video, watch the decision.</p>'
-        f'<p class="dr-which">{escape(model)} · {count} · {device}{ranking}</p></header>'
+        f'<p class="dr-which">{escape(said)}</p></header>'
     )
 
 
-def _settings(retriever: Retriever, denoising: GeneratorConfig) -> list:
+def _limits(retriever: Retriever, denoising: GeneratorConfig) -> list[dict]:
+    """What the settings may be, in their order, over one gallery and model."""
     most = max(len(retriever.gallery), 2)  # a slider needs two places; the library clamps to the gallery
+    forms = list(_forms(retriever))
+    return [
+        {"maximum": min(MOST_K, most)},
+        {"maximum": min(watch.MOST_CANDIDATES, most)},
+        {"maximum": max(denoising.steps, 2)},
+        {},
+        {"choices": forms, "visible": len(forms) > 1},
+    ]
+
+
+def _settings(retriever: Retriever) -> list:
+    denoising = _denoising(retriever)
+    most_k, most_candidates, most_steps, _, forms = _limits(retriever, denoising)
     with gr.Accordion("Settings of the search", open=False, elem_id="settings"), gr.Row():
         k = gr.Slider(
-            1, min(MOST_K, most), min(K, most), step=1, label="Results", info="How many clips are shown."
+            1,
+            value=min(K, most_k["maximum"]),
+            step=1,
+            label="Results",
+            info="How many clips are shown.",
+            **most_k,
         )
         candidates = gr.Slider(
-            1, min(watch.MOST_CANDIDATES, most), min(CANDIDATES, most), step=1, label="Candidates",
-            info="How many of the most similar clips the generator weighs against each other.",
+            1, value=min(CANDIDATES, most_candidates["maximum"]), step=1, label="Candidates",
+            info="How many of the most similar clips the generator weighs against each other.", **most_candidates,
         )  # fmt: skip
         steps = gr.Slider(
-            1, max(denoising.steps, 2), denoising.usual_steps, step=1, label="Steps",
-            info="Steps of denoising from pure noise to the distribution.",
+            1, value=denoising.usual_steps, step=1, label="Steps",
+            info="Steps of denoising from pure noise to the distribution.", **most_steps,
         )  # fmt: skip
         seed = gr.Number(
             0, label="Seed", precision=0, minimum=0, info="Which noise the denoising starts from."
         )
-        forms = retriever.model.forms if retriever.generates else ()
         form = gr.Radio(
-            list(forms), value=next(iter(forms), None), label="Generator", visible=len(forms) > 1,
-            info="Which generator weighs the candidates.",
+            value=next(iter(forms["choices"]), None), label="Generator",
+            info="Which generator weighs the candidates.", **forms,
         )  # fmt: skip
     return [k, candidates, steps, seed, form]
-
-
-def _gallery_tab(retriever: Retriever) -> None:
-    clips = retriever.gallery
-    words = gr.Textbox(
-        show_label=False,
-        label="Filter",
-        placeholder="Filter by words of the caption",
-        elem_id="filter",
-        max_length=MOST_WORDS,
-        container=False,
-    )
-    shown = gr.State(gallery.PAGE)
-    grid = gr.HTML(gallery.page(clips), apply_default_css=False, elem_id="clips")
-    button = gr.Button("Show more", visible=gallery.more(clips, "", gallery.PAGE), elem_id="more")
-    gr.HTML(gallery.failures(clips), apply_default_css=False)
-    gr.Markdown(gallery.own_videos(clips.model_name), elem_classes="dr-own")
-
-    def show(text: str, count: int) -> tuple:
-        text, count = str(text or "")[:MOST_WORDS], check_number("Clips", count, 1, 1_000_000)
-        return gallery.page(clips, text, count), count, gr.update(visible=gallery.more(clips, text, count))
-
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    words.change(
-        lambda text: show(text, gallery.PAGE),
-        words,
-        [grid, shown, button],
-        trigger_mode="always_last",
-        **quiet,
-    )
-    button.click(
-        lambda text, count: show(text, count + gallery.PAGE), [words, shown], [grid, shown, button], **quiet
-    )
 
 
 def _number(text: str | None, otherwise: int, least: int, most: int) -> int:
@@ -293,16 +363,23 @@ def _number(text: str | None, otherwise: int, least: int, most: int) -> int:
     return min(max(int(text), least), most) if text and text.isdecimal() and len(text) < 12 else otherwise
 
 
-def serving(retriever: Retriever) -> dict:
+def serving(tab: gallery_routes.Tab) -> dict:
     """The arguments of `launch` that belong to the page: its looks, and what it serves and takes. Gradio itself serves
-    no file of this machine and takes none."""
+    no file of this machine and takes none. tab: the galleries, and who may edit them."""
+    shelf, permission = tab.shelf, tab.permission
+    middleware = [
+        Middleware(limits.BodyLimit, gallery_routes.UPLOAD),
+        Middleware(doors.Doors, permission.login),
+    ]
+    if permission.login:
+        middleware.insert(0, Middleware(login.Login))
     return {
         "max_file_size": 0,
         "theme": theme.theme(),
         "head": theme.head(),
         "app_kwargs": {
-            "routes": media.routes(retriever.gallery),
-            "middleware": [Middleware(limits.BodyLimit), Middleware(doors.Doors)],
+            "routes": [*media.routes(shelf), *gallery_routes.routes(tab)],
+            "middleware": middleware,
         },
         "footer_links": ["api"],
         "ssr_mode": False,
@@ -325,17 +402,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m demo", description="Search videos by sentence, in the browser."
     )
     parser.add_argument(
-        "--gallery", metavar="DIR", help="a folder made by `diffusionret index`; default: the bundled clips"
+        "--videos",
+        metavar="FOLDER",
+        help="a folder of your own videos: the page makes a gallery of it, brought up to date at each start",
+    )
+    parser.add_argument(
+        "--gallery",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="a folder made by `diffusionret index`, or an empty one; of several the page offers a switch; default: "
+        "the bundled clips",
     )
     parser.add_argument(
         "--model",
         metavar="NAME",
-        help="a folder, a Hub id or a published .bin; default: the one the gallery was indexed with",
+        help="a folder, a Hub id, a published .bin, or clip:ARCHITECTURE:WEIGHTS; default: the one that each gallery "
+        "was indexed with",
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--host", metavar="ADDRESS", help="to listen on; default: 127.0.0.1, this machine only"
+    )
     parser.add_argument("--port", type=port_number, help="default: the first free one from 7860")
     parser.add_argument(
         "--share", action="store_true", help="also open a temporary public address at gradio.live"
+    )
+    parser.add_argument(
+        "--auth",
+        action="store_true",
+        help=f"ask for the user and password of {login.VARIABLE}=user:password, a variable of the environment; who has "
+        "logged in may change galleries",
     )
     parser.add_argument(
         "--read-only",
@@ -344,17 +441,49 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     read_only = options.read_only or "SPACE_ID" in os.environ
+    host = options.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
+    permission = Permission(host, options.auth, read_only or (options.share and not options.auth))
+    shelf = Shelf(options.model, options.device)
     try:
-        retriever = Retriever.open(options.gallery, options.model, options.device)
+        auth = login.credentials() if options.auth else None
+        videos = _videos(options.videos)
+        if videos and not options.gallery:
+            shelf.add(gallery_of(videos), videos.name)
+        for folder in options.gallery:
+            if not Path(folder).is_dir():
+                raise FileNotFoundError(
+                    f"There is no gallery in {folder}: make one with `python -m demo --videos FOLDER`, or "
+                    f"with `python -m diffusionret index VIDEOS --gallery {folder}`."
+                )
+            shelf.add(folder)
+        if not shelf.places:
+            shelf.add(None)
+        retriever = shelf.open(shelf.place(None))
     except (ValueError, OSError) as error:
         parser.exit(2, f"{error}\n")
     if retriever.gallery.damage:
         print(retriever.gallery.damage, file=sys.stderr)
-    page = build(retriever, read_only)
+    page = build(shelf, read_only)
+    tab = gallery_routes.Tab(shelf, permission)
+    tab.begin(videos)
     try:
-        page.launch(server_port=options.port, share=options.share, **serving(retriever))
+        page.launch(
+            server_name=host, server_port=options.port, share=options.share, auth=auth, **serving(tab)
+        )
     except OSError as error:
         if "empty port" not in str(error):
             raise
         taken = f"Port {options.port} is taken" if options.port else "No port is free"
         parser.exit(2, f"{taken}: choose another one with --port.\n")
+    finally:
+        tab.close()
+
+
+def _videos(folder: str | None) -> Path | None:
+    """The folder of --videos. Raises FileNotFoundError where there is none."""
+    if folder is None:
+        return None
+    path = Path(folder).expanduser().resolve()
+    if not path.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}: give --videos a folder of videos.")
+    return path

@@ -86,6 +86,7 @@ class Retriever:
         seed: int = 0,
         seeds: int | None = None,
         form: str | None = None,
+        within: Sequence[str] | None = None,
     ) -> SearchResult:
         """The `k` best videos for a sentence.
 
@@ -93,11 +94,13 @@ class Retriever:
         of denoising, at most those of the generator's training. seed, seeds: the noise; the same for every
         query, with several seeds (seed, seed + 1, ...) boost and probability are means over them. None: as many as
         the generator's config says; of a model without one they mean nothing. form: the name of the
-        generator, "published" or "open-set"; None for the one that the model answers with.
+        generator, "published" or "open-set"; None for the one that the model answers with. within: ids of the videos
+        to search, as if the others were not there; None for all. The two answers are calibrated for the whole gallery:
+        `ood` is None within a part of it.
         Raises ValueError with one sentence for a text that is empty or longer than query.py allows, for an empty
-        gallery and for settings out of range.
+        gallery, for an empty or unknown `within` and for settings out of range.
         """
-        return self.search_many([text], k, candidates, steps, seed, seeds, form)[0]
+        return self.search_many([text], k, candidates, steps, seed, seeds, form, within)[0]
 
     def search_many(
         self,
@@ -108,14 +111,16 @@ class Retriever:
         seed: int = 0,
         seeds: int | None = None,
         form: str | None = None,
+        within: Sequence[str] | None = None,
     ) -> list[SearchResult]:
         """As `search`, for many sentences; timings are an even share of their batch's."""
         check_queries(texts)
         generator = self.model.choose(form) if self.generates or form else None
-        settings = self._settings(k, candidates, steps, seed, seeds, generator)
+        part = None if within is None else self._positions(within)
+        settings = self._settings(k, candidates, steps, seed, seeds, generator, part)
         results = []
         for start in range(0, len(texts), BATCH):
-            results += self._search_batch(texts[start : start + BATCH], settings, generator)
+            results += self._search_batch(texts[start : start + BATCH], settings, generator, part)
         return results
 
     @torch.no_grad()
@@ -241,8 +246,9 @@ class Retriever:
         seed: int,
         seeds: int | None,
         generator: Generator | None = None,
+        part: Int[Tensor, " video"] | None = None,
     ) -> Settings:
-        size = self.matcher.reach
+        size = self.matcher.reach if part is None else min(self.matcher.reach, len(part))
         config = generator.config if generator else None
         if seeds is None:
             seeds = config.seeds if config else 1
@@ -256,14 +262,24 @@ class Retriever:
             seeds=check_number("seeds", seeds, 1, MOST_SEEDS),
         )
 
+    def _positions(self, ids: Sequence[str]) -> Int[Tensor, " video"]:
+        """Where videos stand in the gallery, in its order, each once."""
+        if not ids:
+            raise ValueError("There is nothing to search within: choose at least one video.")
+        return torch.tensor(sorted({self.gallery.position(id) for id in ids}))
+
     @torch.no_grad()
     def _search_batch(
-        self, texts: Sequence[str], settings: Settings, generator: Generator | None
+        self,
+        texts: Sequence[str],
+        settings: Settings,
+        generator: Generator | None,
+        part: Int[Tensor, " video"] | None,
     ) -> list[SearchResult]:
         clock = _Clock()
         text = self.model.encode_text(texts)
         clock.lap("encode")
-        candidates = self.matcher.candidates(text)
+        candidates = self.matcher.candidates(text, part)
         clock.lap("match")
         trajectory = None
         if generator is not None:
@@ -288,7 +304,9 @@ class Retriever:
             for q in range(len(texts))
         ]
         clock.lap("rank")
-        reports = self.inspector.search_reports(texts, text, candidates, trajectory, settings)
+        reports: list[Report | None] = [None] * len(texts)
+        if part is None:
+            reports = self.inspector.search_reports(texts, text, candidates, trajectory, settings)
         timings = clock.done("ood", len(texts))
         return [
             SearchResult(

@@ -171,7 +171,10 @@ def test_only_the_gallerys_clips_are_served_and_by_id(tmp_path):
         ("what is #1?", str(home / "what is #1?.webm")),
         ("gone", "gone.mp4"),
     ]
-    rows = [SimpleNamespace(id=i, caption="", duration=1.0, timestamps=[0.0], uri=uri) for i, uri in files]
+    rows = [
+        SimpleNamespace(id=i, caption="", duration=1.0, timestamps=[0.0], uri=uri, modified=0)
+        for i, uri in files
+    ]
     gallery = Gallery(rows, folder=tmp_path / "gallery")
     address = {id: media.clip_url(id, gallery.path(i)) for i, id in enumerate(gallery.ids)}
     assert served(gallery, address["a"]) == (200, b"0123456789", "video/mp4")

@@ -18,7 +18,7 @@ ORDER = [
     *("diffusion", "metrics", "decoding", "video", "listing", "encoders", "similarity"),
     *("readout", "trajectory"),
     *("denoiser", "sampling", "losses", "generators", "tokenizer", "hub", "model", "encoding", "checkpoint"),
-    *("store", "gallery", "ood", "matching", "generation", "results", "inspection", "retrieval"),
+    *("store", "edits", "gallery", "ood", "matching", "generation", "results", "inspection", "retrieval"),
     *("projection", "datasets"),
     *("benchmarks", "frames", "features", "evaluate", "training"),
     *("index", "inventory", "calibrate", "commands", "cli"),
