@@ -303,12 +303,7 @@ def _denoising(retriever: Retriever, form: str | None = None) -> GeneratorConfig
 
 def _header(retriever: Retriever, name: str = "") -> str:
     """name: of the gallery, where there are several."""
-    model = retriever.model.config.name or "untitled model"
-    clips = len(retriever.gallery)
-    count = f"{name + ' · ' if name else ''}{clips:,} clip{'' if clips == 1 else 's'}"
-    device = retriever.device.type.upper()
-    ranking = "" if retriever.generates else " · similarity only"
-    said = f"{model} · {count} · {device}{ranking}" if clips else f"{count} · {device}"
+    said = gallery.headline(retriever, name)
     return (
         '<header class="dr-header"><h1>DiffusionRet</h1><p>Find the video, watch the decision.</p>'
         f'<p class="dr-which">{escape(said)}</p></header>'
@@ -363,9 +358,15 @@ def _number(text: str | None, otherwise: int, least: int, most: int) -> int:
     return min(max(int(text), least), most) if text and text.isdecimal() and len(text) < 12 else otherwise
 
 
-def serving(tab: gallery_routes.Tab) -> dict:
+def serving(source: Retriever | gallery_routes.Tab) -> dict:
     """The arguments of `launch` that belong to the page: its looks, and what it serves and takes. Gradio itself serves
-    no file of this machine and takes none. tab: the galleries, and who may edit them."""
+    no file of this machine and takes none.
+
+    source: the galleries, and who may edit them; of a retriever nobody.
+    """
+    tab = source
+    if not isinstance(tab, gallery_routes.Tab):
+        tab = gallery_routes.Tab(Shelf.of(source), Permission(visitors=True))
     shelf, permission = tab.shelf, tab.permission
     middleware = [
         Middleware(limits.BodyLimit, gallery_routes.UPLOAD),

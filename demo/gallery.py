@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath, PureWindowsPath
 
+from diffusionret import Retriever
+
 FRAME = """\
 <div class="dr-gallery">
 <div class="dr-gallery-head"></div>
@@ -55,6 +57,16 @@ a Hub id or a published `.bin` of a model that was trained on such videos.
 def frame() -> str:
     """The tab before it is filled, as markup."""
     return FRAME.format(privacy=PRIVACY)
+
+
+def headline(retriever: Retriever, name: str = "") -> str:
+    """What the head of the page says of a retriever. name: of its gallery, where there are several."""
+    model = retriever.model.config.name or "untitled model"
+    clips = len(retriever.gallery)
+    count = f"{name + ' · ' if name else ''}{clips:,} clip{'' if clips == 1 else 's'}"
+    device = retriever.device.type.upper()
+    ranking = "" if retriever.generates else " · similarity only"
+    return f"{model} · {count} · {device}{ranking}" if clips else f"{count} · {device}"
 
 
 def own_videos(model: str) -> str:

@@ -16,7 +16,7 @@ from diffusionret.inventory import inventory
 from diffusionret.video import printable
 
 from .clips import card, clock, grid, name_of
-from .gallery import model_word
+from .gallery import headline, model_word
 from .gallery_choice import Choice, folders
 from .gallery_groups import SAME, Group, groups
 from .gallery_job import State
@@ -47,13 +47,15 @@ def state(shelf: Shelf, place: Place, job: State, refusal: str, watched: Sequenc
 
     Who may not edit learns nothing of folders, and of work only that there is some.
     """
-    gallery = shelf.open(place).gallery
+    retriever = shelf.open(place)
+    gallery = retriever.gallery
     editable = not refusal
     content: dict[str, Any] = {
         "key": place.key,
         "name": place.name,
         "galleries": [{"key": other.key, "name": other.name} for other in shelf.places.values()],
         "version": place.version,
+        "headline": headline(retriever, place.name if len(shelf.places) > 1 else ""),
         "count": len(gallery),
         "model": model_word(gallery.model_name),
         "folders": [folder._asdict() for folder in folders(gallery)],

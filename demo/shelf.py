@@ -66,7 +66,10 @@ class Shelf:
         return shelf
 
     def add(self, folder: str | Path | None, name: str = "") -> Place:
-        """Another gallery: of a folder, which may be empty yet, or the bundled one for None. name: the folder's for ""."""
+        """Another gallery: of a folder, which may be empty yet, or the bundled one for None.
+
+        name: for reading; the folder's for "".
+        """
         with self._lock:
             path = None if folder is None else Path(folder).resolve()
             for place in self.places.values():

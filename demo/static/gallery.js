@@ -59,7 +59,10 @@
         lists(this.find(".dr-troubles"), this, state);
       }
       if (state.editable) jobPanel(this.find(".dr-job"), this, state);
-      if (before && before.version !== state.version) this.clips();
+      if (before && before.version !== state.version) {
+        document.querySelector(".dr-which").textContent = state.headline;
+        this.clips();
+      }
       const add = this.find(".dr-add");
       const isNew = !before || before.made !== state.made || before.count !== state.count;
       if (state.editable && (isNew || !add.firstChild)) {
