@@ -8,12 +8,14 @@ from datetime import date, datetime, timedelta
 from os.path import commonpath
 from pathlib import PurePosixPath
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from diffusionret import Gallery
 from diffusionret.video import printable
 
 MOST_WORDS = 200  # characters
 MOST_IDS = 200  # clips that are chosen one by one
+MOST_FOLDERS = 200
 LONGEST = 10**7  # seconds
 
 
@@ -130,8 +132,17 @@ def names_of(gallery: Gallery) -> list[str]:
     return names
 
 
-def folders(gallery: Gallery, most: int = 200) -> list[Folder]:
-    """The folders that hold clips, with all above them, sorted; empty where there is but one."""
+_FOLDERS: WeakKeyDictionary[Gallery, list[Folder]] = WeakKeyDictionary()  # pages ask again and again
+
+
+def folders(gallery: Gallery) -> list[Folder]:
+    """The first MOST_FOLDERS folders that hold clips, with all above them, sorted; empty where there is but one."""
+    if gallery not in _FOLDERS:
+        _FOLDERS[gallery] = _folders(gallery)
+    return _FOLDERS[gallery]
+
+
+def _folders(gallery: Gallery) -> list[Folder]:
     counts: dict[str, int] = {}
     names = names_of(gallery)
     for name in names:
@@ -141,7 +152,7 @@ def folders(gallery: Gallery, most: int = 200) -> list[Folder]:
                 counts[str(folder)] = counts.get(str(folder), 0) + 1
     if len(set(names)) < 2:
         return []
-    return [Folder(name, count) for name, count in sorted(counts.items())][:most]
+    return [Folder(name, count) for name, count in sorted(counts.items())][:MOST_FOLDERS]
 
 
 def _seconds(text: str | None) -> float:

@@ -108,6 +108,10 @@ class Call(NamedTuple):
             raise Refused(400, f"The request needs “{name}”, a text of at most {most:,} characters.")
         return value.strip()
 
+    def some(self, name: str) -> str | None:
+        """As `text`, None where the request does not say it."""
+        return self.text(name) if name in self.said else None
+
     def folder(self) -> Path:
         """The gallery's folder. Raises Refused for one that stays as it is."""
         if self.place.folder is None:
@@ -188,11 +192,11 @@ def hide(call: Call) -> dict:
 
 
 def rename(call: Call) -> dict:
-    """Give one file a title and a caption; "" brings back what the file itself says."""
+    """Give one file a title or a caption; "" brings back what the file itself says."""
     uris = call.uris()
     if len(uris) != 1:
         raise Refused(400, "One file has one name: choose one.")
-    change(call.folder(), uris, call.text("title"), call.text("caption"))
+    change(call.folder(), uris, call.some("title"), call.some("caption"))
     call.tab.shelf.reopen(call.place)
     return {}
 

@@ -57,6 +57,7 @@ class Shelf:
         self.places: dict[str, Place] = {}
         self._models: dict[str, DiffusionRet] = {}
         self._lock = threading.RLock()
+        self._loading = threading.RLock()  # its own: a model may be fetched for minutes, while pages look on
 
     @classmethod
     def of(cls, retriever: Any) -> Shelf:
@@ -88,11 +89,12 @@ class Shelf:
 
     def open(self, place: Place) -> Retriever:
         """The retriever over a gallery as it was when it was last opened. Raises as `Retriever.open`."""
-        with self._lock:
-            if place.retriever is None:
-                self.reopen(place)
-            assert place.retriever is not None
-            return place.retriever
+        if place.retriever is None:
+            with self._loading:
+                if place.retriever is None:
+                    self.reopen(place)
+        assert place.retriever is not None
+        return place.retriever
 
     def reopen(self, place: Place) -> None:
         """Look at a gallery as it is now."""
@@ -104,14 +106,15 @@ class Shelf:
 
     def panels(self, place: Place) -> dict[str, Panel]:
         """The panels over a gallery."""
+        retriever = self.open(place)
         with self._lock:
             if not place.panels and self.make_panels:
-                place.panels = self.make_panels(self.open(place))
+                place.panels = self.make_panels(retriever)
             return place.panels
 
     def load(self, name: str) -> DiffusionRet:
         """A model, loaded once. Raises as `load_model`."""
-        with self._lock:
+        with self._loading:
             if name not in self._models:
                 self._models[name] = load_model(name, self.device)
             return self._models[name]

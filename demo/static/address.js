@@ -51,5 +51,12 @@
 
   for (const key of ["gallery", ...CHOICE]) if (address.get(key)) view.set(key, address.get(key));
 
-  window.DiffusionRet = { ...window.DiffusionRet, address, setAddress, linkResults, clipChoice, setClipChoice };
+  window.DiffusionRet = {
+    ...window.DiffusionRet,
+    address,
+    setAddress,
+    linkResults,
+    clipChoice,
+    setClipChoice,
+  };
 })();

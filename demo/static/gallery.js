@@ -45,7 +45,7 @@
       }
       clearTimeout(this.waiting);
       const running = this.state?.job.running;
-      this.waiting = setTimeout(() => this.look(), running || document.hidden ? OFTEN : SELDOM);
+      this.waiting = setTimeout(() => this.look(), running && !document.hidden ? OFTEN : SELDOM);
     }
 
     show(state) {

@@ -13,7 +13,12 @@
     box.append(part("legend", "", "Which model looks at them?"));
     state.models.forEach((model, i) => {
       const label = part("label", "dr-model");
-      const input = Object.assign(part("input"), { type: "radio", name: "model", value: model.name, checked: !i });
+      const input = Object.assign(part("input"), {
+        type: "radio",
+        name: "model",
+        value: model.name,
+        checked: !i,
+      });
       const said = part("span");
       said.append(part("b", "", model.title), part("span", "", model.says));
       label.append(input, said);
@@ -52,7 +57,11 @@
     const row = part("div", "dr-add-row");
     row.append(labelled("Path of a folder on this machine", path), begin);
     const drop = part("label", "dr-drop");
-    const files = Object.assign(part("input"), { type: "file", multiple: true, accept: "video/*,.mkv,.ts,.flv,.gif" });
+    const files = Object.assign(part("input"), {
+      type: "file",
+      multiple: true,
+      accept: "video/*,.mkv,.ts,.flv,.gif",
+    });
     files.setAttribute("aria-label", "Choose video files");
     drop.append(part("span", "", "or drop videos here, or choose them"), files);
     const sending = part("ul", "dr-sending");

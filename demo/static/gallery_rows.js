@@ -74,7 +74,9 @@
       const lines = state.watched.map(({ mark, name }) => {
         const line = part("li");
         line.append(part("code", "", name), " ");
-        line.append(button("dr-plain", "Stop watching", () => tab.edit(() => editGallery("watch", { mark }))));
+        line.append(
+          button("dr-plain", "Stop watching", () => tab.edit(() => editGallery("watch", { mark }))),
+        );
         return line;
       });
       parts.push(fold(`${count(state.watched.length, "folder")} watched`, lines));
@@ -112,8 +114,16 @@
     };
     row.append(
       button("dr-main", "Save", done(save)),
-      button("dr-plain", "Hide", done(() => editGallery("hide", { marks }))),
-      button("dr-plain is-bad", "Remove", done(() => editGallery("remove", { marks }))),
+      button(
+        "dr-plain",
+        "Hide",
+        done(() => editGallery("hide", { marks })),
+      ),
+      button(
+        "dr-plain is-bad",
+        "Remove",
+        done(() => editGallery("remove", { marks })),
+      ),
       button("dr-plain", "Cancel", () => dialog.close()),
     );
     form.append(row);
