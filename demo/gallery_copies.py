@@ -35,12 +35,13 @@ class Copies:
         """Copies of all of a gallery's videos that need one. check: raises once it shall stop."""
         if place.folder is None or not place.is_made:
             return
-        gallery = Gallery.open(place.folder)
+        gallery, seen = Gallery.open(place.folder), set()
         for i in range(len(gallery)):
             check()
             path = gallery.path(i)
-            if path is None:
+            if path is None or path in seen:
                 continue
+            seen.add(path)
             copy = copy_file(place.folder, gallery.uri(i))
             try:
                 made = max(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from html import escape
 from pathlib import Path, PurePosixPath
@@ -80,7 +80,8 @@ def state(shelf: Shelf, place: Place, job: State, refusal: str, watched: Sequenc
             "waiting": job.waiting,
         }
         content["hidden"] = [
-            {"mark": mark(row.uri), "name": printable(PurePosixPath(row.uri).name)} for row in gallery.hidden
+            {"mark": mark(uri), "name": printable(PurePosixPath(uri).name)}
+            for uri in dict.fromkeys(row.uri for row in gallery.hidden)
         ]
         content["watched"] = [
             {"mark": mark(folder), "name": printable(Path(folder).name)} for folder in watched
@@ -94,14 +95,14 @@ def state(shelf: Shelf, place: Place, job: State, refusal: str, watched: Sequenc
 
 def page(gallery: Gallery, choice: Choice, shown: int, grouped: bool, editable: bool) -> dict[str, Any]:
     """The first `shown` clips, or groups of them, that are meant: markup, and whether there are more."""
-    positions = choice.positions(gallery)
+    positions = _files(gallery, choice.positions(gallery))
     if not len(gallery):
         return {"html": "", "count": 0, "more": False}
     if not positions:
         said = f"No clip says “{escape(choice.words)}”." if choice.words else "No clip is like that."
         return {"html": f'<p class="dr-empty">{said}</p>', "count": 0, "more": False}
     items = groups(gallery, positions) if grouped else [Group(i, ()) for i in positions]
-    all_, size = len(positions), len(gallery)
+    all_, size = len(positions), len(_files(gallery, range(len(gallery))))
     count = f"{all_:,} of {size:,} clips" if all_ < size else f"{size:,} {'clip' if size == 1 else 'clips'}"
     if len(items) < all_:
         count += f" in {len(items):,} groups (cosine of mean frames at least {SAME:g})"
@@ -110,6 +111,14 @@ def page(gallery: Gallery, choice: Choice, shown: int, grouped: bool, editable: 
     cards = grid(_card(gallery, item, editable) for item in items[:shown])
     html = f'<section class="dr-results is-small"><p class="dr-foot">{count}</p>{cards}</section>'
     return {"html": html, "count": all_, "more": len(items) > shown}
+
+
+def _files(gallery: Gallery, positions: Iterable[int]) -> list[int]:
+    """Of the positions the first one of each file."""
+    first: dict[str, int] = {}
+    for i in positions:
+        first.setdefault(gallery.uri(i) or gallery.ids[i], i)
+    return list(first.values())
 
 
 def _card(gallery: Gallery, item: Group, editable: bool) -> str:

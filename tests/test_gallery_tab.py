@@ -326,8 +326,10 @@ def test_what_is_no_request_is_a_sentence(tab, content):
     ("name", "kept"),
     [
         ("holiday.mp4", "holiday.mp4"), ("../../etc/passwd.mp4", "passwd.mp4"), ("C:\\a\\b.MOV", "b.mov"),
-        ("...hidden.mp4", "hidden.mp4"), ("a\nb\x1b[31m.mp4", "a b 31m.mp4"), ("Ferien am Meer ü.webm", "Ferien am Meer ü.webm"),
-        (".mp4", "video.mp4"), ("CON.mp4", "video CON.mp4"), ("a<b>:\"|?*.mkv", "a b.mkv"), ("x" * 400 + ".mp4", "x" * 120 + ".mp4"),
+        ("...hidden.mp4", "hidden.mp4"), ("a\nb\x1b[31m.mp4", "a b 31m.mp4"),
+        ("Ferien am Meer ü.webm", "Ferien am Meer ü.webm"),
+        (".mp4", "video.mp4"), ("CON.mp4", "video CON.mp4"), ("a<b>:\"|?*.mkv", "a b.mkv"),
+        ("x" * 400 + ".mp4", "x" * 120 + ".mp4"),
     ],
 )  # fmt: skip
 def test_names_of_dropped_files_are_ours(name, kept):
@@ -464,7 +466,8 @@ def library() -> Gallery:
         "/home/a/z/6.mp4",
     ]
     rows = [
-        SimpleNamespace(id=str(i), uri=uri, caption=f"a Boat {i}", duration=10.0 * i, timestamps=[0.0], modified=begin + i * day - 1)
+        SimpleNamespace(id=str(i), uri=uri, caption=f"a Boat {i}", duration=10.0 * i,
+            timestamps=[0.0], modified=begin + i * day - 1)
         for i, uri in enumerate(uris, 1)
     ]  # fmt: skip
     return Gallery(rows, folder=Path("/gallery"))
@@ -476,7 +479,8 @@ def library() -> Gallery:
         ({}, "123456"), ({"words": "boat 3"}, "3"), ({"words": "6.MP4"}, "6"), ({"folder": "x"}, "123"),
         ({"folder": "x/y"}, "3"), ({"folder": "."}, "45"), ({"shortest": "30", "longest": "50"}, "345"),
         ({"since": "2026-01-03"}, "3456"), ({"until": "2026-01-02"}, "12"), ({"ids": "2\n5\nnone"}, "25"),
-        ({"words": "boat", "folder": "x", "shortest": "15"}, "23"), ({"shortest": "nan", "since": "yesterday"}, "123456"),
+        ({"words": "boat", "folder": "x", "shortest": "15"}, "23"),
+        ({"shortest": "nan", "since": "yesterday"}, "123456"),
         ({"longest": "-5"}, "123456"), ({"folder": "/home"}, ""),
     ],
     ids=str,
@@ -493,9 +497,9 @@ def test_folders_are_named_below_what_they_share():
 def test_a_choice_says_what_was_searched():
     asked = {"folder": "x", "words": "boat", "shortest": "5", "since": "2026-01-01"}
     said = Choice.of(asked).sentence(2, 6)
-    assert (
-        said
-        == "Searched within 2 of 6 clips: the folder x, names and captions with “boat”, lengths of 5 s or more, dates from 2026-01-01."
+    assert said == (
+        "Searched within 2 of 6 clips: the folder x, names and captions with “boat”, lengths of 5 s or more, "
+        "dates from 2026-01-01."
     )
 
 
