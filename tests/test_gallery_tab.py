@@ -162,26 +162,23 @@ def test_a_login_guards_our_own_addresses_and_guesses_are_held_back(monkeypatch)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"here"})
 
-    def wrapped(scope, receive, send):
+    async def wrapped(scope, receive, send):
         scope["app"] = SimpleNamespace(tokens={"secret": "ann"}, cookie_id="7")
-        return guard(scope, receive, send)
+        await guard(scope, receive, send)
 
-    guard = login.Login(anything)
-    with TestClient(wrapped) as asks:
-        for path in (
-            "/media/clips/a",
-            "/media/posters/a",
-            "/media/plotly.min.js",
-            "/gallery/state",
-            "/gallery/make",
-        ):
-            assert asks.get(path).status_code == asks.post(path).status_code == 401, path
-            assert asks.get(path, headers={"Cookie": "access-token-unsecure-7=secret"}).text == "here"
-        assert [asks.post("/login").status_code for _ in range(login.TRIES + 1)] == [200] * login.TRIES + [
-            429
-        ]
-        monkeypatch.setattr(login, "SECONDS", 0.0)
-        assert asks.post("/login/").status_code == 200
+    guard, asks = login.Login(anything), TestClient(wrapped)
+    for path in (
+        "/media/clips/a",
+        "/media/posters/a",
+        "/media/plotly.min.js",
+        "/gallery/state",
+        "/gallery/make",
+    ):
+        assert asks.get(path).status_code == asks.post(path).status_code == 401, path
+        assert asks.get(path, headers={"Cookie": "access-token-unsecure-7=secret"}).text == "here"
+    assert [asks.post("/login").status_code for _ in range(login.TRIES + 1)] == [200] * login.TRIES + [429]
+    monkeypatch.setattr(login, "SECONDS", 0.0)
+    assert asks.post("/login/").status_code == 200
 
 
 # --- from a folder to a search --------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def address(own) -> Iterator[str]:
         server = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=environment)
     url = f"http://127.0.0.1:{port}/"
     try:
-        for _ in range(1200):
+        for _ in range(3000):
             assert server.poll() is None, log.read_text()
             try:
                 urllib.request.urlopen(url, timeout=5).close()
