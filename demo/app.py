@@ -99,16 +99,17 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
             )
             form = form if form in forms else next(iter(forms), None)
             choice = Choice.of({} if request is None else request.query_params)
-            size, within, head = len(retriever.gallery), {}, ""
+            size, within, head = len(retriever.gallery), None, ""
             if not choice.is_all:
-                ids = choice.ids_of(retriever.gallery)
-                if not ids:
+                within = choice.ids_of(retriever.gallery)
+                if not within:
                     raise ValueError(
                         "No clip is like what the search is within: widen it in the Gallery tab."
                     )
-                head, size = search.within(choice.sentence(len(ids), size)), len(ids)
-                within = {"within": ids}
-            result = retriever.search(text, max(k, candidates), candidates, steps, seed, form=form, **within)
+                head, size = search.within(choice.sentence(len(within), size)), len(within)
+            result = retriever.search(
+                text, max(k, candidates), candidates, steps, seed, form=form, within=within
+            )
         except (ValueError, OSError) as error:
             return search.problem(str(error)), gr.skip(), gr.skip()
         shown = search.page(result, k, size)
@@ -126,7 +127,9 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         queries = search.examples(retriever.model.config.dataset)
         text = asked.get("q") or queries[0]
         k = min(_number(asked.get("k"), K, 1, MOST_K), max(len(clips), 1))
-        candidates = _number(asked.get("candidates"), min(CANDIDATES, len(clips)), 1, watch.MOST_CANDIDATES)
+        candidates = _number(
+            asked.get("candidates"), min(CANDIDATES, len(clips)) or 1, 1, watch.MOST_CANDIDATES
+        )
         seed = _number(asked.get("seed"), 0, 0, watch.MOST_SEED)
         form = asked.get("generator") if asked.get("generator") in forms else next(iter(forms), None)
         config = _denoising(retriever, form)
@@ -138,12 +141,12 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         )
         tab = asked.get("tab") if asked.get("tab") in TABS else TABS[0]
         if not len(clips):  # the way to a first search begins where videos are added
-            tab, shown = asked.get("tab", "gallery"), ("", search.NOTHING, gr.skip())
-            text = asked.get("q") or ""
+            tab = tab if asked.get("tab") else "gallery"
+            text, shown = asked.get("q") or "", ("", search.NOTHING, gr.skip())
         else:
             shown = answer(text, *chosen, request)
-        limits = _limits(retriever, config)
-        values = [gr.update(value=value, **limit) for value, limit in zip(chosen, limits, strict=True)]
+        bounds = _limits(retriever)
+        values = [gr.update(value=value, **bound) for value, bound in zip(chosen, bounds, strict=True)]
         return gr.Tabs(selected=tab), text, *values, *shown, *head
 
     def replayed(
@@ -310,14 +313,15 @@ def _header(retriever: Retriever, name: str = "") -> str:
     )
 
 
-def _limits(retriever: Retriever, denoising: GeneratorConfig) -> list[dict]:
+def _limits(retriever: Retriever) -> list[dict]:
     """What the settings may be, in their order, over one gallery and model."""
     most = max(len(retriever.gallery), 2)  # a slider needs two places; the library clamps to the gallery
     forms = list(_forms(retriever))
+    steps = max((_denoising(retriever, form).steps for form in forms), default=2)
     return [
         {"maximum": min(MOST_K, most)},
         {"maximum": min(watch.MOST_CANDIDATES, most)},
-        {"maximum": max(denoising.steps, 2)},
+        {"maximum": max(steps, 2)},
         {},
         {"choices": forms, "visible": len(forms) > 1},
     ]
@@ -325,7 +329,7 @@ def _limits(retriever: Retriever, denoising: GeneratorConfig) -> list[dict]:
 
 def _settings(retriever: Retriever) -> list:
     denoising = _denoising(retriever)
-    most_k, most_candidates, most_steps, _, forms = _limits(retriever, denoising)
+    most_k, most_candidates, most_steps, _, forms = _limits(retriever)
     with gr.Accordion("Settings of the search", open=False, elem_id="settings"), gr.Row():
         k = gr.Slider(
             1,

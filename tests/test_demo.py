@@ -97,7 +97,7 @@ class FakeRetriever:
         )
         self.model = SimpleNamespace(config=SimpleNamespace(name=NASTY, dataset="", generator=None))
 
-    def search(self, text, k=10, candidates=32, steps=50, seed=0, seeds=1, form=None):
+    def search(self, text, k=10, candidates=32, steps=50, seed=0, seeds=1, form=None, within=None):
         if not text.strip():
             raise ValueError("The query is empty: describe what should be seen.")
         return found(hit(1, 1, NASTY), generates=False)
