@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -23,7 +22,6 @@ from gradio.events import api
 from starlette.middleware import Middleware
 
 from diffusionret import Retriever
-from diffusionret.config import GeneratorConfig
 from diffusionret.query import check_number
 
 from . import (
@@ -35,8 +33,10 @@ from . import (
     limits,
     login,
     media,
+    options,
     questions,
     search,
+    settings,
     theme,
     verdict,
     watch,
@@ -45,14 +45,14 @@ from . import (
 from . import map as worldmap
 from .clips import name_of
 from .gallery_choice import Choice
-from .permission import Permission
-from .shelf import Place, Shelf, gallery_of
+from .permission import Permission, loopback
+from .settings import CANDIDATES, MOST_K, K
+from .shelf import Place, Shelf, gallery_of, own_galleries
 
 SELECT = "window.DiffusionRet.mountResults(element, watch, trigger);"
 CHOOSE = "window.DiffusionRet.mountChips(element);"
 PLAYER = "window.DiffusionRet.mountPlayer(element, props, watch, trigger);"
 TABS = ("search", "watch", "gallery", "evidence")
-CANDIDATES, K, MOST_K = 32, 10, 50
 MOST_HITS = 1000  # of the endpoint, which draws none
 WAITING = 200  # questions that may wait for their turn, over all visitors
 
@@ -91,7 +91,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         """The problem, the Search tab and the player, for one query. A problem leaves what is shown alone."""
         try:
             retriever = retriever_of(request)
-            forms = _forms(retriever)
+            forms = settings.forms_of(retriever)
             # Every candidate is asked for, because the player draws them all; the cards show the first k.
             k, candidates = (
                 check_number("Results", k, 1, MOST_K),
@@ -122,8 +122,8 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
             retriever = retriever_of(request)
         except (ValueError, OSError) as error:  # a gallery that cannot be opened beside others that can
             shown = search.problem(str(error)), gr.skip(), gr.skip()
-            return *(len(settings) + 2) * [gr.skip()], *shown, gr.skip(), gr.skip()
-        clips, forms = retriever.gallery, _forms(retriever)
+            return *(len(inputs) + 2) * [gr.skip()], *shown, gr.skip(), gr.skip()
+        clips, forms = retriever.gallery, settings.forms_of(retriever)
         queries = search.examples(retriever.model.config.dataset)
         text = asked.get("q") or queries[0]
         k = min(_number(asked.get("k"), K, 1, MOST_K), max(len(clips), 1))
@@ -132,7 +132,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         )
         seed = _number(asked.get("seed"), 0, 0, watch.MOST_SEED)
         form = asked.get("generator") if asked.get("generator") in forms else next(iter(forms), None)
-        config = _denoising(retriever, form)
+        config = settings.denoising(retriever, form)
         steps = _number(asked.get("steps"), config.usual_steps, 1, config.steps)
         chosen = (k, min(candidates, max(len(clips), 1)), steps, seed, form)
         head = (
@@ -145,7 +145,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
             text, shown = asked.get("q") or "", ("", search.NOTHING, gr.skip())
         else:
             shown = answer(text, *chosen, request)
-        bounds = _limits(retriever)
+        bounds = settings.limits(retriever)
         values = [gr.update(value=value, **bound) for value, bound in zip(chosen, bounds, strict=True)]
         return gr.Tabs(selected=tab), text, *values, *shown, *head
 
@@ -162,15 +162,17 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         """The player asked for another noise, other steps or candidates, or the other generator."""
         wanted = dict(event._data) if isinstance(event._data, dict) else {}
         retriever = retriever_of(request)
-        if wanted.get("form") not in _forms(retriever):  # an event may say anything
+        if wanted.get("form") not in settings.forms_of(retriever):  # an event may say anything
             wanted.pop("form", None)
         if wanted.get("form", form) != form:  # each takes the steps that it needs, unless told otherwise
             form = wanted["form"]
-            steps = _denoising(retriever, form).usual_steps
+            steps = settings.denoising(retriever, form).usual_steps
         try:
             chosen = (
                 check_number("Candidates", wanted.get("candidates", candidates), 1, watch.MOST_CANDIDATES),
-                check_number("Steps", wanted.get("steps", steps), 1, _denoising(retriever, form).steps),
+                check_number(
+                    "Steps", wanted.get("steps", steps), 1, settings.denoising(retriever, form).steps
+                ),
                 check_number("Seed", wanted.get("seed", seed), 0, watch.MOST_SEED),
                 form,
             )
@@ -188,7 +190,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         request: gr.Request | None = None,
     ) -> tuple:
         """The other generator, with as many steps as it needs."""
-        steps = _denoising(retriever_of(request), form).usual_steps
+        steps = settings.denoising(retriever_of(request), form).usual_steps
         return steps, *answer(text, k, candidates, steps, seed, form, request)
 
     def selected(
@@ -213,7 +215,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
             return search.problem(str(error)), gr.skip(), gr.skip()
         return "", search.similar_page(called, hits), gr.skip()
 
-    usual = _denoising(opened).usual_steps
+    usual = settings.denoising(opened).usual_steps
 
     def endpoint(
         query: str,
@@ -256,7 +258,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
                 found = gr.HTML(
                     js_on_load=SELECT + verdict.SCRIPT, apply_default_css=False, elem_id="found"
                 )  # fmt: skip
-                settings = _settings(opened)
+                inputs = settings.inputs(opened)
             with gr.Tab("Watch", id="watch"):
                 player = gr.HTML(
                     html_template=watch.TEMPLATE, js_on_load=PLAYER, apply_default_css=False, elem_id="player"
@@ -276,32 +278,21 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         # One after the other, and of what is asked meanwhile the last: the page shows what was asked last.
         quiet |= {"concurrency_id": "search", "trigger_mode": "always_last"}
-        page.load(first, None, [tabs, query, *settings, *shown, header, chips], **quiet)
-        query.submit(answer, [query, *settings], shown, **quiet)
-        player.select(replayed, [query, *settings], [*settings[1:], *shown], **quiet)
-        found.select(selected, [query, *settings], shown, **quiet)
+        page.load(first, None, [tabs, query, *inputs, *shown, header, chips], **quiet)
+        query.submit(answer, [query, *inputs], shown, **quiet)
+        player.select(replayed, [query, *inputs], [*inputs[1:], *shown], **quiet)
+        found.select(selected, [query, *inputs], shown, **quiet)
         gr.on(
-            [setting.input for setting in settings[:-1]],
+            [setting.input for setting in inputs[:-1]],
             answer,
-            [query, *settings],
+            [query, *inputs],
             shown,
             **quiet,
         )
-        settings[-1].input(turned, [query, *settings], [settings[2], *shown], **quiet)
+        inputs[-1].input(turned, [query, *inputs], [inputs[2], *shown], **quiet)
         api(endpoint, api_name="search")
     page.queue(max_size=WAITING, api_open=False)  # no answer outside the queue
     return page
-
-
-def _forms(retriever: Retriever) -> Sequence[str]:
-    """The names of a retriever's generators."""
-    return tuple(retriever.model.forms) if retriever.generates else ()
-
-
-def _denoising(retriever: Retriever, form: str | None = None) -> GeneratorConfig:
-    """What a generator takes, the usual one for None or a name that there is not."""
-    forms = _forms(retriever)
-    return retriever.model.generator_config(form if form in forms else None) if forms else GeneratorConfig()
 
 
 def _header(retriever: Retriever, name: str = "") -> str:
@@ -311,50 +302,6 @@ def _header(retriever: Retriever, name: str = "") -> str:
         '<header class="dr-header"><h1>DiffusionRet</h1><p>Find the video, watch the decision.</p>'
         f'<p class="dr-which">{escape(said)}</p></header>'
     )
-
-
-def _limits(retriever: Retriever) -> list[dict]:
-    """What the settings may be, in their order, over one gallery and model."""
-    most = max(len(retriever.gallery), 2)  # a slider needs two places; the library clamps to the gallery
-    forms = list(_forms(retriever))
-    steps = max((_denoising(retriever, form).steps for form in forms), default=2)
-    return [
-        {"maximum": min(MOST_K, most)},
-        {"maximum": min(watch.MOST_CANDIDATES, most)},
-        {"maximum": max(steps, 2)},
-        {},
-        {"choices": forms, "visible": len(forms) > 1},
-    ]
-
-
-def _settings(retriever: Retriever) -> list:
-    denoising = _denoising(retriever)
-    most_k, most_candidates, most_steps, _, forms = _limits(retriever)
-    with gr.Accordion("Settings of the search", open=False, elem_id="settings"), gr.Row():
-        k = gr.Slider(
-            1,
-            value=min(K, most_k["maximum"]),
-            step=1,
-            label="Results",
-            info="How many clips are shown.",
-            **most_k,
-        )
-        candidates = gr.Slider(
-            1, value=min(CANDIDATES, most_candidates["maximum"]), step=1, label="Candidates",
-            info="How many of the most similar clips the generator weighs against each other.", **most_candidates,
-        )  # fmt: skip
-        steps = gr.Slider(
-            1, value=denoising.usual_steps, step=1, label="Steps",
-            info="Steps of denoising from pure noise to the distribution.", **most_steps,
-        )  # fmt: skip
-        seed = gr.Number(
-            0, label="Seed", precision=0, minimum=0, info="Which noise the denoising starts from."
-        )
-        form = gr.Radio(
-            value=next(iter(forms["choices"]), None), label="Generator",
-            info="Which generator weighs the candidates.", **forms,
-        )  # fmt: skip
-    return [k, candidates, steps, seed, form]
 
 
 def _number(text: str | None, otherwise: int, least: int, most: int) -> int:
@@ -391,70 +338,23 @@ def serving(source: Retriever | gallery_routes.Tab) -> dict:
     }
 
 
-def port_number(text: str) -> int:
-    """A port that can be asked for. Raises ArgumentTypeError for anything else."""
-    if not (text.isdecimal() and 1 <= int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: choose one from 1 to 65535.")
-    return int(text)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and serve until interrupted.
 
     Raises SystemExit, status 2, with a sentence on standard error for what cannot be opened or served.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m demo", description="Search videos by sentence, in the browser."
-    )
-    parser.add_argument(
-        "--videos",
-        metavar="FOLDER",
-        help="a folder of your own videos: the page makes a gallery of it, brought up to date at each start",
-    )
-    parser.add_argument(
-        "--gallery",
-        metavar="DIR",
-        action="append",
-        default=[],
-        help="a folder made by `diffusionret index`, or an empty one; of several the page offers a switch; default: "
-        "the bundled clips",
-    )
-    parser.add_argument(
-        "--model",
-        metavar="NAME",
-        help="a folder, a Hub id, a published .bin, or clip:ARCHITECTURE:WEIGHTS; default: the one that each gallery "
-        "was indexed with",
-    )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument(
-        "--host", metavar="ADDRESS", help="to listen on; default: 127.0.0.1, this machine only"
-    )
-    parser.add_argument("--port", type=port_number, help="default: the first free one from 7860")
-    parser.add_argument(
-        "--share", action="store_true", help="also open a temporary public address at gradio.live"
-    )
-    parser.add_argument(
-        "--auth",
-        action="store_true",
-        help=f"ask for the user and password of {login.VARIABLE}=user:password, a variable of the environment; who has "
-        "logged in may change galleries",
-    )
-    parser.add_argument(
-        "--read-only",
-        action="store_true",
-        help="write nothing on behalf of visitors; always so on Hugging Face Spaces",
-    )
-    options = parser.parse_args(arguments)
-    read_only = options.read_only or "SPACE_ID" in os.environ
-    host = options.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
-    permission = Permission(host, options.auth, read_only or (options.share and not options.auth))
-    shelf = Shelf(options.model, options.device)
+    parser = options.parser()
+    chosen = parser.parse_args(arguments)
+    read_only = chosen.read_only or "SPACE_ID" in os.environ
+    host = chosen.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
+    permission = Permission(host, chosen.auth, read_only or (chosen.share and not chosen.auth))
+    shelf = Shelf(chosen.model, chosen.device)
     try:
-        auth = login.credentials() if options.auth else None
-        videos = _videos(options.videos)
-        if videos and not options.gallery:
+        auth = login.credentials() if chosen.auth else None
+        videos = options.videos_folder(chosen.videos)
+        if videos and not chosen.gallery:
             shelf.add(gallery_of(videos), videos.name)
-        for folder in options.gallery:
+        for folder in chosen.gallery:
             if not Path(folder).is_dir():
                 raise FileNotFoundError(
                     f"There is no gallery in {folder}: make one with `python -m demo --videos FOLDER`, or "
@@ -463,6 +363,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             shelf.add(folder)
         if not shelf.places:
             shelf.add(None)
+            if not permission.visitors and (permission.login or loopback(host)):
+                for folder, name in own_galleries():
+                    shelf.add(folder, name)
         retriever = shelf.open(shelf.place(None))
     except (ValueError, OSError) as error:
         parser.exit(2, f"{error}\n")
@@ -472,23 +375,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tab = gallery_routes.Tab(shelf, permission)
     tab.begin(videos)
     try:
-        page.launch(
-            server_name=host, server_port=options.port, share=options.share, auth=auth, **serving(tab)
-        )
+        page.launch(server_name=host, server_port=chosen.port, share=chosen.share, auth=auth, **serving(tab))
     except OSError as error:
         if "empty port" not in str(error):
             raise
-        taken = f"Port {options.port} is taken" if options.port else "No port is free"
+        taken = f"Port {chosen.port} is taken" if chosen.port else "No port is free"
         parser.exit(2, f"{taken}: choose another one with --port.\n")
     finally:
         tab.close()
-
-
-def _videos(folder: str | None) -> Path | None:
-    """The folder of --videos. Raises FileNotFoundError where there is none."""
-    if folder is None:
-        return None
-    path = Path(folder).expanduser().resolve()
-    if not path.is_dir():
-        raise FileNotFoundError(f"There is no folder {folder}: give --videos a folder of videos.")
-    return path

@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 from diffusionret import Gallery
 
 SAME = 0.98  # cosine of mean frame features from which two clips count as the same
-MOST = 20_000  # clips that are compared; of more, each stays by itself
+MOST = 5_000  # clips that are compared, whoever asks; of more, each stays by itself
 BLOCK = 1024
 
 

@@ -134,6 +134,12 @@ class Shelf:
         return Retriever(self.load(self.model or gallery.model_name), gallery)
 
 
+def own_galleries() -> list[tuple[Path, str]]:
+    """The galleries below HOME that earlier runs of the app made, each with a name for reading."""
+    folders = sorted(path for path in (HOME / "galleries").glob("*") if Store.exists(path / TABLE))
+    return [(path, re.sub(r"-[0-9a-f]{8}$", "", path.name)) for path in folders]
+
+
 def new_folder(name: str) -> Path:
     """The folder of a new gallery, below HOME, which is not there yet. name: for reading, any text."""
     base = slug(name[:MOST_NAME])

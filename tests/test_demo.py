@@ -449,6 +449,7 @@ class Launch:
         self.tabs: list[Tab] = []
         monkeypatch.setattr(gr.Blocks, "launch", lambda page, **options: self.options.update(options))
         monkeypatch.setattr(app, "build", self.build)
+        monkeypatch.setattr(shelf_module, "HOME", Path("/no such home"))
         monkeypatch.setattr(Shelf, "open", lambda shelf, place: FakeRetriever())
         serving = app.serving
         monkeypatch.setattr(app, "serving", lambda tab: self.tabs.append(tab) or serving(tab))
@@ -478,6 +479,15 @@ def test_every_option_arrives(monkeypatch, tmp_path):
     assert (launch.options["server_name"], launch.options["server_port"]) == ("0.0.0.0", 7999)
     assert launch.options["max_file_size"] == 0
     monkeypatch.setattr(shelf_module, "HOME", tmp_path / "home")
+    made = tmp_path / "home" / "galleries" / "holiday-0123abcd"
+    Gallery.create(made, tiny_model(), "m")
+    shelves = [
+        launch(*options).shelf.places.values() for options in ((), ("--host", "0.0.0.0"), ("--read-only",))
+    ]
+    assert [[place.name for place in places] for places in shelves] == [
+        ["Storybook", "holiday"],
+        *2 * [["Storybook"]],
+    ]
     tab = launch("--videos", str(tmp_path / "one"))
     (place,) = tab.shelf.places.values()
     assert (
