@@ -11,10 +11,10 @@ from diffusionret import Gallery
 from diffusionret.digest import text_digest
 from diffusionret.video import VideoError, probe
 
-from . import copying
 from .shelf import Place
 
 COPIES = "playable"
+PROGRAM = Path(__file__).with_name("copying.py")  # not imported: the app has no use for what it needs
 # What browsers play, by the end of the name: containers, and the codecs in them.
 PLAYABLE = {
     ".mp4": {"h264", "av1", "vp9"}, ".m4v": {"h264", "av1"}, ".mov": {"h264"}, ".webm": {"vp8", "vp9", "av1"},
@@ -78,7 +78,7 @@ def transcode(path: Path, copy: Path, check: Callable[[], None] = lambda: None) 
     """Write a copy in H.264, whole or not at all; whether that worked. check: raises once it shall stop."""
     part = copy.with_suffix(".part")
     # A program of its own, as in diffusionret/video.py: what is read is not to be trusted.
-    command = [sys.executable, copying.__file__, str(path), str(part)]
+    command = [sys.executable, str(PROGRAM), str(path), str(part)]
     child = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -97,6 +97,7 @@ class Jobs:
             self._run(place, line)
 
     def state(self, place: Place) -> State:
+        """How far the runs of a gallery are."""
         with self._lock:
             line = self._line(place)
             return replace(line.state, waiting=len(line.waiting))

@@ -91,6 +91,7 @@ class Tab:
             self._watches[place.key, folder] = gallery_watch.Watch(Path(folder), act)
 
     def unwatch(self, place: Place, folder: str) -> None:
+        """Watch a folder no more, one of `watched`."""
         self._watches.pop((place.key, folder)).close()
 
 

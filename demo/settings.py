@@ -40,6 +40,7 @@ def limits(retriever: Retriever) -> list[dict]:
 
 
 def inputs(retriever: Retriever) -> list:
+    """The settings on the page that is being built, in the order in which a search takes them."""
     usual = denoising(retriever).usual_steps
     most_k, most_candidates, most_steps, _, forms = limits(retriever)
     with gr.Accordion("Settings of the search", open=False, elem_id="settings"), gr.Row():
