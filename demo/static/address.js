@@ -35,7 +35,7 @@
   }
 
   // At once: the search that follows is told by the address.
-  function setClipChoice(wanted) {
+  function setClips(wanted) {
     setAddress({ ...Object.fromEntries(CHOICE.map((key) => [key, null])), ...wanted });
     clearTimeout(waiting);
     write();
@@ -57,6 +57,6 @@
     setAddress,
     linkResults,
     clipChoice,
-    setClipChoice,
+    setClips,
   };
 })();

@@ -1,6 +1,6 @@
 // The Gallery tab: which gallery, what is added to it, its clips by a filter, and searches within what the filter leaves.
 (() => {
-  const { part, button, address, clipChoice, setClipChoice, searchAgain } = window.DiffusionRet;
+  const { part, button, address, clipChoice, setClips, searchAgain } = window.DiffusionRet;
   const { readGallery, addition, jobPanel, lists, changeDialog, count } = window.DiffusionRet;
   const PAGE = 60; // clips that one page adds; posters load as they come into view
   const OFTEN = 700; // milliseconds between two looks at what runs
@@ -177,7 +177,7 @@
     }
 
     within() {
-      setClipChoice(this.wanted());
+      setClips(this.wanted());
       this.toSearch();
       searchAgain();
     }

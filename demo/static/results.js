@@ -1,6 +1,6 @@
 // The results of a search: their address, and the way to clips like one of them and back.
 (() => {
-  const { linkResults, setClipChoice, searchAgain } = window.DiffusionRet;
+  const { linkResults, setClips, searchAgain } = window.DiffusionRet;
 
   function mountResults(element, watch, trigger) {
     element.addEventListener("click", (event) => {
@@ -8,7 +8,7 @@
       if (similar) trigger("select", { similar: similar.dataset.id });
       else if (event.target.closest(".dr-back")) trigger("select", { similar: "" });
       else if (event.target.closest(".dr-everything")) {
-        setClipChoice({});
+        setClips({});
         searchAgain();
       }
     });
