@@ -64,7 +64,8 @@ def upright(frame: av.VideoFrame) -> av.VideoFrame:
     turns = round(frame.rotation / 90) % 4
     if not turns:
         return frame
-    return av.VideoFrame.from_ndarray(np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns)))
+    picture = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns), dtype=np.uint8)
+    return av.VideoFrame.from_ndarray(picture)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def forms_of(retriever: Retriever) -> Sequence[str]:
 def denoising(retriever: Retriever, form: str | None = None) -> GeneratorConfig:
     """What a generator takes, the usual one for None or a name that there is not."""
     forms = forms_of(retriever)
-    return retriever.model.generator_config(form if form in forms else None) if forms else GeneratorConfig()
+    return retriever.model.choose(form if form in forms else None).config if forms else GeneratorConfig()
 
 
 def limits(retriever: Retriever) -> list[dict]:

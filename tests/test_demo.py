@@ -49,8 +49,10 @@ from diffusionret import Gallery, Hit, Retriever, SearchResult
 from diffusionret.config import OpenSetConfig
 from diffusionret.gallery import Failure
 from diffusionret.query import MOST_CHARACTERS
-from diffusionret.readout import BITS, ONE_WINNER
+from diffusionret.readout import BITS, ONE_WINNER, Readout
 from diffusionret.results import Settings
+from diffusionret.store import Row
+from diffusionret.trajectory import Trajectory
 
 pytestmark = pytest.mark.usefixtures("loops")
 
@@ -78,11 +80,14 @@ def hit(rank: int, base_rank: int, caption: str = "a boat", **changes) -> Hit:
     return Hit(**(values | changes))
 
 
+def trajectory(form: str = "published", readout: Readout = ONE_WINNER) -> Trajectory:
+    one = torch.zeros(1, 1, 1)
+    return Trajectory("t2v", one[0].long(), one, one, one, one[0, 0], one[0, 0], "cosine", form, readout)
+
+
 def found(*hits: Hit, generates: bool = True) -> SearchResult:
-    trajectory = SimpleNamespace(form="published", readout=ONE_WINNER) if generates else None
-    return SearchResult(
-        "query", list(hits), trajectory, None, None, "", {"total": 12.0}, Settings(10, 32, 50, 0, 1)
-    )
+    path, settings = trajectory() if generates else None, Settings(10, 32, 50, 0, 1)
+    return SearchResult("query", list(hits), path, None, None, "", {"total": 12.0}, settings)
 
 
 class FakeRetriever:
@@ -198,10 +203,7 @@ def test_only_the_gallerys_clips_are_served_and_by_id(tmp_path):
         ("what is #1?", str(home / "what is #1?.webm")),
         ("gone", "gone.mp4"),
     ]
-    rows = [
-        SimpleNamespace(id=i, caption="", duration=1.0, timestamps=[0.0], uri=uri, modified=0)
-        for i, uri in files
-    ]
+    rows = [Row(id=i, uri=uri, size=0, modified=0, duration=1.0, timestamps=[0.0]) for i, uri in files]
     gallery = Gallery(rows, folder=tmp_path / "gallery")
     address = {id: media.clip_url(id, gallery.path(i)) for i, id in enumerate(gallery.ids)}
     assert served(gallery, address["a"]) == (200, b"0123456789", "video/mp4")
@@ -641,9 +643,7 @@ def test_the_verdict_is_one_true_sentence(hits, says):
 
 
 def test_the_open_set_generator_says_how_probable_a_match_is_and_none():
-    sure = replace(
-        found(hit(1, 1)), trajectory=SimpleNamespace(form="open-set", readout=BITS), no_match=0.034
-    )
+    sure = replace(found(hit(1, 1)), trajectory=trajectory("open-set", BITS), no_match=0.034)
     page = search.page(replace(sure, settings=Settings(10, 32, 50, 3, 16)), 10, 250)
     assert "Best match among 250 clips" in page and "No match here: p\u00a0=\u00a03.4\u00a0%." in page
     assert "p(match)" in page and "generator’s share" not in page and "from the noises 3 to 18" in page

@@ -28,6 +28,7 @@ from demo.permission import FORWARDING, Permission, loopback
 from demo.shelf import Shelf
 from diffusionret import Gallery, Retriever, VideoFeatures
 from diffusionret.index import Progress
+from diffusionret.store import Row
 
 HERE = {"Host": "127.0.0.1:7860", "Origin": "http://127.0.0.1:7860"}
 EDITING = sorted([*ACTIONS, "upload"])
@@ -463,10 +464,9 @@ def library() -> Gallery:
         "/home/a/z/6.mp4",
     ]
     rows = [
-        SimpleNamespace(id=str(i), uri=uri, caption=f"a Boat {i}", duration=10.0 * i,
-            timestamps=[0.0], modified=begin + i * day - 1)
+        Row(str(i), uri, 0, begin + i * day - 1, 10.0 * i, f"a Boat {i}", [0.0])
         for i, uri in enumerate(uris, 1)
-    ]  # fmt: skip
+    ]
     return Gallery(rows, folder=Path("/gallery"))
 
 

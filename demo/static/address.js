@@ -51,12 +51,5 @@
 
   for (const key of ["gallery", ...CHOICE]) if (address.get(key)) view.set(key, address.get(key));
 
-  window.DiffusionRet = {
-    ...window.DiffusionRet,
-    address,
-    setAddress,
-    linkResults,
-    clipChoice,
-    setClips,
-  };
+  window.DiffusionRet = { ...window.DiffusionRet, address, setAddress, linkResults, clipChoice, setClips };
 })();

@@ -3,7 +3,7 @@
 (() => {
   const { part, button, readGallery, editGallery, count } = window.DiffusionRet;
   const GONE =
-    "Its row, poster and copy are forgotten. The file itself stays, unless it was dropped here: then it is deleted.";
+    "Removing forgets its row, poster and copy. The file itself stays, unless it was dropped here: then it is deleted.";
 
   function fold(name, lines) {
     const details = part("details", "dr-failures");
