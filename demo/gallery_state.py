@@ -89,7 +89,7 @@ def state(shelf: Shelf, place: Place, job: State, refusal: str, watched: Sequenc
         content["made"] = place.is_made
         content["models"] = [dict(zip(("name", "title", "says"), model, strict=True)) for model in MODELS]
         content["own_model"] = OWN_MODEL
-        content["chosen_model"] = shelf.model or ""
+        content["model_chosen"] = bool(shelf.model)  # its name may be a path
     return content
 
 

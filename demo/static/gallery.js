@@ -186,6 +186,7 @@
       [...document.querySelectorAll('#tabs [role="tab"]')]
         .find((tab) => tab.textContent.trim() === "Search")
         ?.click();
+      scrollTo(0, 0);
     }
 
     // --- what an editor does --------------------------------------------------------------------------

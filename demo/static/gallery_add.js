@@ -40,7 +40,7 @@
 
   // tab: what gallery.js offers. Fills `stand` for a state.
   function addition(stand, tab, state) {
-    const needsModel = (!state.made || state.fixed) && !state.chosen_model;
+    const needsModel = (!state.made || state.fixed) && !state.model_chosen;
     const form = part("form", "dr-add-form");
     const title = state.fixed
       ? "Search your own videos"

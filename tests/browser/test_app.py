@@ -341,7 +341,8 @@ def test_nothing_that_is_sent_says_where_files_lie(visit, world):
     page.locator("#batch-check").click()
     page.wait_for_selector(".dr-batch table")
     texts.append(page.content())
-    assert all(f"media/clips/clip{i:02d}" in texts[0] for i in range(3)) and "dr-map" in texts[-1]
+    assert texts[0].count("media/clips/clip") > CLIPS / 2 and "dr-map" in texts[-1]
+    assert any("gallery/state" in answer.url for answer in answers)
     for answer in answers:
         kind = answer.headers.get("content-type", "")
         if ("text" in kind or "json" in kind) and "event-stream" not in kind:  # a stream has no end
