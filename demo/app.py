@@ -86,9 +86,14 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         steps: int,
         seed: int,
         form: str | None = None,
+        typed: str = "",
         request: gr.Request | None = None,
     ) -> tuple:
-        """The problem, the Search tab and the player, for one query. A problem leaves what is shown alone."""
+        """The problem, the Search tab and the player, for one query. A problem leaves what is shown alone.
+
+        typed: the query that is searched for exactly as it stands, "" where there is none.
+        """
+        exact = bool(text) and text == typed
         try:
             retriever = retriever_of(request)
             forms = settings.forms_of(retriever)
@@ -108,11 +113,11 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
                     )
                 head, size = search.within(choice.sentence(len(within), size)), len(within)
             result = retriever.search(
-                text, max(k, candidates), candidates, steps, seed, form=form, within=within
+                text, max(k, candidates), candidates, steps, seed, form=form, exact=exact, within=within
             )
         except (ValueError, OSError) as error:
             return search.problem(str(error)), gr.skip(), gr.skip()
-        shown = search.page(result, k, size)
+        shown = search.page(result, k, size, exact)
         return search.cut(result.truncated), head + shown, watch.show(retriever, result)
 
     def first(request: gr.Request) -> tuple:
@@ -122,7 +127,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
             retriever = retriever_of(request)
         except (ValueError, OSError) as error:  # a gallery that cannot be opened beside others that can
             shown = search.problem(str(error)), gr.skip(), gr.skip()
-            return *(len(inputs) + 2) * [gr.skip()], *shown, gr.skip(), gr.skip()
+            return *(len(inputs) + 3) * [gr.skip()], *shown, gr.skip(), gr.skip()
         clips, forms = retriever.gallery, settings.forms_of(retriever)
         queries = search.examples(retriever.model.config.dataset)
         text = asked.get("q") or queries[0]
@@ -135,6 +140,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         config = settings.denoising(retriever, form)
         steps = _number(asked.get("steps"), config.usual_steps, 1, config.steps)
         chosen = (k, min(candidates, max(len(clips), 1)), steps, seed, form)
+        typed = text if asked.get("exact") else ""
         head = (
             _header(retriever, place_of(request).name if len(shelf.places) > 1 else ""),
             search.chips(queries),
@@ -144,10 +150,10 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
             tab = tab if asked.get("tab") else "gallery"
             text, shown = asked.get("q") or "", ("", search.NOTHING, gr.skip())
         else:
-            shown = answer(text, *chosen, request)
+            shown = answer(text, *chosen, typed, request)
         bounds = settings.limits(retriever)
         values = [gr.update(value=value, **bound) for value, bound in zip(chosen, bounds, strict=True)]
-        return gr.Tabs(selected=tab), text, *values, *shown, *head
+        return gr.Tabs(selected=tab), text, *values, typed, *shown, *head
 
     def replayed(
         event: gr.EventData,
@@ -157,6 +163,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         steps: int,
         seed: int,
         form: str | None = None,
+        typed: str = "",
         request: gr.Request | None = None,
     ) -> tuple:
         """The player asked for another noise, other steps or candidates, or the other generator."""
@@ -178,7 +185,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
             )
         except ValueError as error:
             return *4 * [gr.skip()], search.problem(str(error)), gr.skip(), gr.skip()
-        return *chosen, *answer(text, k, *chosen, request)
+        return *chosen, *answer(text, k, *chosen, typed, request)
 
     def turned(
         text: str,
@@ -187,11 +194,12 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         steps: int,
         seed: int,
         form: str | None = None,
+        typed: str = "",
         request: gr.Request | None = None,
     ) -> tuple:
         """The other generator, with as many steps as it needs."""
         steps = settings.denoising(retriever_of(request), form).usual_steps
-        return steps, *answer(text, k, candidates, steps, seed, form, request)
+        return steps, *answer(text, k, candidates, steps, seed, form, typed, request)
 
     def selected(
         event: gr.EventData,
@@ -201,19 +209,25 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         steps: int,
         seed: int,
         form: str | None = None,
+        typed: str = "",
         request: gr.Request | None = None,
     ) -> tuple:
-        id = event._data.get("similar") if isinstance(event._data, dict) else None
+        """Clips like one clip, the way back, or another query: one that was offered, or exactly what was typed."""
+        wanted = event._data if isinstance(event._data, dict) else {}
+        id, other = wanted.get("similar"), wanted.get("query")
+        if isinstance(other, str):
+            typed = other if wanted.get("exact") is True else ""
+            return other, typed, *answer(other, k, candidates, steps, seed, form, typed, request)
         if not isinstance(id, str) or not id:
-            return answer(text, k, candidates, steps, seed, form, request)
+            return gr.skip(), gr.skip(), *answer(text, k, candidates, steps, seed, form, typed, request)
         try:
             retriever = retriever_of(request)
             clips = retriever.gallery
             hits = retriever.similar(id, k)
             called = name_of(id, clips.captions[clips.position(id)])
         except ValueError as error:
-            return search.problem(str(error)), gr.skip(), gr.skip()
-        return "", search.similar_page(called, hits), gr.skip()
+            return gr.skip(), gr.skip(), search.problem(str(error)), gr.skip(), gr.skip()
+        return gr.skip(), gr.skip(), "", search.similar_page(called, hits), gr.skip()
 
     usual = settings.denoising(opened).usual_steps
 
@@ -223,12 +237,14 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         candidates: int = CANDIDATES,
         steps: int = usual,
         seed: int = 0,
+        exact: bool = False,
         gallery: str = "",
     ) -> dict:
-        """The best videos for a sentence: {"hits": [...], "ood": ..., "timings": ...}.
+        """The best videos for a sentence: {"query": {...}, "hits": [...], "ood": ..., "timings": ...}.
 
         query: what should be seen. k: how many videos. candidates: how many of them the generator weighs.
-        steps: of denoising. seed: of the noise. gallery: its name in the page's address; the first one for "".
+        steps: of denoising. seed: of the noise. exact: whether typing errors stay. gallery: its name in the
+        page's address; the first one for "".
         """
         try:
             k, candidates = (
@@ -238,7 +254,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
             if gallery and gallery not in shelf.places:
                 raise ValueError(f"There is no gallery {gallery[:80]!r} here.")
             retriever = shelf.open(shelf.place(gallery))
-            return retriever.search(query, k, candidates, steps, seed).to_dict()
+            return retriever.search(query, k, candidates, steps, seed, exact=exact).to_dict()
         except (ValueError, OSError) as error:
             raise gr.Error(str(error), print_exception=False) from error
 
@@ -249,6 +265,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
             submit_btn="Search", container=False, elem_id="query",
             html_attributes=gr.InputHTMLAttributes(autocorrect="off", spellcheck=False),
         )  # fmt: skip
+        typed = gr.State("")  # the query that is searched for exactly as it stands
         trouble = gr.HTML(apply_default_css=False, elem_id="trouble")
         questions.wire(lambda request: shelf.panels(place_of(request)))
         queries = search.examples(opened.model.config.dataset)
@@ -278,18 +295,13 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         # One after the other, and of what is asked meanwhile the last: the page shows what was asked last.
         quiet |= {"concurrency_id": "search", "trigger_mode": "always_last"}
-        page.load(first, None, [tabs, query, *inputs, *shown, header, chips], **quiet)
-        query.submit(answer, [query, *inputs], shown, **quiet)
-        player.select(replayed, [query, *inputs], [*inputs[1:], *shown], **quiet)
-        found.select(selected, [query, *inputs], shown, **quiet)
-        gr.on(
-            [setting.input for setting in inputs[:-1]],
-            answer,
-            [query, *inputs],
-            shown,
-            **quiet,
-        )
-        inputs[-1].input(turned, [query, *inputs], [inputs[2], *shown], **quiet)
+        asked = [query, *inputs, typed]
+        page.load(first, None, [tabs, *asked, *shown, header, chips], **quiet)
+        query.submit(answer, asked, shown, **quiet)
+        player.select(replayed, asked, [*inputs[1:], *shown], **quiet)
+        found.select(selected, asked, [query, typed, *shown], **quiet)
+        gr.on([setting.input for setting in inputs[:-1]], answer, asked, shown, **quiet)
+        inputs[-1].input(turned, asked, [inputs[2], *shown], **quiet)
         api(endpoint, api_name="search")
     page.queue(max_size=WAITING, api_open=False)  # no answer outside the queue
     return page

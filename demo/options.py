@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
         help="a folder, a Hub id, a published .bin, or clip:ARCHITECTURE:WEIGHTS; default: the one that each gallery "
         "was indexed with",
     )
-    made.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    made.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     made.add_argument("--host", metavar="ADDRESS", help="to listen on; default: 127.0.0.1, this machine only")
     made.add_argument("--port", type=port_number, help="default: the first free one from 7860")
     made.add_argument(

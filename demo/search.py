@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from urllib.parse import urlencode
 
 from diffusionret import Hit, SearchResult
 from diffusionret.readout import Readout
 
+from . import reading as read
 from . import verdict as judged
 from .clips import card, grid, name_of
 
@@ -150,21 +150,31 @@ def hit_card(hit: Hit, candidates: int, readout: Readout | None) -> str:
     return card(hit.id, hit.caption, hit.path, hit.poster, hit.moment, above, below, similar=True)
 
 
-def link(result: SearchResult, k: int) -> str:
-    """The query string that restores this search."""
+def link(result: SearchResult, k: int, exact: bool = False) -> str:
+    """The query string that restores this search. exact: whether it is of what was typed, typing errors and all."""
+    return read.address(result.reading.text, _chosen(result, k), exact)
+
+
+def _chosen(result: SearchResult, k: int) -> dict[str, int | str]:
+    """The settings of a search, as its address holds them."""
     settings = result.settings
     chosen: dict[str, int | str] = {
+        "k": k,
         "seed": settings.seed,
         "candidates": settings.candidates,
         "steps": settings.steps,
     }
     if result.trajectory is not None:
         chosen["generator"] = result.trajectory.form
-    return "?" + urlencode({"q": result.query, "k": k, **chosen})
+    return chosen
 
 
-def page(result: SearchResult, k: int, size: int) -> str:
-    """The whole tab for one result. `size`: number of clips in the gallery."""
+def page(result: SearchResult, k: int, size: int, exact: bool = False) -> str:
+    """The whole tab for one result. size: number of clips in the gallery. exact: whether it was searched so."""
+    here = f'<section class="dr-results" data-link="{escape(link(result, k, exact), quote=True)}">'
+    said = read.lines(result.reading, _chosen(result, k))
+    if not result.hits:
+        return f"{here}{said}</section>"
     readout = None if result.trajectory is None else result.trajectory.readout
     settings = result.settings
     cards = (hit_card(hit, settings.candidates, readout) for hit in result.hits[:k])
@@ -180,8 +190,7 @@ def page(result: SearchResult, k: int, size: int) -> str:
             else f"p(match) is how probable it is that a clip matches: of {rivals}, several may, or none."
         )
     return (
-        f'<section class="dr-results" data-link="{escape(link(result, k), quote=True)}">'
-        f"{judged.line(result.ood)}"
+        f"{here}{said}{judged.line(result.ood)}"
         f'<p class="dr-verdict" role="status">{verdict(result, k, size)}</p>'
         f'{grid(cards)}<p class="dr-foot">{foot}</p></section>'
     )

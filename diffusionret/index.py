@@ -19,7 +19,7 @@ from .digest import text_digest
 from .encoders import folded
 from .encoding import encode_videos
 from .gallery import LIGHT, POSTERS, TABLE, Failure, Gallery
-from .listing import list_videos
+from .listing import CAPTIONS, list_videos
 from .lock import run_lock
 from .model import DiffusionRet
 from .similarity import mean_frame
@@ -27,7 +27,6 @@ from .store import Row, Store
 from .tables import read_table, read_utf8
 from .video import EXTENSIONS, VideoError, VideoFrames, check_timeout, printable, read_many
 
-CAPTIONS = "captions.csv"
 POSTER_SIZE = 320  # pixels of the shorter side, at most
 BATCH = 16  # videos encoded together
 SHARD = 256  # videos a commit

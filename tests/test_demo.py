@@ -49,6 +49,7 @@ from diffusionret import Gallery, Hit, Retriever, SearchResult
 from diffusionret.config import OpenSetConfig
 from diffusionret.gallery import Failure
 from diffusionret.query import MOST_CHARACTERS
+from diffusionret.reading import Reading
 from diffusionret.readout import BITS, ONE_WINNER, Readout
 from diffusionret.results import Settings
 from diffusionret.store import Row
@@ -87,7 +88,8 @@ def trajectory(form: str = "published", readout: Readout = ONE_WINNER) -> Trajec
 
 def found(*hits: Hit, generates: bool = True) -> SearchResult:
     path, settings = trajectory() if generates else None, Settings(10, 32, 50, 0, 1)
-    return SearchResult("query", list(hits), path, None, None, "", {"total": 12.0}, settings)
+    reading = Reading("query", "query")
+    return SearchResult("query", reading, list(hits), path, None, None, "", {"total": 12.0}, settings)
 
 
 class FakeRetriever:
@@ -102,7 +104,9 @@ class FakeRetriever:
         )
         self.model = SimpleNamespace(config=SimpleNamespace(name=NASTY, dataset="", generator=None))
 
-    def search(self, text, k=10, candidates=32, steps=50, seed=0, seeds=1, form=None, within=None):
+    def search(
+        self, text, k=10, candidates=32, steps=50, seed=0, seeds=1, form=None, exact=False, within=None
+    ):
         if not text.strip():
             raise ValueError("The query is empty: describe what should be seen.")
         return found(hit(1, 1, NASTY), generates=False)
@@ -140,17 +144,19 @@ def test_a_problem_leaves_the_results_alone():
 def test_the_address_chooses_the_first_search(retriever):
     first = function(app.build(retriever), "first")
     asked = {"q": "a dog", "k": "3", "seed": "5", "candidates": "16", "steps": "4", "tab": "watch"}
-    tabs, text, *updates, _, cards, player, _, _ = first(SimpleNamespace(query_params=asked))
+    tabs, text, *updates, typed, _, cards, player, _, _ = first(SimpleNamespace(query_params=asked))
     chosen = [update["value"] for update in updates]
     assert [update.get("maximum") for update in updates] == [40, 40, 10, None, None]
-    assert (text, chosen) == ("a dog", [3, 16, 4, 5, "published"]) and tabs.selected == "watch"
+    assert (
+        (text, chosen) == ("a dog", [3, 16, 4, 5, "published"]) and typed == "" and tabs.selected == "watch"
+    )
     assert cards.count('class="dr-card"') == 3
     assert "?q=a+dog&amp;k=3&amp;seed=5&amp;candidates=16&amp;steps=4" in cards
     sent = json.loads(player)
     assert (sent["query"], sent["seed"]) == ("a dog", 5)
     assert (sent["settings"]["candidates"], sent["settings"]["steps"]) == (16, 4)
     asked = {"k": "-1", "seed": "x", "steps": "9999", "candidates": "9999", "tab": "<b>"}
-    tabs, text, *updates, _, _, _, _, _ = first(SimpleNamespace(query_params=asked))
+    tabs, text, *updates, _, _, _, _, _, _ = first(SimpleNamespace(query_params=asked))
     chosen = [update["value"] for update in updates]
     assert (text, chosen) == (
         search.EXAMPLES[""][0],
@@ -363,14 +369,16 @@ def test_an_error_of_a_panel_is_an_answer_too(capsys):
 
 @pytest.mark.parametrize(
     "data", [None, 5, "abc", [1], {}, {"candidates": [1]}, {"candidates": None}, {"candidates": 10**9},
-             {"steps": 10**30}, {"seed": float("nan")}, {"similar": ["x"]}, {"similar": {}}, {"form": 5}], ids=str,
+             {"steps": 10**30}, {"seed": float("nan")}, {"similar": ["x"]}, {"similar": {}}, {"form": 5},
+             {"query": 5}, {"query": ""}, {"query": "x" * 9999, "exact": True}, {"query": "a boat", "exact": "yes"}],
+    ids=str,
 )  # fmt: skip
 def test_a_forged_event_is_a_sentence_or_nothing(retriever, data):
     page = app.build(retriever)
     event = SimpleNamespace(_data=data)
     outputs = function(page, "replayed")(event, "a red boat", 5, 8, 10, 0, None)
     assert len(outputs) == 7 and (isinstance(outputs[4], str))
-    assert len(function(page, "selected")(event, "a red boat", 5, 8, 10, 0, None)) == 3
+    assert len(function(page, "selected")(event, "a red boat", 5, 8, 10, 0, None)) == 5
 
 
 def test_panels_wait_in_the_queue_and_end_with_their_visitor():

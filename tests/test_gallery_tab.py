@@ -516,12 +516,12 @@ def test_a_search_is_held_to_a_choice():
     page = app.build(retriever)
     answer = next(fn.fn for fn in page.fns.values() if getattr(fn.fn, "__name__", "") == "answer")
     request = SimpleNamespace(query_params={"words": "clip 1"})
-    trouble, cards, player = answer("a boat", 10, 8, 4, 0, None, request)
+    trouble, cards, player = answer("a boat", 10, 8, 4, 0, None, "", request)
     assert not trouble and "Searched within 3 of 12 clips" in cards and cards.count('class="dr-card"') == 3
     sent = json.loads(player)
     assert len(sent["candidates"]) == 3
     request.query_params = {"words": "nothing like it"}
-    assert "widen it" in answer("a boat", 10, 8, 4, 0, None, request)[0]
+    assert "widen it" in answer("a boat", 10, 8, 4, 0, None, "", request)[0]
     look = {"query": "a boat", "panel": "whole", "candidates": 8, "steps": 4, "seed": 0, "form": "published"}
     panel = next(fn.fn for fn in page.fns.values() if getattr(fn.fn, "__name__", "") == "answer_panel")
     asked = {"number": 1, "panel": "look", "request": look | {"within": {"words": "clip 1"}}}

@@ -1,4 +1,4 @@
-// The results of a search: their address, and the way to clips like one of them and back.
+// The results of a search: their address, the way to clips like one of them and back, and to another query.
 (() => {
   const { linkResults, setClips, searchAgain } = window.DiffusionRet;
 
@@ -11,6 +11,10 @@
         setClips({});
         searchAgain();
       }
+      const link = event.target.closest(".dr-follow");
+      if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return; // a new tab follows the link itself
+      event.preventDefault();
+      trigger("select", { query: link.dataset.query, exact: "exact" in link.dataset });
     });
     watch("value", () => linkResults(element));
     linkResults(element);

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
 import typer
 
-from .options import Gallery, Json
+from .options import Gallery, Json, json_text
 
 
 def list_files(gallery: Gallery = None, as_json: Json = False) -> None:
@@ -35,7 +34,7 @@ def list_files(gallery: Gallery = None, as_json: Json = False) -> None:
             {"id": row.id, "file": row.uri, "duration": row.duration, "caption": row.caption, "trouble": trouble(row)}
             for row in rows
         ]  # fmt: skip
-        print(json.dumps(files, indent=2, allow_nan=False))
+        print(json_text(files))
         return
     wide = max((len(row.id) for row in rows), default=0)
     for row in rows:
