@@ -121,7 +121,10 @@ def _code(slot: Slot) -> list[int]:
 def _bits(allowed: Allowed | None) -> list[int]:
     """The bits of what is allowed, -1 (all of them, absence too) where an attribute is not named."""
     named = dict(allowed or ())
-    return [sum(1 << _VALUES[n].index(v) for v in named[n]) if n in named else -1 for n in ATTRIBUTES]
+    return [
+        sum(1 << _VALUES[n].index(v) for v in named[n] if v in _VALUES[n]) if n in named else -1
+        for n in ATTRIBUTES
+    ]
 
 
 def fit_matrix(texts: Sequence[Text], scenes: Sequence[Scene]) -> np.ndarray:
