@@ -237,24 +237,19 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         candidates: int = CANDIDATES,
         steps: int = usual,
         seed: int = 0,
-        exact: bool = False,
-        gallery: str = "",
     ) -> dict:
         """The best videos for a sentence: {"query": {...}, "hits": [...], "ood": ..., "timings": ...}.
 
         query: what should be seen. k: how many videos. candidates: how many of them the generator weighs.
-        steps: of denoising. seed: of the noise. exact: whether typing errors stay. gallery: its name in the
-        page's address; the first one for "".
+        steps: of denoising. seed: of the noise. Of several galleries it searches the first.
         """
         try:
             k, candidates = (
                 check_number("k", k, 1, MOST_HITS),
                 check_number("candidates", candidates, 1, MOST_HITS),
             )
-            if gallery and gallery not in shelf.places:
-                raise ValueError(f"There is no gallery {gallery[:80]!r} here.")
-            retriever = shelf.open(shelf.place(gallery))
-            return retriever.search(query, k, candidates, steps, seed, exact=exact).to_dict()
+            retriever = shelf.open(next(iter(shelf.places.values())))
+            return retriever.search(query, k, candidates, steps, seed).to_dict()
         except (ValueError, OSError) as error:
             raise gr.Error(str(error), print_exception=False) from error
 

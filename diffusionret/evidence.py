@@ -12,6 +12,7 @@ import torch
 
 from .encoders import VideoFeatures
 from .model import DiffusionRet
+from .query import leave_one_out
 
 
 class WordEvidence(NamedTuple):
@@ -29,11 +30,9 @@ def word_evidence(model: DiffusionRet, query: str, video: VideoFeatures) -> list
 
     video: features of some videos, on the model's device.
     """
-    words = query.split()
-    words = words[: len(words) - len(model.cut(query).split())]
-    if len(words) < 2:
+    parts = leave_one_out(query, model.cut(query))
+    if len(parts) < 2:
         return []
-    shorter = [" ".join(words[:i] + words[i + 1 :]) for i in range(len(words))]
-    similarity = model.similarity(model.encode_text([query, *shorter]), video)
+    similarity = model.similarity(model.encode_text([query, *(rest for _, rest in parts)]), video)
     effects = (similarity[:1] - similarity[1:]).cpu()
-    return [WordEvidence(word, tuple(row)) for word, row in zip(words, effects.tolist(), strict=True)]
+    return [WordEvidence(word, tuple(row)) for (word, _), row in zip(parts, effects.tolist(), strict=True)]

@@ -18,7 +18,7 @@ from .ood.conformal import ALPHA
 from .ood.detector import Detector
 from .ood.report import Answer, Neighbour, Report, Stability, WordEffect, rule_of
 from .ood.scores import Scores, gallery_scores, generator_scores
-from .query import check_queries
+from .query import check_queries, leave_one_out
 from .reading import Reader, Reading
 from .results import Settings
 from .trajectory import Trajectory
@@ -65,9 +65,8 @@ class Inspector:
 
         report: of a query to which no rule applies.
         """
-        words = report.query.split()
-        words = words[: len(words) - len(report.truncated.split())]
-        shorter = [" ".join(words[:i] + words[i + 1 :]) for i in range(len(words))]
+        parts = leave_one_out(report.query, report.truncated)
+        words, shorter = [word for word, _ in parts], [rest for _, rest in parts]
         kept = [i for i, rest in enumerate(shorter) if not rule_of(self.reader.read(rest, exact=True))]
         effects = [WordEffect(word, None, None) for word in words]
         if not kept:

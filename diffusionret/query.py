@@ -29,6 +29,16 @@ def words_of(text: str) -> list[str]:
     return [token.word for token in tokens_of(text)]
 
 
+def leave_one_out(text: str, unread: str = "") -> list[tuple[str, str]]:
+    """(word, the text without it) of every word of a text but those of its end that nobody reads.
+
+    unread: that end, as `DiffusionRet.cut` gives it.
+    """
+    words = text.split()
+    words = words[: len(words) - len(unread.split())]
+    return [(word, " ".join(words[:i] + words[i + 1 :])) for i, word in enumerate(words)]
+
+
 def check_query(text: object, blank: bool = False) -> str:
     """The query itself.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from functools import cached_property, lru_cache
-from importlib.resources import files
+from functools import cached_property
 from typing import NamedTuple
 
-DICTIONARY = "frequency_dictionary_en_82_765.txt"  # comes with symspellpy
+from .datasets.storybook.dictionary import english
+
 LEAST, LONG = 4, 8  # letters: of a word that is corrected, and from which on two of them may be wrong
 MOST = 30  # letters of a word that is looked at
 FAR = 2  # edits, at most
@@ -79,10 +79,3 @@ class Spelling:
 
     def _tier(self, word: str) -> int | None:
         return next((rank for rank, tier in enumerate(self._tiers) if word in tier), None)
-
-
-@lru_cache(maxsize=1)
-def english() -> frozenset[str]:
-    """The words of an English dictionary in lower case, read once."""
-    lines = (files("symspellpy") / DICTIONARY).read_text(encoding="utf-8-sig").splitlines()
-    return frozenset(line.split(" ", 1)[0] for line in lines)

@@ -28,11 +28,10 @@ def unread(text: str, words: int) -> str:
     """The end of `text` that does not fit into `words` tokens, start and end token included; "" where all fits."""
     spoken = text.split()
     room = words - 2
-    encode = clip_tokenizer().encode
-    if len(encode(text)) <= room:
+    if len(token_ids(text)) <= room:
         return ""
     kept = min(len(spoken), room)  # a word takes a token at least
-    while kept and len(encode(" ".join(spoken[:kept]))) > room:
+    while kept and len(token_ids(" ".join(spoken[:kept]))) > room:
         kept -= 1
     return " ".join(spoken[kept:])
 

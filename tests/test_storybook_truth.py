@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from diffusionret.datasets.storybook import lessons, truth, world
+from diffusionret.datasets.storybook import truth, world
 from diffusionret.datasets.storybook.truth import Truth, allow
 
 
@@ -23,7 +23,7 @@ def scenes(count: int, seed: int) -> list[world.Scene]:
 def random_allowed(rng: random.Random, names: list[str]) -> truth.Allowed:
     facts = {}
     for name in rng.sample(names, rng.randint(0, 3)):
-        options = lessons.values(name)
+        options = world.values(name)
         facts[name] = rng.sample(options, rng.randint(0, len(options)))
     return allow(facts)
 

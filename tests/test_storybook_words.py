@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from diffusionret.datasets.storybook import captions, inflection, lessons, words, world
+from diffusionret.datasets.storybook import captions, inflection, words, world
 
 ANIMALS = {"bird", "butterfly", "bee", "fish", "turtle", "cat", "dog", "rabbit", "elephant", "frog"}
 
@@ -19,7 +19,7 @@ def by_word(word: str) -> words.Word:
 def test_every_fact_names_a_value_of_the_world() -> None:
     for word in words.words():
         for attribute, values in word.facts.items():
-            assert values <= set(lessons.values(attribute)), word
+            assert values <= set(world.values(attribute)), word
 
 
 def test_no_word_and_no_form_of_one_is_in_two_splits() -> None:

@@ -17,7 +17,7 @@ from diffusionret.config import (
     TokenTableConfig,
     TrainConfig,
 )
-from diffusionret.datasets.storybook import captions, lessons, queries, truth, world
+from diffusionret.datasets.storybook import captions, queries, truth, world
 from diffusionret.training import storybook_stages as stages
 from diffusionret.training.augmentation import shift
 from diffusionret.training.english import TOKENS
@@ -134,10 +134,10 @@ def test_the_end_token_must_tell_every_fact(few, tmp_path):
     expected = 0.0
     for name, rows in (("subject", [0, 1]), ("direction", [0])):
         shares = heads.facts[name](cls).log_softmax(1)
-        choices = lessons.values(name)
+        choices = world.values(name)
         expected -= sum(shares[i, choices.index(facts[i][name])].item() for i in rows) / len(rows)
     assert heads.loss(cls, written).item() == pytest.approx(expected, rel=1e-5)
-    assert lessons.values("other_colour") == world.COLOURS
+    assert world.values("other_colour") == world.COLOURS
     one = replace(STAGE, name="tiny-told", stage=1, init="tiny-0", fact_weight=0.5)
     train(STAGE, tmp_path, tmp_path)
     finished, records = train(one, tmp_path, tmp_path)
@@ -150,7 +150,7 @@ def test_the_end_token_must_tell_classes_and_what_is_lacking() -> None:
     heads, cls = TextHeads(8), torch.randn(2, 8)
     allowed = [truth.allow({"subject": ["dog", "cat"]}), truth.allow({"subject": []})]
     written = [queries.Query("", truth.Truth(part), "") for part in allowed]
-    shares, choices = heads.facts["subject"](cls).log_softmax(1), lessons.values("subject")
+    shares, choices = heads.facts["subject"](cls).log_softmax(1), world.values("subject")
     pets = [choices.index("dog"), choices.index("cat")]
     spread = -np.log(2) - shares[0, pets].mean().item()  # 0 where both have a half
     assert heads.loss(cls, written).item() == pytest.approx((spread - shares[1, -1].item()) / 2, rel=1e-5)

@@ -11,6 +11,7 @@ import torch
 
 from diffusionret.checkpoint import load_model
 from diffusionret.datasets.storybook import captions, clips, world
+from diffusionret.encoders import VideoFeatures
 from diffusionret.encoding import encode_clips
 from diffusionret.gallery import Gallery
 from diffusionret.model import DiffusionRet
@@ -72,7 +73,7 @@ def _measured(model: DiffusionRet, half: str, in_gallery: bool, wrong: int) -> d
     if in_gallery:
         shown = gallery_scenes(Gallery.bundled().captions)
         positions = [scenes.index(scene) for scene in shown]
-        video = type(places["test"][1])(*(part[positions] for part in places["test"][1]))
+        video = VideoFeatures(*(part[positions] for part in places["test"][1]))
         places["gallery"] = (tuple(shown), video)
     found: dict[str, list[dict]] = {}
     for where, (some, video) in places.items():

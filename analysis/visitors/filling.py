@@ -13,11 +13,11 @@ from diffusionret.datasets.storybook.truth import Truth, allow, slots
 from diffusionret.datasets.storybook.words import Word, words
 
 SLOT = re.compile(r"\{(!?)([a-zA-Z_]+)\}")
-UNSEEN = {
+UNSEEN_SLOTS = {
     "noun": "noun", "a_noun": "noun", "nouns": "noun", "shade": "colour", "location": "place",
     "location_noun": "place", "movement": "movement", "movement_finite": "movement",
 }  # fmt: skip
-LACKING = {"lacking": "lacking noun", "a_lacking": "lacking noun", "lackings": "lacking noun",
+LACKING_SLOTS = {"lacking": "lacking noun", "a_lacking": "lacking noun", "lackings": "lacking noun",
            "lacking_colour": "lacking colour"}  # fmt: skip
 FACTS = {
     "a_subject": "subject", "subjects": "subject", "an_other": "other", "others": "other", "moves": "motion",
@@ -63,7 +63,7 @@ class _Filling:
             for w in words(split="lexicon", attribute=name)
             if w.facts[name] == {value} and len(w.facts) == 1
         ]
-        return options[max(0, int(self.rng.random() * (len(options) + 1)) - 1)]
+        return captions.pick(self.rng, options)
 
 
 def _noun(word: str, slot: str) -> str:
@@ -123,7 +123,7 @@ def fill(
 def _slot(filling: _Filling, slot: str, together: bool, word: Word | None) -> str | None:
     """What stands in a slot; its facts hold then."""
     rng, facts = filling.rng, filling.facts
-    if slot in LACKING or slot in UNSEEN:
+    if slot in LACKING_SLOTS or slot in UNSEEN_SLOTS:
         if word is None:
             return None
         if word.kind == "lacks":
@@ -195,15 +195,8 @@ def _slot(filling: _Filling, slot: str, together: bool, word: Word | None) -> st
 def _excluded(filling: _Filling, slot: str, rows: Sequence[dict[str, str | None]]) -> str | None:
     """A value that the scene has not, and that the query excludes."""
     name = {"place_noun": "place", "time_noun": "time", "weather_noun": "weather"}.get(slot, slot)
-    values = dict(
-        place=world.PLACES,
-        time=world.TIMES,
-        weather=world.WEATHERS,
-        colour=world.COLOURS,
-        subject=world.SUBJECTS,
-    )
     taken = {row.get(name) for row in rows}
-    options = [v for v in values[name] if v not in taken and v != "clear"]
+    options = [v for v in world.values(name) if v not in taken and v != "clear"]
     if not options:
         return None
     value = filling.rng.choice(options)
@@ -211,7 +204,7 @@ def _excluded(filling: _Filling, slot: str, rows: Sequence[dict[str, str | None]
         filling.without[name] = frozenset([value])
     else:
         role = "other_" if name == "subject" and "relation" in filling.says else ""
-        filling.allow(role + name, frozenset(values[name]) - {value})
+        filling.allow(role + name, frozenset(world.values(name)) - {value})
     chosen = filling.choice(name, value)
     return chosen.forms[0] if slot == "place" and chosen.forms else chosen.word
 

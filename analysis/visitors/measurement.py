@@ -16,7 +16,7 @@ from diffusionret.tokenizer import token_ids
 
 from .filling import VisitorQuery
 
-GROUPS = {"trained": "trained kinds", "held out": "held-out kinds", "unseen": "unseen words"}
+GROUPS = ("trained", "held out", "unseen")
 REPLICATES = 2000
 
 

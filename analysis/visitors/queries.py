@@ -10,7 +10,7 @@ from diffusionret.datasets.storybook import world
 from diffusionret.datasets.storybook.words import Word
 
 from . import halves
-from .filling import LACKING, SLOT, UNSEEN, VisitorQuery, fill
+from .filling import LACKING_SLOTS, SLOT, UNSEEN_SLOTS, VisitorQuery, fill
 
 COUNT = 400  # queries of a kind
 _ATTEMPTS = 400
@@ -49,7 +49,7 @@ def _of_kind(
 def _slots(lines: Sequence[str]) -> dict[str, str]:
     """The slots of unseen and of lacking words in some templates, and where their words come from."""
     names = {name.lower() for line in lines for _, name in SLOT.findall(line)}
-    return {name: source for name, source in (UNSEEN | LACKING).items() if name in names}
+    return {name: source for name, source in (UNSEEN_SLOTS | LACKING_SLOTS).items() if name in names}
 
 
 def _shuffled(items: Sequence[Word], rng: random.Random) -> list[Word]:

@@ -53,7 +53,7 @@ class TextHeads(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.facts = nn.ModuleDict(
-            {name: nn.Linear(dim, len(lessons.values(name)) + 1) for name in truth.ATTRIBUTES}
+            {name: nn.Linear(dim, len(world.values(name)) + 1) for name in truth.ATTRIBUTES}
         )
 
     def loss(self, cls: Float[Tensor, "text dim"], texts: Sequence[truth.Text]) -> Float[Tensor, ""]:
@@ -61,7 +61,7 @@ class TextHeads(nn.Module):
         the texts that say something of it."""
         losses = []
         for name, head in self.facts.items():
-            values = lessons.values(name)
+            values = world.values(name)
             rows, shares = [], []
             for i, text in enumerate(texts):
                 allowed = dict(text.truth.says).get(name)

@@ -395,4 +395,8 @@ def test_the_endpoint_answers_clients(address, world):
     assert [hit["id"] for hit in answer["hits"]] == [hit.id for hit in expected.hits]
     for hit, same in zip(answer["hits"], expected.to_dict()["hits"], strict=True):
         assert hit == pytest.approx(same, abs=1e-4)
-    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/search"}
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(endpoints) == {"/search"}
+    # Over plain HTTP every value must be given: one more would refuse all who call it today.
+    names = [parameter["parameter_name"] for parameter in endpoints["/search"]["parameters"]]
+    assert names == ["query", "k", "candidates", "steps", "seed"]

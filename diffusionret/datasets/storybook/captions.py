@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from . import world
 from .truth import ATTRIBUTES, Truth, allow
@@ -114,6 +115,7 @@ for _d in world.DIRECTIONS:
     _tails = [verb.replace("|", f" {tail}|") + f" {tail}" for verb in _GO for tail in (_d, f"to the {_d}")]
     _MOTIONS[_d] = (", ".join(_tails), f"|moving {_d}, |{_d}ward bound")
 
+T = TypeVar("T")
 STYLES = ("storybook", "sketchbook")
 _TABLES = dict(
     place=_PLACES, time=_TIMES, weather=_WEATHERS, subject=_SUBJECTS, colour=_COLOURS, size=_SIZES,
@@ -227,14 +229,14 @@ class _Plain(random.Random):
         pass
 
 
-def _pick(rng: random.Random, options: Sequence[str]) -> str:
+def pick(rng: random.Random, options: Sequence[T]) -> T:
     """The first option twice as often as the others: the plain words are the common ones."""
     return options[max(0, int(rng.random() * (len(options) + 1)) - 1)]
 
 
 def say(name: str, value: str, rng: random.Random, style: str = "storybook") -> list[str]:
     """One wording of a value, in its forms."""
-    return _pick(rng, _LEXICON[style][name, value]).split("|")
+    return pick(rng, _LEXICON[style][name, value]).split("|")
 
 
 def with_article(phrase: str) -> str:
@@ -256,7 +258,7 @@ def _setting(told: dict[str, str], rng: random.Random) -> list[str]:
     """The phrases of place, time and weather, in the order to say them."""
     hour = [say(n, told[n], rng)[0] for n in ("time", "weather") if n in told]
     if len(hour) == 2 and rng.random() > 0.6:
-        hour = [f"on {with_article(_pick(rng, _SKIES[told['weather']]))} {_HOURS[told['time']]}"]
+        hour = [f"on {with_article(pick(rng, _SKIES[told['weather']]))} {_HOURS[told['time']]}"]
     rng.shuffle(hour)
     place = say("place", told["place"], rng) if "place" in told else []
     return place + hour if rng.random() < 0.65 else hour + place
@@ -272,11 +274,11 @@ def _sentence(told: dict[str, str], rng: random.Random) -> str:
 
 
 def _opener(rng: random.Random, first: bool) -> list[str]:
-    return [_pick(rng, ("there is", "we see", "a clip of") if first else ("there is", "we see"))]
+    return [pick(rng, ("there is", "we see", "a clip of") if first else ("there is", "we see"))]
 
 
 def _solo(told: dict[str, str], rng: random.Random, behind: list[str], first: bool) -> str:
-    form = _pick(rng, ["finite", "progressive", "fragment", "there"] + ["inverted"] * first)
+    form = pick(rng, ["finite", "progressive", "fragment", "there"] + ["inverted"] * first)
     opener = _opener(rng, first) if form == "there" else []
     if "motion" not in told:
         return " ".join([*opener, _noun(told, rng, after=True), *behind])
@@ -289,7 +291,7 @@ def _solo(told: dict[str, str], rng: random.Random, behind: list[str], first: bo
 
 
 def _duo(told: dict[str, str], rng: random.Random, behind: list[str], first: bool) -> str:
-    form = _pick(rng, ["finite", "progressive", "fragment", "there", "passive", "passive", "chased"])
+    form = pick(rng, ["finite", "progressive", "fragment", "there", "passive", "passive", "chased"])
     finite, gerund, participle = say("relation", told["relation"], rng)
     way = say("direction", told["direction"], rng) if "direction" in told else []
     whole = form in ("finite", "progressive", "passive")  # "a cat that is red chasing a dog" would limp
@@ -320,7 +322,7 @@ def _note(told: dict[str, str], rng: random.Random) -> str:
 
     setting = [noted(n, told[n])[0] for n in world.SETTING if n in told]
     rng.shuffle(setting)
-    form = _pick(rng, ("headed", "trailing", "listed"))
+    form = pick(rng, ("headed", "trailing", "listed"))
     listed = form == "listed"
     if "relation" in told:
         _, gerund, participle = noted("relation", told["relation"])
@@ -333,7 +335,7 @@ def _note(told: dict[str, str], rng: random.Random) -> str:
     else:
         motion = noted("motion", told["motion"])[1:] if "motion" in told else []
         deed = (", " if form == "trailing" else " ").join([actor(listed=listed), *motion])
-    count = _pick(rng, ("", "spotted: ", "note: "))
+    count = pick(rng, ("", "spotted: ", "note: "))
     if form == "headed" and setting:
         return f"{', '.join(setting)}: {deed}"
     return count + "; ".join([deed, ", ".join(setting)] if setting else [deed])

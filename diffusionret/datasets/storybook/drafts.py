@@ -60,13 +60,9 @@ class Draft:
         own = bool(groups[True]) and (not groups[False] or self.rng.random() < LEXICON)
         if not groups[own]:
             return None
-        word = self.rng.choice(groups[own]) if not own else groups[True][self._plain(len(groups[True]))]
+        word = captions.pick(self.rng, groups[True]) if own else self.rng.choice(groups[False])
         self.hold(word, name)
         return word
-
-    def _plain(self, count: int) -> int:
-        """The first option twice as often as the others: the plain words are the common ones."""
-        return max(0, int(self.rng.random() * (count + 1)) - 1)
 
     def _is_true(self, word: Word, name: str) -> bool:
         role = "other_" if name.startswith("other_") else ""

@@ -20,22 +20,13 @@ _DEEDS = tuple(
     for relation in world.RELATIONS
     for direction in ((None,) if relation == "circles" else world.DIRECTIONS)
 )
-_VALUES: dict[str, tuple] = dict(
-    place=world.PLACES, time=world.TIMES, weather=world.WEATHERS, subject=world.SUBJECTS, colour=world.COLOURS,
-    size=world.SIZES, motion=world.MOTIONS, relation=world.RELATIONS, direction=world.DIRECTIONS,
-)  # fmt: skip
 # What a phrase may say, by group: exactly one value of a group is true of an actor or a clip.
 GROUPS: dict[str, tuple] = {
-    name: _VALUES[name] for name in ("subject", "colour", "place", "time", "weather", "size", "motion")
+    name: world.values(name) for name in ("subject", "colour", "place", "time", "weather", "size", "motion")
 } | {"deed": _DEEDS}
 # How often a wrong caption errs in what. Shapes, roles and movement take longest to learn; the setting is easy.
 _ERRS = dict(subject=3, colour=2, size=1, motion=3, relation=2, other_subject=3, other_colour=2, direction=3,
              place=1, time=1, weather=1, roles=5)  # fmt: skip
-
-
-def values(name: str) -> tuple:
-    """What an attribute of a caption may be; those of the other actor are those of the first."""
-    return _VALUES[name.removeprefix("other_")]
 
 
 def phrases(rng: random.Random) -> list[str]:
@@ -119,7 +110,7 @@ def wrong(told: dict[str, str], rng: random.Random) -> dict[str, str]:
     taken = (
         {told[k] for k in ("subject", "other_subject") if k in told} if "subject" in kind else {told[kind]}
     )
-    options = [v for v in values(kind) if v not in taken]
+    options = [v for v in world.values(kind) if v not in taken]
     turned = world.OPPOSITE.get(told[kind])
     # The opposite way is the mistake that takes the order of frames to see.
     changed[kind] = turned if turned and rng.random() < 0.5 else rng.choice(options)

@@ -175,14 +175,8 @@ def _exclusion(scene: Scene, rng: random.Random) -> Query | None:
     draft = Draft(rng, rows[0] if rng.random() < 0.7 else rows[-1])
     name = rng.choice(("place", "place", "time", "weather", "colour", "subject"))
     taken = {row.get(name) for row in rows}
-    values = dict(
-        place=world.PLACES,
-        time=world.TIMES,
-        weather=("rain", "snow"),
-        colour=world.COLOURS,
-        subject=world.SUBJECTS,
-    )
-    options = [v for v in values[name] if v not in taken]
+    # Nobody says "no clear weather".
+    options = [v for v in world.values(name) if v not in taken and v != "clear"]
     if not options:
         return None
     missing = Draft(rng, {name: rng.choice(options)})
@@ -202,7 +196,7 @@ def _exclusion(scene: Scene, rng: random.Random) -> Query | None:
             f"{text} {rng.choice(_WITHOUT).format(with_some_article(rng, word.word))}",
             Truth(allow(draft.allowed), without=allow(missing.allowed)), "exclusion",
         )  # fmt: skip
-    left = frozenset(values[name] if name != "weather" else world.WEATHERS) - missing.allowed[name]
+    left = frozenset(world.values(name)) - missing.allowed[name]
     if name == "colour":
         noun = draft.pick("subject", lambda w: has_one_value(w) and len(w.facts) == 1)
         if noun is None:

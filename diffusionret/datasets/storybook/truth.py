@@ -103,14 +103,8 @@ def fits(text: Text, scene: Scene) -> bool:
     return False
 
 
-_VALUES = {
-    name: tuple(values)
-    for name, values in dict(
-        place=world.PLACES, time=world.TIMES, weather=world.WEATHERS, subject=world.SUBJECTS, colour=world.COLOURS,
-        size=(*world.SIZES, "medium"), motion=world.MOTIONS, relation=world.RELATIONS,
-        other_subject=world.SUBJECTS, other_colour=world.COLOURS, direction=world.DIRECTIONS,
-    ).items()
-}  # fmt: skip
+_VALUES = {name: world.values(name) for name in ATTRIBUTES}
+_VALUES["size"] += ("medium",)
 
 
 def _code(slot: Slot) -> list[int]:

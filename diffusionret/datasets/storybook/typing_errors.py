@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
+from .dictionary import english
 from .words import held_out_words_in, words
 
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -14,15 +13,15 @@ SHORTEST, LONG = 4, 8  # letters of a word that gets an error, and of one that m
 
 
 @cache
-def english() -> frozenset[str]:
-    """Words that an error must not make: those of the word file and of the dictionary that symspellpy ships."""
-    own = {part for word in words() for form in (word.word, *word.forms) for part in form.split()}
-    spec = find_spec("symspellpy")
-    if spec is None or spec.origin is None:
-        return frozenset(own)
-    file = Path(spec.origin).with_name("frequency_dictionary_en_82_765.txt")
-    lines = file.read_text(encoding="utf-8-sig").splitlines()
-    return frozenset(own | {line.split()[0] for line in lines})
+def _words(kind: str | None = None) -> frozenset[str]:
+    """The single words of the word file in all their forms, or of those of a kind."""
+    rows = words(kind=kind)
+    return frozenset(part for row in rows for form in (row.word, *row.forms) for part in form.split())
+
+
+def is_word(word: str) -> bool:
+    """Whether an error must not make it: a word of the word file or of the dictionary."""
+    return word in _words() or word in english()
 
 
 def _beside(letter: str, rng: random.Random) -> str:
@@ -48,27 +47,16 @@ def mistype(text: str, rng: random.Random, attempts: int = 8) -> str | None:
     on in half of the cases. Never another word of English, nor one that is held out. None where no word is so long.
     """
     spoken = text.split(" ")
-    meant = {
-        form
-        for word in words()
-        if word.kind == "says"
-        for form in (word.word, *word.forms)
-        for form in form.split()
-    }
     places = [
         i
         for i, word in enumerate(spoken)
-        if len(word) >= SHORTEST and word.isalpha() and word.lower() in meant
+        if len(word) >= SHORTEST and word.isalpha() and word.lower() in _words("says")
     ]
     for _ in range(attempts if places else 0):
         i = rng.choice(places)
         word = _err(spoken[i], rng)
         if len(spoken[i]) >= LONG and rng.random() < 0.5:
             word = _err(word, rng)
-        if (
-            word.lower() != spoken[i].lower()
-            and word.lower() not in english()
-            and not held_out_words_in(word)
-        ):
+        if word.lower() != spoken[i].lower() and not is_word(word.lower()) and not held_out_words_in(word):
             return " ".join([*spoken[:i], word, *spoken[i + 1 :]])
     return None

@@ -159,6 +159,12 @@ def _held_out() -> Mapping[tuple[str, ...], str]:
 
 
 @cache
+def _longest() -> int:
+    """Words of the longest form that is held out."""
+    return max(map(len, _held_out()), default=0)
+
+
+@cache
 def _pieces() -> frozenset[str]:
     return pieces(_all())
 
@@ -170,5 +176,4 @@ def held_out_words_in(text: str) -> list[str]:
     Sorted, each once; an empty list for a text that training may see.
     """
     table = _held_out()
-    longest = max(map(len, table), default=0)
-    return sorted({table[part] for part in parts(tokens(text), longest, _pieces()) if part in table})
+    return sorted({table[part] for part in parts(tokens(text), _longest(), _pieces()) if part in table})

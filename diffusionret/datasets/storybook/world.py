@@ -34,7 +34,16 @@ DUO_SHARE = 0.35  # share of scenes with two actors
 HELD_OUT_COLOURS = frozenset((s, COLOURS[(3 * i + 1) % 8]) for i, s in enumerate(SUBJECTS) if i % 2 == 0)
 HELD_OUT_MOTIONS = frozenset((s, MOTIONS[(5 * i + 2) % 12]) for i, s in enumerate(SUBJECTS) if i % 2 == 1)
 
+_VALUES = {
+    "place": PLACES, "time": TIMES, "weather": WEATHERS, "subject": SUBJECTS, "colour": COLOURS, "size": SIZES,
+    "motion": MOTIONS, "relation": RELATIONS, "direction": DIRECTIONS,
+}  # fmt: skip
 OPPOSITE = {"left": "right", "right": "left", "up": "down", "down": "up", "grow": "shrink", "shrink": "grow"}
+
+
+def values(name: str) -> tuple[str, ...]:
+    """What an attribute of a caption may be; those of the other actor are those of the first."""
+    return _VALUES[name.removeprefix("other_")]
 
 
 @dataclass(frozen=True)
