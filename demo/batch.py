@@ -159,23 +159,23 @@ def _harmless(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
-def tab(retriever: Retriever) -> None:
-    """The inputs and the table, wired, in the tab that is being built."""
+def tab(retrievers: Callable[[gr.Request | None], Retriever]) -> None:
+    """The inputs and the table, wired, in the tab that is being built. retrievers: by the request that asks."""
 
-    def shown(queries: Callable[[], list[str]]) -> Iterator[str]:
+    def shown(queries: Callable[[], list[str]], request: gr.Request | None) -> Iterator[str]:
         try:
-            yield from check(retriever, queries(), ALPHA)
+            yield from check(retrievers(request), queries(), ALPHA)
         except ValueError as error:
             yield f'<p class="dr-problem" role="alert">{escape(str(error))}</p>'
 
-    def run(text: str) -> Iterator[str]:
-        yield from shown(lambda: read(text or ""))
+    def run(text: str, request: gr.Request | None = None) -> Iterator[str]:
+        yield from shown(lambda: read(text or ""), request)
 
-    def run_file(event: gr.EventData) -> Iterator[str]:
+    def run_file(event: gr.EventData, request: gr.Request | None = None) -> Iterator[str]:
         chosen = event._data if isinstance(event._data, dict) else {}
         name, size, text = str(chosen.get("name")), chosen.get("size"), chosen.get("text")
         size = size if isinstance(size, int) else 0
-        yield from shown(lambda: read_file(name, size, text if isinstance(text, str) else None))
+        yield from shown(lambda: read_file(name, size, text if isinstance(text, str) else None), request)
 
     gr.HTML(INTRODUCTION, apply_default_css=False)
     text = gr.Textbox(

@@ -19,7 +19,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 PREFIX = "/gradio_api/"
 OPEN = ("queue/join", "queue/data", "queue/status", "call/", "info", "openapi.json", "heartbeat/", "startup-events",
         "reset", "cancel", "app_id", "user", "token", "login_check", "theme.css")  # fmt: skip
-CLOSED = ("/monitoring", "/runs", "/login", "/logout")  # outside of the prefix
+CLOSED = ("/monitoring", "/runs", "/logout")  # outside of the prefix
+LOGIN = "/login"  # open where there is one
+OWN = "/gallery/"  # what the Gallery tab asks for (gallery_routes.py); it refuses by itself
 UNREAD = 200  # messages that a session may leave unread, a few an answer
 MOST_UNREAD = 4000  # over all sessions; beyond it those that do not listen are forgotten
 WAIT = 3.0  # seconds: a page asks first and listens then
@@ -63,16 +65,20 @@ READERS = Readers()
 class Doors:
     """Middleware that answers 404 where the app has nothing to offer, 400 to a body that names files."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, login: bool = False) -> None:
+        """login: whether visitors log in."""
+        self.app, self.login = app, login
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         path = scope["path"]
+        if path.startswith(OWN) or (self.login and path.rstrip("/") == LOGIN):
+            await self.app(scope, receive, send)
+            return
         _, found, inner = path.partition(PREFIX)
-        if path.startswith(CLOSED) or (found and not inner.startswith(OPEN)):
+        if path.startswith((*CLOSED, LOGIN)) or (found and not inner.startswith(OPEN)):
             await PlainTextResponse("There is nothing here.", 404)(scope, receive, send)
         elif not found and scope["method"] not in ("GET", "HEAD"):
             await PlainTextResponse("Nothing is taken here.", 405)(scope, receive, send)

@@ -1,19 +1,46 @@
-"""The Gallery tab: every clip that can be found, and how to index one's own."""
+"""The Gallery tab: every clip that can be found, and the way to one's own. static/gallery.js fills it."""
 
 from __future__ import annotations
 
 import re
-from html import escape
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import PurePosixPath, PureWindowsPath
 
-from diffusionret import Gallery
+from diffusionret import Retriever
 
-from .clips import card, grid
-
-PAGE = 60  # clips that one page adds; posters load as they come into view
+FRAME = """\
+<div class="dr-gallery">
+<div class="dr-gallery-head"></div>
+<section class="dr-add" hidden></section>
+<section class="dr-job" aria-live="polite" hidden></section>
+<form class="dr-filter" role="search" aria-label="Filter">
+<div id="filter"><input type="search" name="words" maxlength="200" placeholder="Words of a caption or file name" \
+aria-label="Words of a caption or file name"></div>
+<select name="folder" aria-label="Folder" hidden><option value="">All folders</option></select>
+<details class="dr-more-filters"><summary>Length and date</summary><div>
+<label>From <input type="number" name="shortest" min="0" step="any" placeholder="0"> s</label>
+<label>to <input type="number" name="longest" min="0" step="any" placeholder="any"> s</label>
+<label>Dated from <input type="date" name="since"></label>
+<label>until <input type="date" name="until"></label>
+</div></details>
+<label class="dr-check"><input type="checkbox" name="grouped" checked> Group near-duplicates</label>
+<button type="button" class="dr-plain dr-within" hidden>Search within these</button>
+<button type="button" class="dr-plain dr-clear" hidden>Show all</button>
+</form>
+<div id="clips"></div>
+<button type="button" class="dr-plain" id="more" hidden>Show more</button>
+<div class="dr-troubles"></div>
+<p class="dr-note dr-privacy">{privacy}</p>
+</div>"""
+PRIVACY = (
+    "Nothing leaves the machine that runs this app: videos, queries and captions stay on it. The gallery keeps "
+    "features, small posters, "
+    "names and captions, copies only where a browser cannot play a file, and what was dropped here. "
+    "Pictures are searched; speech, sound and text on the screen are not."
+)
+SCRIPT = "window.DiffusionRet.mountGallery(element);"
 
 OWN_VIDEOS = """\
-## Search your own videos
+## In a shell
 
 ```bash
 python -m diffusionret index FOLDER_OF_VIDEOS --gallery my-videos --model {model}
@@ -27,11 +54,30 @@ a Hub id or a published `.bin` of a model that was trained on such videos.
 """
 
 
+def frame() -> str:
+    """The tab before it is filled, as markup."""
+    return FRAME.format(privacy=PRIVACY)
+
+
+def headline(retriever: Retriever, name: str = "") -> str:
+    """What the head of the page says of a retriever. name: of its gallery, where there are several."""
+    model = retriever.model.config.name or "untitled model"
+    clips = len(retriever.gallery)
+    count = f"{name + ' · ' if name else ''}{clips:,} clip{'' if clips == 1 else 's'}"
+    device = retriever.device.type.upper()
+    ranking = "" if retriever.generates else " · similarity only"
+    return f"{model} · {count} · {device}{ranking}" if clips else f"{count} · {device}"
+
+
 def own_videos(model: str) -> str:
     """The commands that index one's own videos, as Markdown. model: a name, or a path, of which the end is told."""
+    return OWN_VIDEOS.format(model=model_word(model) or "storybook")
+
+
+def model_word(model: str) -> str:
+    """What a model is called where anybody reads it: of a path, its end."""
     # A name may be a path, or end in one as in clip:ARCHITECTURE:FILE.
-    named = ":".join(re.split(r"[/\\]", part)[-1] if _is_path(part) else part for part in _parts(model))
-    return OWN_VIDEOS.format(model=named or "storybook")
+    return ":".join(re.split(r"[/\\]", part)[-1] if _is_path(part) else part for part in _parts(model))
 
 
 def _parts(model: str) -> list[str]:
@@ -42,49 +88,3 @@ def _parts(model: str) -> list[str]:
 def _is_path(name: str) -> bool:
     """Whether a name is a place on a machine, of whatever system."""
     return PurePosixPath(name).is_absolute() or PureWindowsPath(name).is_absolute()
-
-
-def matching(gallery: Gallery, words: str) -> list[int]:
-    """Positions of the clips whose caption or name holds all of the words, in any case and order."""
-    wanted = words.lower().split()
-    texts = (f"{id} {caption}".lower() for id, caption in zip(gallery.ids, gallery.captions, strict=True))
-    return [i for i, text in enumerate(texts) if all(word in text for word in wanted)]
-
-
-def page(gallery: Gallery, words: str = "", shown: int = PAGE) -> str:
-    """The first `shown` clips that match, as markup."""
-    found = matching(gallery, words)
-    if not len(gallery):
-        return '<p class="dr-empty">The gallery is empty: index a folder of videos first.</p>'
-    if not found:
-        return f'<p class="dr-empty">No clip says “{escape(words.strip())}”.</p>'
-    count = (
-        f"{len(found):,} of {len(gallery):,} clips" if len(found) < len(gallery) else f"{len(found):,} clips"
-    )
-    first = f", the first {shown} shown" if len(found) > shown else ""
-    cards = (
-        card(gallery.ids[i], gallery.captions[i], gallery.path(i), gallery.poster(i)) for i in found[:shown]
-    )
-    return (
-        f'<section class="dr-results is-small"><p class="dr-foot">{count}{first}</p>{grid(cards)}</section>'
-    )
-
-
-def failures(gallery: Gallery) -> str:
-    """The files that cannot be searched, each with its reason, folded; "" for none. Where they lie is not said."""
-    if not gallery.failures:
-        return ""
-    count = len(gallery.failures)
-    rows = "".join(
-        f"<li><code>{escape(Path(failure.uri).name)}</code> {escape(failure.reason)}</li>"
-        for failure in gallery.failures
-    )
-    files = "1 file" if count == 1 else f"{count:,} files"
-    return (
-        f'<details class="dr-failures"><summary>{files} cannot be searched</summary><ul>{rows}</ul></details>'
-    )
-
-
-def more(gallery: Gallery, words: str, shown: int) -> bool:
-    """Whether clips match that `shown` leaves out."""
-    return len(matching(gallery, words)) > shown

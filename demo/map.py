@@ -119,6 +119,7 @@ def page(retriever: Retriever, layout: Layout, query: str) -> str:
             4,
             name_of(clips.ids[i], clips.captions[i]),
             poster_url(clips.ids[i], clips.poster(i)),
+            clips.ids[i],
         )
         for i, p in enumerate(layout.clips)
     )
@@ -135,15 +136,18 @@ def page(retriever: Retriever, layout: Layout, query: str) -> str:
     return (
         f'<div class="dr-map"><div><svg viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="Map of training captions, '
         f'clips and the query">{captions}{shown}{mark}</svg><ul class="dr-key">{key}</ul></div>'
-        '<div><p class="dr-hover">Point at a dot to see what it is.</p>'
+        '<div><p class="dr-hover">Point at a dot to see what it is; drag over a region to list its clips.</p>'
         f'{listed}<p class="dr-note">{layout.how} of directions, each kind centred by itself. The query stands amid '
         f"its {AMID} nearest drawn captions, circled; a map distorts, the list does not.</p></div></div>"
     )
 
 
-def _dot(place: Sequence[float] | np.ndarray, kind: str, radius: float, name: str, poster: str = "") -> str:
+def _dot(
+    place: Sequence[float] | np.ndarray, kind: str, radius: float, name: str, poster: str = "", id: str = ""
+) -> str:
     x, y = EDGE + float(place[0]) * (WIDE - 2 * EDGE), EDGE + float(place[1]) * (HIGH - 2 * EDGE)
     picture = f' data-poster="{escape(poster, quote=True)}"' if poster else ""
+    picture += f' data-id="{escape(id, quote=True)}"' if id else ""
     told = f'data-name="{escape(name, quote=True)}"{picture}'
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" class="{kind}" {told}/>'
 

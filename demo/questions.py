@@ -23,8 +23,11 @@ AT_ONCE = 2  # panels computed at a time, over all visitors
 Panel = Callable[[Any], Iterator[Any]]
 
 
-def wire(panels: dict[str, Panel]) -> gr.HTML:
-    """The component that carries questions and answers, in the page that is being built."""
+def wire(panels: Callable[[gr.Request | None], dict[str, Panel]]) -> gr.HTML:
+    """The component that carries questions and answers, in the page that is being built.
+
+    panels: those of the gallery that a request looks at. Raises ValueError with a sentence where there is none.
+    """
 
     def answer_panel(event: gr.EventData, request: gr.Request | None = None) -> Iterator[str]:
         asked = event._data if isinstance(event._data, dict) else {}
@@ -35,8 +38,8 @@ def wire(panels: dict[str, Panel]) -> gr.HTML:
         def message(**content: Any) -> str:
             return json.dumps({"number": number, **content})
 
-        panel = panels.get(str(asked.get("panel")))
         try:
+            panel = panels(request).get(str(asked.get("panel")))
             if panel is None:
                 raise ValueError("There is no such panel.")
             contents = panel(asked.get("request"))

@@ -36,6 +36,17 @@ def chips(texts: Sequence[str]) -> str:
     return f'<div class="dr-chips" role="group" aria-label="Example queries">{"".join(buttons)}</div>'
 
 
+NOTHING = '<p class="dr-empty">There is nothing to search yet: add videos in the Gallery tab.</p>'
+
+
+def within(sentence: str) -> str:
+    """What a search was held to, above its results, with the way back to all. Markup."""
+    return (
+        f'<p class="dr-within-note">{escape(sentence)} '
+        '<button type="button" class="dr-plain dr-everything">Search all clips</button></p>'
+    )
+
+
 def problem(sentence: str) -> str:
     """An error in one sentence, for the place under the query box."""
     return f'<p class="dr-problem" role="alert">{escape(sentence)}</p>'

@@ -11,7 +11,7 @@ from analysis import palette
 STATIC = Path(__file__).parent / "static"
 STYLES = (
     *("base.css", "evidence.css", "cards.css", "lightbox.css", "player.css", "panels.css", "tour.css"),
-    *("verdict.css", "batch.css", "map.css"),
+    *("verdict.css", "batch.css", "map.css", "gallery.css"),
 )
 # Each uses what those before it offer.
 SCRIPTS = (
@@ -33,6 +33,7 @@ SCRIPTS = (
     *("panels/drawn.js", "panels/whole.js", "panels/noise.js", "panels/compare.js", "panels/inside.js"),
     *("panels/words.js", "panels/forward.js", "panels/familiar.js", "panels/export.js"),
     *("transport.js", "player.js"),
+    *("gallery_server.js", "gallery_add.js", "gallery_job.js", "gallery_rows.js", "gallery.js"),
 )
 
 

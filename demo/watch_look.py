@@ -19,6 +19,7 @@ from diffusionret.query import check_number, check_query
 from diffusionret.trajectory import Ensemble, changes, places, seed_variance, settled
 
 from . import watch_compare, watch_export, watch_inside
+from .gallery_choice import Choice
 from .media import PLOTLY_URL
 from .questions import Panel
 from .search import percent
@@ -30,11 +31,16 @@ MOST_WORDS = 24
 
 
 def panel(retriever: Retriever) -> Panel:
-    """What the page asks for every folded panel: its request in, the panel's content out."""
+    """What the page asks for every folded panel: its request in, the panel's content out.
+
+    Within a part of the gallery the request has what demo/gallery_choice.py reads, as "within".
+    """
 
     @lru_cache(maxsize=16)  # moving between panels asks for the same search again
-    def scene(query: str, count: int, steps: int, seed: int, form: str) -> Scene:
-        return Scene(retriever, retriever.search(query, count, count, steps, seed, form=form), form)
+    def scene(query: str, count: int, steps: int, seed: int, form: str, choice: Choice) -> Scene:
+        within = None if choice.is_all else choice.ids_of(retriever.gallery)
+        result = retriever.search(query, count, count, steps, seed, form=form, within=within)
+        return Scene(retriever, result, form)
 
     def look(request: dict) -> Iterator[dict]:
         content = PANELS.get(request["panel"])
@@ -49,7 +55,11 @@ def panel(retriever: Retriever) -> Panel:
             check_number("Steps", request["steps"], 1, steps),
             check_number("Seed", request["seed"], 0, MOST_SEED),
         )
-        yield content(scene(check_query(request["query"]), *chosen, form), request) | {"plotly": PLOTLY_URL}
+        within = request.get("within")
+        choice = Choice.of(within if isinstance(within, dict) else {})
+        yield content(scene(check_query(request["query"]), *chosen, form, choice), request) | {
+            "plotly": PLOTLY_URL
+        }
 
     return look
 

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .edits import Edit, read_edits
 from .encoders import VideoFeatures
 from .hub import ASSETS
 from .hub import BUNDLED as MODELS
@@ -54,9 +55,11 @@ class Gallery:
     """Videos in the order of their ids, as of the moment of opening; `candidates` index this order.
 
     folder: None for a gallery in memory. model_name: the model to search it with, as `load_model` takes it.
-    ids, captions ("" where unknown), durations (seconds) and timestamps (seconds of every frame, NaN for
-    padding) have one entry a video. failures: files that cannot be searched, being unreadable or absent. damage: ""
-    or a sentence that says that a newer version of the table could not be read.
+    ids, captions ("" where unknown), durations (seconds), timestamps (seconds of every frame, NaN for
+    padding) and modified (nanoseconds since 1970, of the file) have one entry a video; captions are what edits.py
+    keeps, where somebody changed them. hidden: rows that somebody took out of the search. failures: files that cannot
+    be searched, being unreadable or absent. damage: "" or a sentence that says that a newer version of the table could
+    not be read.
     """
 
     def __init__(
@@ -67,11 +70,16 @@ class Gallery:
         store: Store | None = None,
         places: np.ndarray | None = None,
         features: VideoFeatures | None = None,
+        edits: dict[str, Edit] | None = None,
+        hidden: Sequence[Row] = (),
     ) -> None:
         """Use `open`, `create` or `in_memory`. places [video]: where the store holds each row."""
+        self._edits = edits or {}
+        self.hidden = list(hidden)
         self.folder, self.failures = folder, list(failures)
         self.ids = [row.id for row in rows]
-        self.captions = [row.caption for row in rows]
+        self.captions = [edit.caption or row.caption or edit.title for row, edit in self._edited(rows)]
+        self.modified = [row.modified for row in rows]
         self.durations = [row.duration for row in rows]
         self.timestamps = [row.timestamps for row in rows]
         self._uris = [row.uri for row in rows]
@@ -119,9 +127,15 @@ class Gallery:
         store = Store.open(folder / TABLE)
         rows = store.rows(LIGHT)
         failures = [Failure(row.uri, why) for row in rows if (why := trouble(row))]
-        order = sorted((row.id, place) for place, row in enumerate(rows) if not trouble(row))
+        edits = read_edits(folder)
+        hidden = [row for row in rows if row.uri in edits and edits[row.uri].hidden and not trouble(row)]
+        gone = {row.id for row in hidden}
+        order = sorted(
+            (row.id, place) for place, row in enumerate(rows) if not trouble(row) and row.id not in gone
+        )
         places = np.array([place for _, place in order], dtype=np.int64)
-        return cls([rows[place] for place in places], sorted(failures), folder, store, places)
+        shown = [rows[place] for place in places]
+        return cls(shown, sorted(failures), folder, store, places, edits=edits, hidden=hidden)
 
     @classmethod
     def bundled(cls) -> Gallery:
@@ -154,6 +168,9 @@ class Gallery:
         ]
         return cls(rows, features=features)
 
+    def _edited(self, rows: Sequence[Row]) -> list[tuple[Row, Edit]]:
+        return [(row, self._edits.get(row.uri, Edit())) for row in rows]
+
     # --- what it holds ----------------------------------------------------------------------------------
 
     def __len__(self) -> int:
@@ -179,6 +196,14 @@ class Gallery:
         if id not in self._positions:
             raise ValueError(f"The gallery has no video {id!r}.")
         return self._positions[id]
+
+    def uri(self, position: int) -> str:
+        """The video file as the table names it: relative where it lies below the gallery, "" in memory."""
+        return self._uris[position]
+
+    def edit(self, position: int) -> Edit:
+        """What somebody changed of the video."""
+        return self._edits.get(self._uris[position], Edit())
 
     def path(self, position: int) -> Path | None:
         """The video file; None in memory."""

@@ -26,6 +26,7 @@ from .query import check_queries, leave_one_out
 from .reading import Reader, Reading
 from .trajectory import Trajectory
 
+PART = "Within a part of the gallery no p-value is calibrated."
 WORDS = 16  # words of a query that are left out at a time
 
 
@@ -115,11 +116,13 @@ class Inspector:
         text: TextFeatures,
         candidates: Candidates,
         answers: Answers | None,
+        whole: bool = True,
     ) -> tuple[list[Report | None], Float[Tensor, " text"] | None]:
         """What a search says of its queries: the verdict and the two answers, no more, None where nothing is
         calibrated; and p(nothing in the gallery matches).
 
         readings: of queries that can be read. text, candidates, answers: of these, the last as `answers` gives them.
+        whole: whether the whole gallery is searched; of a part the p-values of matches are not calibrated.
         """
         scores = self.text_scores([reading.searched for reading in readings], text, candidates, answers)
         if not self.detector.calibrated:
@@ -130,6 +133,8 @@ class Inspector:
                 readings, self._reports(readings, candidates.similarity, scores), strict=True
             )
         ]
+        if not whole:
+            reports = [report and replace(report, match=_uncalibrated(report.match)) for report in reports]
         return reports, self.chance_of_none(scores)
 
     # --- scores -----------------------------------------------------------------------------------------
@@ -233,3 +238,8 @@ class Inspector:
         scale = float(self.model.towers.logit_scale.exp().clamp(max=100.0))
         scores |= gallery_scores(similarity[:, : protocol.candidates], scale)
         return scores if answers is None else scores | {"head": answers.none.double().cpu()}
+
+
+def _uncalibrated(match: Answer) -> Answer:
+    """The answer within a part of a gallery: the verdict holds, the p-value does not."""
+    return replace(match, score=None, p_value=None, n=0, note=PART)

@@ -1,4 +1,4 @@
-"""What a gallery holds, and what it shall not hold any more."""
+"""What a gallery holds, what it shall not hold any more, and what it calls it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from .edits import Edit, changed, read_edits, write_edits
 from .gallery import LIGHT, POSTERS, TABLE, Gallery
 from .lock import run_lock
 from .store import Row, Store
@@ -43,4 +44,32 @@ def forget(folder: str | Path, names: Sequence[str]) -> list[Row]:
         Store.open(place / TABLE).remove(chosen)
         for row in chosen.values():
             (place / POSTERS / f"{row.id}.jpg").unlink(missing_ok=True)
+        edits = read_edits(place)
+        if any(edits.pop(uri, None) for uri in chosen):
+            write_edits(place, edits)
     return list(chosen.values())
+
+
+def change(
+    folder: str | Path,
+    uris: Sequence[str],
+    title: str | None = None,
+    caption: str | None = None,
+    hidden: bool | None = None,
+) -> None:
+    """Rename files of a gallery, give them another caption, hide them from the search or bring them back.
+
+    The files themselves, and what the table holds of them, are left alone. uris: files as `inventory` gives them.
+    title: at most edits.MOST_TITLE characters, caption: as long as a query; "" brings back what the file itself says,
+    None leaves it. Raises ValueError, and changes nothing, where the gallery does not know a file or a text is too
+    long.
+    """
+    place = Path(folder).resolve()
+    known = {row.uri for row in inventory(folder)}
+    for uri in uris:
+        if uri not in known:
+            raise ValueError(f"The gallery holds no {printable(uri)!r}.")
+    with run_lock(place):
+        edits = read_edits(place)
+        edits |= {uri: changed(edits.get(uri, Edit()), title, caption, hidden) for uri in uris}
+        write_edits(place, edits)

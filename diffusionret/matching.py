@@ -64,15 +64,22 @@ class Matcher:
         return size if size <= COARSE_ABOVE else KEPT
 
     @torch.no_grad()
-    def candidates(self, text: TextFeatures) -> Candidates:
-        """All videos of the gallery for each text, or what the coarse stage keeps, most similar first."""
+    def candidates(self, text: TextFeatures, part: Int[Tensor, " video"] | None = None) -> Candidates:
+        """All videos of the gallery for each text, or what the coarse stage keeps, most similar first.
+
+        part: positions of the only videos to look at, ascending, at least one; None for all.
+        """
         token_weights = self.token_weights(text)
         if self.video is not None:
             scores = self._similarity(text, token_weights, self.video, self.frame_weights).cpu()
+            scores = scores if part is None else scores[:, part]
             order = scores.sort(dim=1, descending=True, stable=True)
-            return Candidates(order.indices, order.values, token_weights)
-        coarse = normalize(text.cls.cpu(), dim=-1) @ self.directions.T
-        kept = coarse.topk(KEPT, dim=1).indices.sort(dim=1).values
+            positions = order.indices if part is None else part[order.indices]
+            return Candidates(positions, order.values, token_weights)
+        directions = self.directions if part is None else self.directions[part]
+        coarse = normalize(text.cls.cpu(), dim=-1) @ directions.T
+        kept = coarse.topk(min(KEPT, len(directions)), dim=1).indices.sort(dim=1).values
+        kept = kept if part is None else part[kept]
         scores = []
         for q, positions in enumerate(kept):
             video = self.features(positions)

@@ -96,6 +96,7 @@ class Retriever:
         seeds: int | None = None,
         form: str | None = None,
         exact: bool = False,
+        within: Sequence[str] | None = None,
     ) -> SearchResult:
         """The `k` best videos for a sentence.
 
@@ -104,11 +105,13 @@ class Retriever:
         query, with several seeds (seed, seed + 1, ...) boost and probability are means over them. None: as many as
         the generator's config says; of a model without one they mean nothing. form: the name of the
         generator, "published" or "open-set"; None for the one that the model answers with. exact: whether the text is
-        searched for as it stands; else words that are surely typing errors are corrected (see reading.py).
+        searched for as it stands; else words that are surely typing errors are corrected (see reading.py). within: ids
+        of the videos to search, as if the others were not there; None for all. The two answers are calibrated for the
+        whole gallery: `ood` is None within a part of it.
         Raises ValueError with one sentence for a text that is empty or longer than query.py allows, for an empty
-        gallery and for settings out of range.
+        gallery, for an empty or unknown `within` and for settings out of range.
         """
-        return self.search_many([text], k, candidates, steps, seed, seeds, form, exact)[0]
+        return self.search_many([text], k, candidates, steps, seed, seeds, form, exact, within)[0]
 
     def search_many(
         self,
@@ -120,16 +123,18 @@ class Retriever:
         seeds: int | None = None,
         form: str | None = None,
         exact: bool = False,
+        within: Sequence[str] | None = None,
     ) -> list[SearchResult]:
         """As `search`, for many sentences; timings are an even share of their batch's."""
         check_queries(texts)
         generator = self.model.choose(form) if self.generates or form else None
-        settings = self._settings(k, candidates, steps, seed, seeds, generator)
+        part = None if within is None else self._positions(within)
+        settings = self._settings(k, candidates, steps, seed, seeds, generator, part)
         readings = [self.read(text, exact) for text in texts]
         readable = [reading for reading in readings if not reading.unreadable]
         results = []
         for start in range(0, len(readable), BATCH):
-            results += self._search_batch(readable[start : start + BATCH], settings, generator)
+            results += self._search_batch(readable[start : start + BATCH], settings, generator, part)
         found = iter(results)
         return [
             self._unreadable(reading, settings) if reading.unreadable else next(found) for reading in readings
@@ -274,8 +279,9 @@ class Retriever:
         seed: int,
         seeds: int | None,
         generator: Generator | None = None,
+        part: Int[Tensor, " video"] | None = None,
     ) -> Settings:
-        size = self.matcher.reach
+        size = self.matcher.reach if part is None else min(self.matcher.reach, len(part))
         config = generator.config if generator else None
         if seeds is None:
             seeds = config.seeds if config else 1
@@ -289,21 +295,33 @@ class Retriever:
             seeds=check_number("seeds", seeds, 1, MOST_SEEDS),
         )
 
+    def _positions(self, ids: Sequence[str]) -> Int[Tensor, " video"]:
+        """Where videos stand in the gallery, in its order, each once."""
+        if not ids:
+            raise ValueError("There is nothing to search within: choose at least one video.")
+        return torch.tensor(sorted({self.gallery.position(id) for id in ids}))
+
     @torch.no_grad()
     def _search_batch(
-        self, readings: Sequence[Reading], settings: Settings, generator: Generator | None
+        self,
+        readings: Sequence[Reading],
+        settings: Settings,
+        generator: Generator | None,
+        part: Int[Tensor, " video"] | None,
     ) -> list[SearchResult]:
         texts = [reading.searched for reading in readings]
         clock = _Clock()
         text = self.model.encode_text(texts)
         clock.lap("encode")
-        candidates = self.matcher.candidates(text)
+        candidates = self.matcher.candidates(text, part)
         clock.lap("match")
         positions = candidates.positions[:, : settings.candidates]
         usual = self.inspector.answers(text, candidates)
         answers = self._answers(generator, text, positions, candidates, usual)
         clock.lap("generate")
-        reports, none = self.inspector.search_reports(readings, text, candidates, usual or answers)
+        reports, none = self.inspector.search_reports(
+            readings, text, candidates, usual or answers, whole=part is None
+        )
         clock.lap("ood")
         boost = probability = known = trajectory = None
         if generator is not None and answers is not None and none is not None:

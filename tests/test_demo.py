@@ -23,9 +23,28 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from tiny import CONFIG, features, tiny_model
 
-from demo import app, batch, doors, evidence, limits, media, questions, search, verdict, watch_look
+from demo import (
+    app,
+    batch,
+    doors,
+    evidence,
+    gallery_state,
+    limits,
+    media,
+    questions,
+    search,
+    theme,
+    verdict,
+    watch_look,
+)
 from demo import gallery as gallery_tab
 from demo import map as worldmap
+from demo import shelf as shelf_module
+from demo.gallery_choice import Choice
+from demo.gallery_job import State
+from demo.gallery_routes import Tab
+from demo.permission import Permission
+from demo.shelf import Shelf
 from diffusionret import Gallery, Hit, Retriever, SearchResult
 from diffusionret.config import OpenSetConfig
 from diffusionret.gallery import Failure
@@ -85,7 +104,9 @@ class FakeRetriever:
         )
         self.model = SimpleNamespace(config=SimpleNamespace(name=NASTY, dataset="", generator=None))
 
-    def search(self, text, k=10, candidates=32, steps=50, seed=0, seeds=1, form=None, exact=False):
+    def search(
+        self, text, k=10, candidates=32, steps=50, seed=0, seeds=1, form=None, exact=False, within=None
+    ):
         if not text.strip():
             raise ValueError("The query is empty: describe what should be seen.")
         return found(hit(1, 1, NASTY), generates=False)
@@ -108,6 +129,10 @@ def test_it_builds_over_a_fake_and_over_an_empty_gallery():
     trouble, cards, player = function(page, "answer")("a boat", 10, 32, 10, 0)
     assert "holds no videos" in trouble
     assert cards == player == gr.skip()
+    tabs, text, *_, trouble, cards, player, _, _ = function(page, "first")(SimpleNamespace(query_params={}))
+    assert (
+        tabs.selected == "gallery" and trouble == "" == text and "add videos" in cards and player == gr.skip()
+    )
 
 
 def test_a_problem_leaves_the_results_alone():
@@ -119,18 +144,23 @@ def test_a_problem_leaves_the_results_alone():
 def test_the_address_chooses_the_first_search(retriever):
     first = function(app.build(retriever), "first")
     asked = {"q": "a dog", "k": "3", "seed": "5", "candidates": "16", "steps": "4", "tab": "watch"}
-    tabs, text, *chosen, _, cards, player = first(SimpleNamespace(query_params=asked))
-    assert (text, chosen) == ("a dog", [3, 16, 4, 5, "published", ""]) and tabs.selected == "watch"
+    tabs, text, *updates, typed, _, cards, player, _, _ = first(SimpleNamespace(query_params=asked))
+    chosen = [update["value"] for update in updates]
+    assert [update.get("maximum") for update in updates] == [40, 40, 10, None, None]
+    assert (
+        (text, chosen) == ("a dog", [3, 16, 4, 5, "published"]) and typed == "" and tabs.selected == "watch"
+    )
     assert cards.count('class="dr-card"') == 3
     assert "?q=a+dog&amp;k=3&amp;seed=5&amp;candidates=16&amp;steps=4" in cards
     sent = json.loads(player)
     assert (sent["query"], sent["seed"]) == ("a dog", 5)
     assert (sent["settings"]["candidates"], sent["settings"]["steps"]) == (16, 4)
     asked = {"k": "-1", "seed": "x", "steps": "9999", "candidates": "9999", "tab": "<b>"}
-    tabs, text, *chosen, _, _, _ = first(SimpleNamespace(query_params=asked))
+    tabs, text, *updates, _, _, _, _, _, _ = first(SimpleNamespace(query_params=asked))
+    chosen = [update["value"] for update in updates]
     assert (text, chosen) == (
         search.EXAMPLES[""][0],
-        [10, 40, 10, 0, "published", ""],
+        [10, 40, 10, 0, "published"],
     ) and tabs.selected == "search"
 
 
@@ -159,7 +189,8 @@ def test_the_page_and_the_endpoint_rank_alike(retriever):
 
 def served(gallery: Gallery, address: str, **headers: str) -> tuple[int, bytes, str]:
     """Status, body and kind of an answer of the app's own routes."""
-    with TestClient(Starlette(routes=media.routes(gallery)), raise_server_exceptions=False) as client:
+    shelf = Shelf.of(SimpleNamespace(gallery=gallery))
+    with TestClient(Starlette(routes=media.routes(shelf)), raise_server_exceptions=False) as client:
         answer = client.get(f"/{address}", headers=headers)
     return answer.status_code, answer.content, answer.headers["content-type"]
 
@@ -195,7 +226,7 @@ def test_only_the_gallerys_clips_are_served_and_by_id(tmp_path):
         status, body, _ = served(gallery, other)
         assert status == 404 and b"secret" not in body and str(tmp_path).encode() not in body, other
     assert served(gallery, media.PLOTLY_URL)[0] == 200
-    serving = app.serving(FakeRetriever())
+    serving = app.serving(Tab(Shelf.of(FakeRetriever()), Permission()))
     assert "allowed_paths" not in serving and serving["max_file_size"] == 0
 
 
@@ -215,7 +246,7 @@ def test_a_body_without_end_is_refused(announced):
 def asked(panel: questions.Panel, request: object) -> list:
     """All that a panel answers to a question of the page."""
     with gr.Blocks() as page:
-        questions.wire({"panel": panel})
+        questions.wire(lambda _: {"panel": panel})
     answer = function(page, "answer_panel")
     event = SimpleNamespace(_data={"number": 7, "panel": "panel", "request": request})
     return [json.loads(message) for message in answer(event)]
@@ -239,7 +270,7 @@ def test_a_panel_answers_bit_by_bit_and_refuses_in_a_sentence():
 def test_nothing_is_computed_for_a_session_that_does_not_listen(monkeypatch):
     monkeypatch.setattr(doors, "WAIT", 0.05)
     with gr.Blocks() as page:
-        questions.wire({"panel": lambda request: iter([request])})
+        questions.wire(lambda _: {"panel": lambda request: iter([request])})
     answer, session = function(page, "answer_panel"), SimpleNamespace(session_hash="a visitor")
     event = SimpleNamespace(_data={"number": 1, "panel": "panel", "request": 5})
     assert list(answer(event, session)) == []
@@ -350,13 +381,6 @@ def test_a_forged_event_is_a_sentence_or_nothing(retriever, data):
     assert len(function(page, "selected")(event, "a red boat", 5, 8, 10, 0, None)) == 5
 
 
-def test_the_filter_takes_anything(retriever):
-    page = app.build(retriever)
-    show = next(fn.fn for fn in page.fns.values() if fn.fn.__qualname__.startswith("_gallery_tab"))
-    assert show(None)[1] == gallery_tab.PAGE and "No clip says" in show("x" * 3_000_000)[0]
-    assert len(show("x" * 3_000_000)[0]) < 1000
-
-
 def test_panels_wait_in_the_queue_and_end_with_their_visitor():
     """Functions outside the queue know no bound and no end; a generator is closed when its visitor leaves."""
     retriever = Retriever(tiny_model(), Gallery.in_memory(features(1, 12, seed=3)[1]))
@@ -401,7 +425,9 @@ def test_a_long_query_is_refused_by_every_panel(panel):
 def test_where_files_lie_is_not_told(tmp_path):
     gallery = Gallery.in_memory(features(1, 3)[1])
     gallery.failures = [Failure(str(tmp_path / "a.mp4"), "a.mp4 is no video.")]
-    assert str(tmp_path) not in gallery_tab.failures(gallery) and "a.mp4" in gallery_tab.failures(gallery)
+    shelf = Shelf.of(Retriever(tiny_model(), gallery))
+    said = json.dumps(gallery_state.state(shelf, shelf.place(None), State(), "", []))
+    assert str(tmp_path) not in said and "a.mp4 is no video" in said
     for model, told in (
         (str(tmp_path / "weights"), "--model weights"),
         ("clip:ViT-B-32:/srv/secret/w.pt", "--model clip:ViT-B-32:w.pt"),
@@ -413,35 +439,96 @@ def test_where_files_lie_is_not_told(tmp_path):
 
 
 def test_nothing_is_fetched_from_outside():
-    head = app.serving(FakeRetriever())["head"]
+    head = app.serving(Tab(Shelf.of(FakeRetriever()), Permission()))["head"]
     assert "http://www.w3.org/2000/svg" in head  # a name, not an address
     names = head.replace("http://www.w3.org/2000/svg", "").replace("http://www.w3.org/1998/Math/MathML", "")
     assert "http" not in names
     assert "url(" not in head and "@import" not in head
-    assert not app.serving(FakeRetriever())["theme"]._stylesheets
+    assert not theme.theme()._stylesheets
 
 
 # --- the command line -----------------------------------------------------------------------------------
 
 
-def test_every_option_arrives(monkeypatch):
-    opened, launched = [], {}
-    monkeypatch.setattr(app.Retriever, "open", lambda *a: opened.append(a) or FakeRetriever())
-    monkeypatch.setattr(gr.Blocks, "launch", lambda self, **options: launched.update(options))
-    app.main([])
-    assert opened == [(None, None, "auto")]
-    assert (launched["server_port"], launched["share"]) == (None, False)
-    app.main(["--gallery", "g", "--model", "m", "--device", "cpu", "--port", "7999", "--share"])
-    assert opened[1] == ("g", "m", "cpu")
-    assert (launched["server_port"], launched["share"]) == (7999, True)
-    assert launched["max_file_size"] == 0
-    read_only = []
-    monkeypatch.setattr(app, "build", lambda retriever, kept: read_only.append(kept) or gr.Blocks())
-    app.main(["--read-only"])
-    app.main([])
+class Launch:
+    """What `main` opens and launches, without doing so."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.options: dict = {}
+        self.read_only: list[bool] = []
+        self.tabs: list[Tab] = []
+        monkeypatch.setattr(gr.Blocks, "launch", lambda page, **options: self.options.update(options))
+        monkeypatch.setattr(app, "build", self.build)
+        monkeypatch.setattr(shelf_module, "HOME", Path("/no such home"))
+        monkeypatch.setattr(Shelf, "open", lambda shelf, place: FakeRetriever())
+        serving = app.serving
+        monkeypatch.setattr(app, "serving", lambda tab: self.tabs.append(tab) or serving(tab))
+
+    def build(self, shelf: Shelf, read_only: bool) -> gr.Blocks:
+        self.read_only.append(read_only)
+        return gr.Blocks()
+
+    def __call__(self, *arguments: str) -> Tab:
+        app.main(arguments)
+        return self.tabs[-1]
+
+
+def test_every_option_arrives(monkeypatch, tmp_path):
+    launch = Launch(monkeypatch)
+    tab = launch()
+    assert [place.folder for place in tab.shelf.places.values()] == [None]
+    assert (tab.shelf.model, tab.shelf.device, tab.permission) == (None, "auto", Permission())
+    assert (launch.options["server_name"], launch.options["server_port"]) == ("127.0.0.1", None)
+    assert launch.options["auth"] is None and launch.options["share"] is False
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    galleries = ["--gallery", str(tmp_path / "one"), "--gallery", str(tmp_path / "two")]
+    tab = launch(*galleries, "--model", "m", "--device", "cpu", "--port", "7999", "--host", "0.0.0.0")
+    assert list(tab.shelf.places) == ["one", "two"]
+    assert (tab.shelf.model, tab.shelf.device, tab.permission) == ("m", "cpu", Permission("0.0.0.0"))
+    assert (launch.options["server_name"], launch.options["server_port"]) == ("0.0.0.0", 7999)
+    assert launch.options["max_file_size"] == 0
+    monkeypatch.setattr(shelf_module, "HOME", tmp_path / "home")
+    made = tmp_path / "home" / "galleries" / "holiday-0123abcd"
+    Gallery.create(made, tiny_model(), "m")
+    shelves = [
+        launch(*options).shelf.places.values() for options in ((), ("--host", "0.0.0.0"), ("--read-only",))
+    ]
+    assert [[place.name for place in places] for places in shelves] == [
+        ["Storybook", "holiday"],
+        *2 * [["Storybook"]],
+    ]
+    tab = launch("--videos", str(tmp_path / "one"))
+    (place,) = tab.shelf.places.values()
+    assert (
+        place.name == "one"
+        and place.folder.is_relative_to(tmp_path / "home")
+        and tab.videos == tmp_path / "one"
+    )
+
+
+def test_who_may_edit_is_said_by_the_options(monkeypatch):
+    launch = Launch(monkeypatch)
+    monkeypatch.setenv("DIFFUSIONRET_AUTH", "ann:correct horse")
+    assert launch("--read-only").permission.visitors
+    assert not launch().permission.visitors
+    assert launch("--share").permission.visitors and launch.options["share"] is True
+    assert launch("--share", "--auth").permission == Permission(login=True)
+    assert launch.options["auth"] == ("ann", "correct horse")
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")
+    assert launch().permission == Permission("0.0.0.0")
     monkeypatch.setenv("SPACE_ID", "someone/diffusionret")  # visitors of a Space leave nothing behind either
-    app.main([])
-    assert read_only == [True, False, True]
+    assert launch("--auth").permission.visitors
+    assert launch.read_only == [True, False, False, False, False, True]
+
+
+@pytest.mark.parametrize("secret", ["", "ann", ":password1", "ann:", "ann:short"])
+def test_auth_without_a_password_is_one_sentence(monkeypatch, capsys, secret):
+    monkeypatch.setenv("DIFFUSIONRET_AUTH", secret)
+    with pytest.raises(SystemExit) as stop:
+        app.main(["--auth"])
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and "DIFFUSIONRET_AUTH" in said and "ann:short" not in said
 
 
 def test_the_page_takes_no_file():
@@ -457,7 +544,7 @@ def test_a_missing_gallery_is_one_sentence(tmp_path, capsys):
 
 
 def test_a_taken_port_is_one_sentence(monkeypatch, capsys):
-    monkeypatch.setattr(app.Retriever, "open", lambda *names: FakeRetriever())
+    monkeypatch.setattr(Shelf, "open", lambda shelf, place: FakeRetriever())
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -514,9 +601,9 @@ def test_every_text_is_escaped():
         search.problem(NASTY),
         search.cut(NASTY),
         search.chips([NASTY]),
-        gallery_tab.page(fake.gallery),
-        gallery_tab.page(fake.gallery, NASTY + "x"),
-        gallery_tab.failures(SimpleNamespace(failures=[Failure(NASTY, NASTY)])),
+        gallery_state.page(fake.gallery, Choice(), 60, True, True)["html"],
+        gallery_state.page(fake.gallery, Choice(words=NASTY + "x"), 60, False, False)["html"],
+        search.within(NASTY),
         app._header(fake),
     ]
     for part in parts:
@@ -536,7 +623,7 @@ def test_a_card_shows_share_sum_and_moment():
     assert "confidence" not in card
     assert "0.250" in card and "+ 0.125" in card and "= 0.375" in card
     assert 'data-moment="61.2"' in card and ">1:01<" in card
-    assert 'data-video="media/clips/v1"' in card and "/clips/a" not in card
+    assert 'data-video="media/clips/v1?of=' in card and "/clips/a" not in card
 
 
 def test_without_a_generator_there_is_no_share_and_no_arrow():
@@ -590,18 +677,6 @@ def test_a_long_query_shows_what_was_left_out(retriever):
 # --- the Gallery and Evidence tabs ----------------------------------------------------------------------
 
 
-def test_the_gallery_filters_and_pages():
-    captions = [f"a {colour} boat {i}" for i in range(50) for colour in ("red", "blue")]
-    many = Gallery.in_memory(features(1, 100)[1], captions=captions)
-    assert len(gallery_tab.matching(many, "BOAT red")) == 50
-    page = gallery_tab.page(many)
-    assert "100 clips, the first 60 shown" in page and page.count('class="dr-card"') == 60
-    assert gallery_tab.more(many, "", 60) and not gallery_tab.more(many, "red", 60)
-    assert "50 of 100 clips" in gallery_tab.page(many, "red")
-    assert "No clip says" in gallery_tab.page(many, "green")
-    assert "empty" in gallery_tab.page(Gallery.in_memory(features(1, 0)[1]))
-
-
 def test_own_videos_come_with_their_commands():
     text = gallery_tab.own_videos("clip:ViT-B-32:openai")
     assert (
@@ -649,7 +724,7 @@ def test_both_generators_answer_and_the_address_names_the_other():
     assert form == sent["form"] == "open-set" and sent["forms"] == ["published", "open-set"]
     assert "generator=open-set" in cards
     asked = {"q": "a dog", "generator": "open-set", "steps": "10"}
-    *_, player = function(page, "first")(SimpleNamespace(query_params=asked))
+    *_, player, _, _ = function(page, "first")(SimpleNamespace(query_params=asked))
     assert json.loads(player)["form"] == "open-set"
 
 
@@ -664,7 +739,8 @@ def test_each_generator_takes_the_steps_that_it_needs():
     page = app.build(retriever)
     steps = {"open-set": 4, "published": 10}
     for form, count in steps.items():
-        *_, player = function(page, "first")(SimpleNamespace(query_params={"q": "a boat", "generator": form}))
+        asked = SimpleNamespace(query_params={"q": "a boat", "generator": form})
+        *_, player, _, _ = function(page, "first")(asked)
         assert json.loads(player)["settings"]["steps"] == count
         asked = function(page, "turned")("a boat", 5, 8, 7, 0, form)
         assert asked[0] == count and json.loads(asked[-1])["settings"]["steps"] == count

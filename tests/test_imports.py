@@ -19,7 +19,7 @@ ORDER = [
     *("video", "listing", "datasets", "token_table", "encoders", "similarity"),
     *("readout", "trajectory"),
     *("denoiser", "sampling", "losses", "generators", "tokenizer", "hub", "model", "encoding", "checkpoint"),
-    *("store", "gallery", "spelling", "lexicon", "placement", "reading", "ood"),
+    *("store", "edits", "gallery", "spelling", "lexicon", "placement", "reading", "ood"),
     *("matching", "generation", "evidence", "results", "inspection", "retrieval", "projection"),
     *("benchmarks", "frames", "features", "evaluate", "training"),
     *("index", "inventory", "calibrate", "commands", "cli"),

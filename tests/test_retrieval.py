@@ -426,3 +426,24 @@ def test_a_search_may_name_its_generator(retriever):
     assert named.hits == retriever.search("a red boat", candidates=8, steps=5).hits
     with pytest.raises(ValueError, match="no generator"):
         retriever.search("a red boat", form="open-set")
+
+
+def test_a_search_within_some_videos_is_one_over_them_alone(retriever):
+    """As over a gallery that holds nothing else; whether their matcher keeps features or reads them."""
+    ids = [retriever.gallery.ids[i] for i in (7, 2, 11, 5, 2)]
+    places = torch.tensor(sorted({retriever.gallery.position(id) for id in ids}))
+    alone = Gallery.in_memory(
+        retriever.gallery.features(places), ids=[retriever.gallery.ids[i] for i in places]
+    )
+    expected = Retriever(retriever.model, alone).search("a red boat", k=10, candidates=3, steps=4)
+    result = retriever.search("a red boat", k=10, candidates=3, steps=4, within=ids)
+    assert [hit.id for hit in result.hits] == [hit.id for hit in expected.hits]
+    assert [hit.score for hit in result.hits] == pytest.approx([hit.score for hit in expected.hits], abs=1e-5)
+    assert result.ood is None and result.settings.candidates == 3
+    everything = retriever.search("a red boat", k=10, steps=4, within=retriever.gallery.ids)
+    assert [hit.id for hit in everything.hits] == [
+        hit.id for hit in retriever.search("a red boat", k=10, steps=4).hits
+    ]
+    for wrong in ([], ["no such video"]):
+        with pytest.raises(ValueError, match="video"):
+            retriever.search("a red boat", within=wrong)

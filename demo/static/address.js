@@ -1,6 +1,7 @@
 // The page's address: what was searched, then how it is looked at, so that a link restores both.
 (() => {
   const address = new URLSearchParams(location.search); // what the page was opened with
+  const CHOICE = ["words", "folder", "shortest", "longest", "since", "until", "ids"]; // which clips are searched
   const view = new Map(); // what differs from a fresh look: tab, step, readout, panel, ...
   let search = "";
   let waiting = 0;
@@ -28,6 +29,18 @@
     waiting = setTimeout(write, 150);
   }
 
+  // Which clips are searched, as demo/gallery_choice.py reads it; {} for all.
+  function clipChoice() {
+    return Object.fromEntries(CHOICE.filter((key) => view.has(key)).map((key) => [key, view.get(key)]));
+  }
+
+  // At once: the search that follows is told by the address.
+  function setClips(wanted) {
+    setAddress({ ...Object.fromEntries(CHOICE.map((key) => [key, null])), ...wanted });
+    clearTimeout(waiting);
+    write();
+  }
+
   document.addEventListener("click", (event) => {
     const tab = event.target.closest?.('#tabs [role="tab"]');
     if (!tab) return;
@@ -36,5 +49,7 @@
   });
   if (address.get("tab") && address.get("tab") !== "search") view.set("tab", address.get("tab"));
 
-  window.DiffusionRet = { ...window.DiffusionRet, address, setAddress, linkResults };
+  for (const key of ["gallery", ...CHOICE]) if (address.get(key)) view.set(key, address.get(key));
+
+  window.DiffusionRet = { ...window.DiffusionRet, address, setAddress, linkResults, clipChoice, setClips };
 })();

@@ -1,7 +1,7 @@
 // The player of one trajectory: K candidates denoised from noise, drawn and animated here.
 // The whole trajectory arrives once, as JSON with base64 arrays; nothing is asked of the server while it plays.
 (() => {
-  const { part, button, clamp, decode, percent, address, setAddress } = window.DiffusionRet;
+  const { part, button, clamp, decode, percent, address, setAddress, clipChoice } = window.DiffusionRet;
   const { Stage, Transport, tour, panelFolds, enlarge, ask } = window.DiffusionRet;
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const PACE = 10; // steps a second at speed 1
@@ -169,7 +169,7 @@
     const inspect = (request) => {
       const { query, seed, settings, form } = player.data;
       const { candidates, steps } = settings;
-      return ask("look", { query, seed, form, candidates, steps, ...request });
+      return ask("look", { query, seed, form, candidates, steps, within: clipChoice(), ...request });
     };
     const player = new Player(
       element.querySelector(".dr-player"),

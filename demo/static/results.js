@@ -1,12 +1,16 @@
 // The results of a search: their address, the way to clips like one of them and back, and to another query.
 (() => {
-  const { linkResults } = window.DiffusionRet;
+  const { linkResults, setClips, searchAgain } = window.DiffusionRet;
 
   function mountResults(element, watch, trigger) {
     element.addEventListener("click", (event) => {
       const similar = event.target.closest(".dr-similar");
       if (similar) trigger("select", { similar: similar.dataset.id });
       else if (event.target.closest(".dr-back")) trigger("select", { similar: "" });
+      else if (event.target.closest(".dr-everything")) {
+        setClips({});
+        searchAgain();
+      }
       const link = event.target.closest(".dr-follow");
       if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return; // a new tab follows the link itself
       event.preventDefault();

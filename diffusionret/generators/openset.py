@@ -212,9 +212,7 @@ class OpenSetNetwork(nn.Module):
         rows = torch.arange(BANK, device=end_tokens.device) % len(end_tokens)
         self.bank.copy_(normalize(end_tokens[rows], dim=-1))
 
-    def forward(
-        self, pairs: Pairs, row: Tensor, direction: str, there: Tensor | None = None
-    ) -> Answers:
+    def forward(self, pairs: Pairs, row: Tensor, direction: str, there: Tensor | None = None) -> Answers:
         """row: similarity of each query with the whole gallery, [query gallery]; there: what each gallery holds, bool
         [query gallery], None for all."""
         seen, similarity = self.pairs(pairs)
@@ -271,7 +269,9 @@ def draw(
     prior = log_softmax(choice, dim=-1) + torch.log1p(-none)[:, None]
     nothing = none.log()[:, None]
     alpha_bar = schedule.alpha_bar
-    gains = dict(zip(schedule.timesteps.tolist(), (2 * alpha_bar.sqrt() / (1 - alpha_bar)).tolist(), strict=True))
+    gains = dict(
+        zip(schedule.timesteps.tolist(), (2 * alpha_bar.sqrt() / (1 - alpha_bar)).tolist(), strict=True)
+    )
 
     def denoise(x: Tensor, t: int) -> Tensor:
         odds = prior + (gains[t] * x).clamp(-CERTAIN, CERTAIN)

@@ -58,7 +58,8 @@ def standing(
     size = held.log() / math.log(1000)
     near = ((best - row) < 0.05).logical_and(there).sum(1, keepdim=True).log1p() / math.log(1000)
     query = torch.cat(
-        [10 * best, 10 * (best - second), (best - mean) / spread / 4, 10 * mean, 10 * spread, size, near], dim=1
+        [10 * best, 10 * (best - second), (best - mean) / spread / 4, 10 * mean, 10 * spread, size, near],
+        dim=1,
     )
     return Standing(pair.float(), query.float())
 

@@ -306,7 +306,8 @@ def test_the_player_plays_and_steps(visit, world):
 def test_the_gallery_shows_and_filters_all_clips(visit, address, world):
     page = visit()
     page.get_by_role("tab", name="Gallery").click()
-    page.wait_for_selector("#clips .dr-card")
+    page.get_by_label("Group near-duplicates").uncheck()  # all of them are almost the same
+    page.wait_for_selector(f"#clips .dr-card >> nth={CLIPS - 1}")
     assert page.locator("#clips .dr-card").count() == CLIPS
     page.locator("#filter :is(input, textarea)").fill("number 13")
     page.wait_for_function("document.querySelectorAll('#clips .dr-card').length === 1")
@@ -340,7 +341,8 @@ def test_nothing_that_is_sent_says_where_files_lie(visit, world):
     page.locator("#batch-check").click()
     page.wait_for_selector(".dr-batch table")
     texts.append(page.content())
-    assert all(f"media/clips/clip{i:02d}" in texts[0] for i in range(3)) and "dr-map" in texts[-1]
+    assert texts[0].count("media/clips/clip") > CLIPS / 2 and "dr-map" in texts[-1]
+    assert any("gallery/state" in answer.url for answer in answers)
     for answer in answers:
         kind = answer.headers.get("content-type", "")
         if ("text" in kind or "json" in kind) and "event-stream" not in kind:  # a stream has no end
