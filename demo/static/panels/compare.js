@@ -44,13 +44,14 @@
       const elapsed = player.at / player.data.steps;
       sides.forEach((side, i) => {
         const frame = Math.round(elapsed * side.length);
-        const row = frame ? side[frame - 1] : new Float32Array(columns);
-        const leader = frame ? largest(row) : -1;
+        const row = side.at(frame - 1); // before the first step, faintly, where it will end
+        const leader = largest(row);
         const canvas = [upper, lower][i];
-        bars(canvas, row, 1, { leader, down: i === 1 });
+        bars(canvas, row, 1, { leader, down: i === 1, faint: !frame });
+        const who = `${panel.candidates[leader].caption}, ${percent(row[leader])}`;
         canvas.nextSibling.textContent = frame
-          ? `Step ${frame} of ${side.length}: ${panel.candidates[leader].caption}, ${percent(row[leader])}`
-          : "Pure noise";
+          ? `Step ${frame} of ${side.length}: ${who}`
+          : `Pure noise: nothing is decided. It will end with ${who}`;
       });
     });
   }
