@@ -39,6 +39,7 @@ EXAMPLES = {
         )
     ),
 }
+SEEN = 0.01  # the least difference of two bars that can be seen
 HALF = 0.5  # p(match) from which a clip counts among the matches
 
 
@@ -94,9 +95,9 @@ def order(result: SearchResult, k: int, size: int) -> str:
 
 
 def _in_order(hits: Sequence[Hit]) -> bool:
-    """Whether no bar is longer than that of a clip before it. A clip without one was no candidate."""
+    """Whether no bar is seen to be longer than that of a clip before it. A clip without one was no candidate."""
     bars = [hit.probability or 0.0 for hit in hits]
-    return all(a >= b - 1e-9 for a, b in pairwise(bars))
+    return all(a > b - SEEN for a, b in pairwise(bars))
 
 
 def _weighed(result: SearchResult) -> str:

@@ -22,9 +22,8 @@ NO_WORDS = "There is nothing to watch: none of these words can be read."
 NO_MATCH = "no clip"
 # What the open-set generator's steps are, and are not.
 ONE_PASS = (
-    "No network runs in a step: one pass over the query and its candidates gives the shares, and the noise draws from "
-    "them. Over many noises the draws equal the softmax of the first step, up to chance. The ranking takes nothing "
-    "from the draws: its p(match) comes from the same pass."
+    "No network runs in a step: one pass gives the shares, and the noise draws from them. Over many noises the draws "
+    "equal the softmax of the first step, up to chance; the ranking takes nothing from them."
 )
 TEMPLATE = '<div class="dr-player"></div>'
 # How many noises are tried beside the one that is played.
@@ -175,8 +174,14 @@ def draws(drawn: list[Hit], ends: list[int]) -> str:
     if len(clips) == 1:
         others = "the same clip" if most > 1 else "one clip"
     if nothing > seeds / 2:
-        rest = f"{name}" if len(clips) == 1 else f"{others}, {name} most often"
-        return f"{nothing} of {seeds} noises drew no clip, the other {seeds - nothing} {rest}."
+        which = (
+            f"{others}, {name} most often"
+            if len(clips) > 1 and most > 1
+            else name
+            if len(clips) == 1
+            else others
+        )
+        return f"{nothing} of {seeds} noises drew no clip, the other {seeds - nothing} drew {which}."
     also = f", and {nothing} drew no clip" if nothing else ""
     if len(clips) == 1:
         who = f"All {seeds} noises" if not nothing else f"{most} of {seeds} noises"

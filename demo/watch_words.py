@@ -59,13 +59,13 @@ def _sentence(scene: Scene, spoken: list[str], share: Tensor, clips: list[float 
     last, end = clips[-1], int(share[-1].argmax())
     if end == len(scene.drawn):
         return f"In the end, {percent(float(share[-1, end]))} of the share is with {NO_MATCH}."
-    leader = f"{label(scene.drawn, end)} has {percent(float(share[-1, end]))}"
+    leader = f"{label(scene.drawn, end)} has {percent(float(share[-1, end]))} of the share"
     known = [(i, number) for i, number in enumerate(clips) if number is not None]
     if last is None or len(spoken) == 1 or len(known) < 2:
         return f"With “{scene.result.query}”, {leader}."
     first, number = known[0]
     start = " ".join(spoken[: first + 1])
-    ends = f"the whole query on {number_of(last)}"
+    ends = f"the whole query over {number_of(last)}"
     sentence = f"“{start}” is spread over {number_of(number)} of these clips, {ends}: {leader}."
     falls = [(after - before, j, before) for (_, before), (j, after) in pairwise(known)]
     fall, most, before = min(falls)

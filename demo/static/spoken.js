@@ -43,7 +43,9 @@
       const { items, columns } = this.player.data;
       const all = rows(parts(shares), columns);
       const list = part("ol", "dr-said");
-      list.append(...words.map((_, i) => this.buildRow({ words, share: all[i], clips: clips[i], order, items, i })));
+      list.append(
+        ...words.map((_, i) => this.buildRow({ words, share: all[i], clips: clips[i], order, items, i })),
+      );
       return list;
     }
 
@@ -57,10 +59,15 @@
       const leading = `${items[top].caption}, ${percent(share[top])}`;
       strip.setAttribute("aria-label", `Leading: ${leading}`);
       strip.append(
-        ...order.filter((column) => share[column] >= LEAST).map((column) => this.buildPart(items[column], share[column])),
+        ...order
+          .filter((column) => share[column] >= LEAST)
+          .map((column) => this.buildPart(items[column], share[column])),
       );
       const number = part("p", "dr-said-number");
-      number.append(part("b", "", clips === null ? "–" : clips.toFixed(1)), clips === null ? "no clip" : "clips");
+      number.append(
+        part("b", "", clips === null ? "–" : clips.toFixed(1)),
+        clips === null ? "no clip" : "clips",
+      );
       row.append(text, strip, number, part("p", "dr-said-leader", leading));
       return row;
     }

@@ -146,7 +146,7 @@
       node.title = `Noises ${seed} to ${seed + seeds - 1}: ${says} at this step`;
       node.append(
         ...agreeing.map((frames) => part("i", frames[step] ? "is-on" : "")),
-        part("span", "", open ? `${same} of ${seeds} drew what most drew` : `${same} of ${seeds} agree`),
+        part("span", "", open ? `${same} of ${seeds} drew the leader` : `${same} of ${seeds} agree`),
       );
       return node;
     }

@@ -6,14 +6,7 @@
     const panel = await answer(host, player, { panel: "whole" });
     if (!panel) return;
     const { items } = player.data;
-    chart(
-      host,
-      panel,
-      "heat",
-      "Share of every candidate at every step",
-      "Click a step to go there.",
-      player,
-    );
+    chart(host, panel, "heat", "Share of every candidate at every step", "Click a step to go there.", player);
     chart(
       host,
       panel,
