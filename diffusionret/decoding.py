@@ -16,6 +16,7 @@ import signal
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,9 @@ MAX_PIXELS = 2**26  # 8K has half of it; a header that declares more is a mistak
 STILL_BYTES = 2**27  # of pictures at their full size
 NEIGHBOUR_SECONDS = 0.5  # how far away a frame may be that stands in for one that does not decode
 CONVERT = "convert it with `ffmpeg -i INPUT output.mp4`"
+# How much of a picture must change from one frame to the next for a cut, in [0, 1]: what FFmpeg's own detector takes.
+SCENE_CHANGE = 0.1
+SCENE_SIDE = 160  # pixels of the pictures that are compared
 
 
 Keep = Callable[[int, np.ndarray], None]  # takes a frame number and its picture [h w 3], uint8 RGB, upright
@@ -212,6 +216,20 @@ def read_table(container: Any, stream: Any) -> Table:
     return Table(seconds, duration, rate, place, keys, hidden)
 
 
+_TABLE: dict[tuple[str, int, int], Table] = {}  # of the file asked for last
+
+
+def _known_table(path: str, container: Any, stream: Any) -> Table:
+    """As `read_table`, once for a file that is asked for moment after moment: a long one has many packets."""
+    status = os.stat(path)
+    key = path, status.st_size, status.st_mtime_ns
+    if key not in _TABLE:
+        table = read_table(container, stream)
+        _TABLE.clear()
+        _TABLE[key] = table
+    return _TABLE[key]
+
+
 def decode_decord(path: str, count: int, wanted: list[int], keep: Keep) -> None:
     """Hand each wanted frame (numbers, ascending) to `keep`. May raise anything."""
     # One thread and one reader a call: it fails on VP9 with other thread counts and deadlocks when shared.
@@ -299,6 +317,46 @@ def decode_pyav(path: str, table: Table, wanted: list[int], keep: Keep) -> dict[
     return {target: near[target][1] for target in missing & near.keys()}
 
 
+def scene_changes(path: str, table: Table, start: float, end: float) -> list[float]:
+    """When one shot follows another in the moment from `start` to just before `end`: seconds, ascending.
+
+    Every frame of the moment is decoded. FFmpeg's measure: how much the picture differs from the one before, less what
+    changes all the time.
+    """
+    from av.filter import Graph
+
+    graph = Graph()
+    parts = [
+        graph.add_buffer(width=SCENE_SIDE, height=SCENE_SIDE, format="yuv420p", time_base=Fraction(1, 1000)),
+        graph.add("select", f"gt(scene\\,{SCENE_CHANGE})"),
+        graph.add("buffersink"),
+    ]
+    graph.link_nodes(*parts).configure()
+    first = max(int(np.searchsorted(table.seconds, start)) - 1, 0)  # one before, to compare with
+    found: list[float] = []
+    container, stream = open_video(path)
+    with container:
+        keys = [stamp for number, stamp in table.keys if number <= first]
+        if keys and table.place is not None:
+            with contextlib.suppress(OSError):
+                container.seek(keys[-1], stream=stream)
+        for counter, frame in enumerate(_walk(container, stream)):
+            number = counter if table.place is None else table.place.get(frame.pts)
+            if number is None or not first <= number < len(table.seconds):
+                continue
+            second = float(table.seconds[number])
+            if second >= end:
+                break
+            small = frame.reformat(SCENE_SIDE, SCENE_SIDE, "yuv420p", interpolation="FAST_BILINEAR")
+            small.pts, small.time_base = number, Fraction(1, 1000)
+            graph.push(small)
+            with contextlib.suppress(OSError, EOFError):  # nothing comes out where nothing changes
+                graph.pull()
+                if second >= start:
+                    found.append(second)
+    return found
+
+
 def fit(frame: np.ndarray, size: int | None, crop: bool, shape: tuple[int, int] | None = None) -> np.ndarray:
     """Shrink or enlarge [h, w, 3] uint8 until the shorter side is `size`; with `crop` cut the centre square.
 
@@ -354,7 +412,7 @@ def read(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None, by
     check_file(path)
     container, stream = open_video(path)
     with container:
-        table = read_table(container, stream)
+        table = _known_table(path, container, stream)
         codec, kind = stream.codec_context.name, container.format.name
         size = stream.codec_context.height, stream.codec_context.width
         if request["op"] == "probe":  # only a frame knows whether players turn it
@@ -365,6 +423,8 @@ def read(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None, by
     about |= {"height": size[0], "width": size[1], "codec": "av1" if codec in DECORD_LACKS else codec}
     if request["op"] == "probe":
         return about, None, b""
+    if request["op"] == "cuts":
+        return about | {"cuts": scene_changes(path, table, request["start"], request["end"])}, None, b""
 
     try:
         first, stop = frame_span(table.seconds, table.duration, request["start"], request["end"])

@@ -33,6 +33,7 @@ from .decoding import FrameSample, frame_span, representative, sample_even, samp
 __all__ = [
     "EXTENSIONS",
     "FrameSample",
+    "Moment",
     "VideoError",
     "VideoFrames",
     "VideoInfo",
@@ -45,6 +46,7 @@ __all__ = [
     "representative",
     "sample_even",
     "sample_published",
+    "scene_changes",
 ]
 
 # What the names of video files end in.
@@ -56,11 +58,21 @@ EXTENSIONS = frozenset((
 # fmt: on
 Rule = Literal["even", "published"]
 Engine = Literal["auto", "decord", "pyav"]
-PathT = TypeVar("PathT", bound="str | os.PathLike[str]")
 MOST_SECONDS = 86_400  # that a file may take: a timer beyond a day is no timer
 START_SECONDS = (
     60.0  # a child imports for 0.3 s, much longer on a cold disk; not counted against a file's time
 )
+
+
+class Moment(NamedTuple):
+    """A part of a video, in seconds; both ends belong to it."""
+
+    path: str | os.PathLike[str]
+    start: float
+    end: float
+
+
+SourceT = TypeVar("SourceT", bound="str | os.PathLike[str] | Moment")
 
 
 class VideoError(Exception):
@@ -163,7 +175,7 @@ def check_timeout(timeout: float) -> None:
 
 
 def read_many(
-    paths: Iterable[PathT],
+    paths: Iterable[SourceT],
     rule: Rule = "even",
     n: int = 12,
     size: int | None = None,
@@ -172,22 +184,24 @@ def read_many(
     crop: bool = False,
     still: int | None = None,
     workers: int | None = None,
-) -> Generator[tuple[PathT, VideoFrames | VideoError], None, None]:
-    """Read many files at once; yield (path, frames or the error) as each is done, not in the order given.
+) -> Generator[tuple[SourceT, VideoFrames | VideoError], None, None]:
+    """Read many files, or moments of files, at once; yield (path or moment, frames or the error) as each is done, not in
+    the order given.
 
     workers: child processes, by default one a CPU core. At most 2 x workers results wait to be taken, so
     memory stays bounded however many paths there are. The other arguments are those of `read_frames`.
     """
 
-    def one(path: PathT) -> VideoFrames | VideoError:
+    def one(source: SourceT) -> VideoFrames | VideoError:
+        path, start, end = source if isinstance(source, Moment) else (source, None, None)
         try:
-            return read_frames(path, rule, n, size, timeout=timeout, crop=crop, still=still)
+            return read_frames(path, rule, n, size, start, end, timeout, crop=crop, still=still)
         except VideoError as error:
             return error
 
     workers = workers or os.cpu_count() or 1
     executor = ThreadPoolExecutor(workers, thread_name_prefix="read_many")
-    pending: dict[Future[VideoFrames | VideoError], PathT] = {}
+    pending: dict[Future[VideoFrames | VideoError], SourceT] = {}
     queue, more = iter(paths), True
     try:
         while more or pending:
@@ -207,6 +221,13 @@ def probe(path: str | os.PathLike[str], timeout: float = 30.0) -> VideoInfo:
     """Duration, size, rate and codec, from the packets alone. Raises VideoError."""
     answer, _, _ = _POOL.ask(path, {"op": "probe"}, timeout)
     return VideoInfo(**{field: answer[field] for field in VideoInfo._fields})
+
+
+def scene_changes(path: str | os.PathLike[str], start: float, end: float, timeout: float = 30.0) -> list[float]:
+    """Seconds at which one shot follows another, in the moment from `start` to just before `end`. Raises VideoError."""
+    check_timeout(timeout)
+    answer, _, _ = _POOL.ask(path, {"op": "cuts", "start": start, "end": end}, timeout)
+    return answer["cuts"]
 
 
 def poster(video: str | os.PathLike[str] | VideoFrames, size: int = 320, timeout: float = 30.0) -> bytes:
