@@ -21,6 +21,7 @@ from .encoders import VideoFeatures
 from .hub import BUNDLED as MODELS
 from .model import DiffusionRet
 from .similarity import mean_frame
+from .spans import Span, video_id
 from .store import Row, Store
 from .video import printable
 
@@ -39,7 +40,10 @@ FEATURE_SETTINGS = (
 # Values of each weight tensor that a model's digests look at.
 SAMPLED = 4096
 # Columns that are read when a gallery is opened; features only when they are asked for.
-LIGHT = ("id", "uri", "size", "modified", "duration", "caption", "timestamps", "error", "absent")
+LIGHT = (
+    *("id", "uri", "size", "modified", "duration", "caption", "timestamps", "error", "absent"),
+    *("start", "end", "division", "fps", "digest"),
+)
 
 
 class Failure(NamedTuple):
@@ -50,11 +54,12 @@ class Failure(NamedTuple):
 
 
 class Gallery:
-    """Videos in the order of their ids, as of the moment of opening; `candidates` index this order.
+    """Spans of videos in the order of the videos' ids, as of the moment of opening; `candidates` index this order.
 
-    folder: None for a gallery in memory. model_name: the model to search it with, as `load_model` takes it.
-    ids, captions ("" where unknown), durations (seconds) and timestamps (seconds of every frame, NaN for
-    padding) have one entry a video. failures: files that cannot be searched, being unreadable or absent. damage: ""
+    A short video is one span, and for its features a span is a video like any other. folder: None for a gallery in
+    memory. model_name: the model to search it with, as `load_model` takes it. ids, captions ("" where unknown),
+    durations (seconds, of the whole file), spans (from when to when), rates (average frames a second, 0 where unknown)
+    and timestamps (seconds of every frame, NaN for padding) have one entry a span. failures: files that cannot be searched, being unreadable or absent. damage: ""
     or a sentence that says that a newer version of the table could not be read.
     """
 
@@ -73,6 +78,9 @@ class Gallery:
         self.captions = [row.caption for row in rows]
         self.durations = [row.duration for row in rows]
         self.timestamps = [row.timestamps for row in rows]
+        # Of a table of before there were spans every video is one.
+        self.spans = [Span(row.start, row.end or row.duration) for row in rows]
+        self.rates = [row.fps for row in rows]
         self._uris = [row.uri for row in rows]
         self._positions = {row.id: i for i, row in enumerate(rows)}
         self._store, self._places, self._features = store, places, features
@@ -118,8 +126,12 @@ class Gallery:
         store = Store.open(folder / TABLE)
         rows = store.rows(LIGHT)
         failures = [Failure(row.uri, why) for row in rows if (why := trouble(row))]
-        order = sorted((row.id, place) for place, row in enumerate(rows) if not trouble(row))
-        places = np.array([place for _, place in order], dtype=np.int64)
+        order = sorted(
+            (video_id(row.id), row.start, row.id, place)
+            for place, row in enumerate(rows)
+            if not trouble(row)
+        )
+        places = np.array([place for *_, place in order], dtype=np.int64)
         return cls([rows[place] for place in places], sorted(failures), folder, store, places)
 
     @classmethod
@@ -146,6 +158,7 @@ class Gallery:
                 size=0,
                 modified=0,
                 duration=durations[i] if durations else float(frames),
+                end=durations[i] if durations else float(frames),
                 caption=captions[i] if captions else "",
                 timestamps=timestamps[i] if timestamps else [float(f) for f in range(frames)],
             )
@@ -167,10 +180,23 @@ class Gallery:
             )
 
     def position(self, id: str) -> int:
-        """Where the video `id` stands in this gallery. Raises ValueError for an unknown id."""
+        """Where the span `id` stands in this gallery. Raises ValueError for an unknown id."""
         if id not in self._positions:
             raise ValueError(f"The gallery has no video {id!r}.")
         return self._positions[id]
+
+    def uri(self, position: int) -> str:
+        """The video file as the table names it: relative where it lies below the gallery, "" in memory."""
+        return self._uris[position]
+
+    def file(self, position: int) -> str:
+        """What tells the span's file from all others: its `uri`, in memory the id."""
+        return self._uris[position] or self.ids[position]
+
+    @cached_property
+    def file_count(self) -> int:
+        """How many files the spans belong to."""
+        return len({self.file(position) for position in range(len(self))})
 
     def path(self, position: int) -> Path | None:
         """The video file; None in memory."""

@@ -14,14 +14,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module may import only modules before it. A package is one entry, `__init__` and `__main__` see all.
 ORDER = [
-    *("config", "query", "tables", "lock", "digest"),
+    *("config", "query", "tables", "lock", "digest", "spans"),
     *("diffusion", "metrics", "decoding", "video", "listing", "encoders", "similarity"),
     *("readout", "trajectory"),
     *("denoiser", "sampling", "losses", "generators", "tokenizer", "hub", "model", "encoding", "checkpoint"),
     *("store", "gallery", "ood", "matching", "generation", "results", "inspection", "retrieval"),
     *("projection", "datasets"),
     *("benchmarks", "frames", "features", "evaluate", "training"),
-    *("index", "inventory", "calibrate", "commands", "cli"),
+    *("intake", "index", "inventory", "calibrate", "commands", "cli"),
 ]
 # A package of the order is one entry; of these, the modules inside have an order of their own.
 INSIDE = {
