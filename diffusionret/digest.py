@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-
 SKETCH_BYTES = 65_536  # of each of the parts that a sketch reads
 
 

@@ -59,8 +59,9 @@ class Gallery:
     A short video is one span, and for its features a span is a video like any other. folder: None for a gallery in
     memory. model_name: the model to search it with, as `load_model` takes it. ids, captions ("" where unknown),
     durations (seconds, of the whole file), spans (from when to when), rates (average frames a second, 0 where unknown)
-    and timestamps (seconds of every frame, NaN for padding) have one entry a span. failures: files that cannot be searched, being unreadable or absent. damage: ""
-    or a sentence that says that a newer version of the table could not be read.
+    and timestamps (seconds of every frame, NaN for padding) have one entry a span. failures: files that cannot be
+    searched, being unreadable or absent. damage: "" or a sentence that says that a newer version of the table could not
+    be read.
     """
 
     def __init__(
@@ -127,9 +128,7 @@ class Gallery:
         rows = store.rows(LIGHT)
         failures = [Failure(row.uri, why) for row in rows if (why := trouble(row))]
         order = sorted(
-            (video_id(row.id), row.start, row.id, place)
-            for place, row in enumerate(rows)
-            if not trouble(row)
+            (video_id(row.id), row.start, row.id, place) for place, row in enumerate(rows) if not trouble(row)
         )
         places = np.array([place for *_, place in order], dtype=np.int64)
         return cls([rows[place] for place in places], sorted(failures), folder, store, places)

@@ -29,9 +29,9 @@ ID_BYTES = 120  # of a file's name in its id, so that a poster's name stays belo
 class IndexReport(NamedTuple):
     """What a run did, in files.
 
-    absent: known ones that this run could not see; they stay, marked. forgotten: those that are gone for good. spans: of
-    the files that were added. moved: files that were known under another name; they count as unchanged. failures: files,
-    or parts of long ones, that this run could not read. notes: sentences about all else that went wrong.
+    absent: known ones that this run could not see; they stay, marked. forgotten: those that are gone for good. spans:
+    of the files that were added. moved: files that were known under another name; they count as unchanged. failures:
+    files, or parts of long ones, that this run could not read. notes: sentences about all else that went wrong.
     """
 
     added: int
@@ -59,17 +59,16 @@ def index_folder(
     """Bring the gallery in folder `gallery` up to date with the videos in folder `videos` (or with one file).
 
     New files, changed ones (size, date or caption), those that failed before and those that `spans` divides in another
-    way are read; the rest stays. A file of an earlier run that is not in `videos` any more is marked absent, which takes
-    it out of the search and keeps its features for its return; with `prune` it is forgotten, unless its folder cannot be
-    read. Where the same content lies under another name, the rows move along. Captions come from `captions.csv` in
-    `videos`, with columns video (path below the folder, extension optional) and caption; the first of a video's captions
-    counts, for all of its spans.
-    model_name: what `load_model` took, kept with the gallery. progress is called after every file, and within a long one
-    after every span. timeout: seconds a file, and of a long one seconds a span. shard: rows a commit. spans: how a long
-    video is divided, as `Division.of` takes it: windows of so many seconds, shots, or not at all.
-    May be interrupted at any moment: what was committed stays, and the next run does the rest.
-    Raises ValueError where there are no videos, the captions are no table, the gallery belongs to another model,
-    `spans` is no division or another run is at work on it.
+    way are read; the rest stays. A file of an earlier run that is not in `videos` any more is marked absent, which
+    takes it out of the search and keeps its features for its return; with `prune` it is forgotten, unless its folder
+    cannot be read. Where the same content lies under another name, the rows move along. Captions come from
+    `captions.csv` in `videos`, with columns video (path below the folder, extension optional) and caption; the first of
+    a video's captions counts, for all of its spans. model_name: what `load_model` took, kept with the gallery. progress
+    is called after every file, and within a long one after every span. timeout: seconds a file, and of a long one
+    seconds a span. shard: rows a commit. spans: how a long video is divided, as `Division.of` takes it: windows of so
+    many seconds, shots, or not at all. May be interrupted at any moment: what was committed stays, and the next run
+    does the rest. Raises ValueError where there are no videos, the captions are no table, the gallery belongs to
+    another model, `spans` is no division or another run is at work on it.
     """
     check_timeout(timeout)
     division = Division.of(spans)

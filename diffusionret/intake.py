@@ -26,7 +26,7 @@ POSTER_SIZE = 320  # pixels of the shorter side, at most
 BATCH = 16  # spans encoded together
 SHARD = 256  # rows a commit
 SHARD_SECONDS = 30.0  # and a commit this often, so that little is lost
-SCENE_SECONDS = 20.0  # of a video that one child searches for cuts at a time
+SCENE_SECONDS = 10.0  # of a video that one child searches for cuts at a time
 LOST_SCENES = 3  # such parts of a video that may not decode before it is given up
 TICK = 2e-3  # seconds by which a span that another follows ends early: both ends of a moment belong to it
 
@@ -82,7 +82,8 @@ def read_pieces(
             yield Piece(path, Span(0.0, 0.0), 1, error)
             continue
         moments = {
-            Moment(path, span.start, span.end - (TICK if span.end < duration else 0.0)): span for span in spans
+            Moment(path, span.start, span.end - (TICK if span.end < duration else 0.0)): span
+            for span in spans
         }
         with read(moments) as clips:
             for moment, clip in clips:
@@ -137,7 +138,8 @@ class Intake:
         progress: Callable[[Progress], None] | None = None,
         timeout: float = 30.0,
     ) -> None:
-        """Read, encode and commit all of `todo`: the row of each file as its spans begin with, the id that of the video.
+        """Read, encode and commit all of `todo`: the row of each file as its spans begin with, the id that of the
+        video.
 
         A file is committed with all its spans at once, so that none is ever there in part.
         """
@@ -169,7 +171,9 @@ class Intake:
             self._put(replace(row, id="", error=str(piece.clip)))
         else:
             clip = piece.clip
-            row = replace(row, id=span_id(row.id, piece.span, piece.count), duration=clip.duration, fps=clip.fps)
+            row = replace(
+                row, id=span_id(row.id, piece.span, piece.count), duration=clip.duration, fps=clip.fps
+            )
             self._batch.append((row, clip))
 
     def _put(self, row: Row) -> None:

@@ -21,7 +21,8 @@ def inventory(folder: str | Path) -> list[Row]:
 
 
 def forget(folder: str | Path, names: Sequence[str]) -> list[Row]:
-    """Take files out of the gallery in `folder`, with all their spans and posters; the videos themselves are left alone.
+    """Take files out of the gallery in `folder`, with all their spans and posters; the videos themselves are left
+    alone.
 
     names: ids of videos or of one of their spans, files as `inventory` gives them, or paths of files. Returns the rows
     that are gone.

@@ -23,8 +23,8 @@ class Hit:
     [0, 1]: that the video matches (open-set generator), or the generator's share among the candidates (published);
     None for a span that was no candidate, or without a generator. moment: seconds of the frame that fits best.
     caption: "" where unknown. path, poster: files, None for a gallery in memory. duration: seconds, of the file. file:
-    its name, in memory the id. start, end: of the span, in seconds of the file. fps: the file's average frames a second,
-    0 where unknown.
+    its name, in memory the id. start, end: of the span, in seconds of the file. fps: the file's average frames a
+    second, 0 where unknown.
     """
 
     id: str

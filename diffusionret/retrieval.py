@@ -166,8 +166,8 @@ class Retriever:
     def similar(self, id: str, k: int = 10) -> list[Hit]:
         """The `k` videos most like the span `id`, its own video left out, by the cosine of pooled features.
 
-        k: at least 1, clamped to the other videos. Returns hits, most similar first, of each video its best span. Raises
-        ValueError for an unknown id and for a k out of range.
+        k: at least 1, clamped to the other videos. Returns hits, most similar first, of each video its best span.
+        Raises ValueError for an unknown id and for a k out of range.
         """
         position = self.gallery.position(id)
         k = min(check_number("k", k, 1), self.gallery.file_count - 1)

@@ -10,9 +10,14 @@ from typing import NamedTuple
 
 DEFAULT = "30s"
 LEAST, MOST = 4, 3600  # seconds of a window
-OVERLAP = 1 / 6  # of a window that the next one shows again, so that what happens at a border is whole in one of them
+OVERLAP = (
+    1 / 6
+)  # of a window that the next one shows again, so that what happens at a border is whole in one of them
 BRIEF = 10.0  # seconds: a video as short as this is one span, whatever happens in it
-SHOT_LEAST, SHOT_MOST = 1.0, 60.0  # seconds of a shot; shorter ones join the one before, longer ones are divided
+SHOT_LEAST, SHOT_MOST = (
+    1.0,
+    60.0,
+)  # seconds of a shot; shorter ones join the one before, longer ones are divided
 
 
 class Span(NamedTuple):

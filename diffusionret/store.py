@@ -42,15 +42,15 @@ LATER = {
 class Row:
     """One span of a video file: its features, or why it has none. A short video is one span.
 
-    id: unique among spans, fit for a file name; "" for a failure. uri: the file, relative to the gallery's
-    folder where it lies below it, else absolute. size (bytes) and modified (nanoseconds since 1970)
-    tell whether the file has changed. duration: seconds, of the file. start, end: of the span, in seconds of the file;
-    no two rows of a file have the same start. timestamps [frame]: seconds of the file, NaN for padding.
-    pooled [dim], frames [frame dim] and mask [frame] are the features; None where `error`, a sentence, says
-    why the file could not be read, and where only the light columns were read. absent: the day (2026-01-31) on
-    which the file was missing, "" while it is there; its features stay. division: how the file was divided into spans
-    (spans.py). fps: average frames a second, 0 where unknown. digest: of what the file holds (`digest.sketch`), by which
-    it is known again under another name; "" where unknown.
+    id: unique among spans, fit for a file name; "" for a failure. uri: the file, relative to the gallery's folder where
+    it lies below it, else absolute. size (bytes) and modified (nanoseconds since 1970) tell whether the file has
+    changed. duration: seconds, of the file. start, end: of the span, in seconds of the file; no two rows of a file have
+    the same start. timestamps [frame]: seconds of the file, NaN for padding. pooled [dim], frames [frame dim] and mask
+    [frame] are the features; None where `error`, a sentence, says why the file could not be read, and where only the
+    light columns were read. absent: the day (2026-01-31) on which the file was missing, "" while it is there; its
+    features stay. division: how the file was divided into spans (spans.py). fps: average frames a second, 0 where
+    unknown. digest: of what the file holds (`digest.sketch`), by which it is known again under another name; "" where
+    unknown.
     """
 
     id: str
@@ -163,8 +163,8 @@ class Store:
         return frames.flatten().to_numpy(zero_copy_only=False).reshape(*mask.shape, self._dim), mask
 
     def upsert(self, rows: Sequence[Row]) -> None:
-        """Add the rows of some files, at least one row, in place of all that is there of these files. One commit: a file
-        never stands with spans of two divisions, or with a part of them."""
+        """Add the rows of some files, at least one row, in place of all that is there of these files. One commit: a
+        file never stands with spans of two divisions, or with a part of them."""
         with self._commit():
             merge = self._table.merge_insert(["uri", "start"])
             merge = merge.when_matched_update_all().when_not_matched_insert_all()

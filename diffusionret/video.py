@@ -185,8 +185,8 @@ def read_many(
     still: int | None = None,
     workers: int | None = None,
 ) -> Generator[tuple[SourceT, VideoFrames | VideoError], None, None]:
-    """Read many files, or moments of files, at once; yield (path or moment, frames or the error) as each is done, not in
-    the order given.
+    """Read many files, or moments of files, at once; yield (path or moment, frames or the error) as each is done, not
+    in the order given.
 
     workers: child processes, by default one a CPU core. At most 2 x workers results wait to be taken, so
     memory stays bounded however many paths there are. The other arguments are those of `read_frames`.
@@ -223,7 +223,9 @@ def probe(path: str | os.PathLike[str], timeout: float = 30.0) -> VideoInfo:
     return VideoInfo(**{field: answer[field] for field in VideoInfo._fields})
 
 
-def scene_changes(path: str | os.PathLike[str], start: float, end: float, timeout: float = 30.0) -> list[float]:
+def scene_changes(
+    path: str | os.PathLike[str], start: float, end: float, timeout: float = 30.0
+) -> list[float]:
     """Seconds at which one shot follows another, in the moment from `start` to just before `end`. Raises VideoError."""
     check_timeout(timeout)
     answer, _, _ = _POOL.ask(path, {"op": "cuts", "start": start, "end": end}, timeout)

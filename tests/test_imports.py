@@ -15,10 +15,11 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module may import only modules before it. A package is one entry, `__init__` and `__main__` see all.
 ORDER = [
     *("config", "query", "tables", "lock", "digest", "spans"),
-    *("diffusion", "metrics", "decoding", "video", "listing", "encoders", "similarity"),
+    *("diffusion", "metrics", "decoding", "video", "listing", "excerpt", "cutting", "encoders", "similarity"),
     *("readout", "trajectory"),
     *("denoiser", "sampling", "losses", "generators", "tokenizer", "hub", "model", "encoding", "checkpoint"),
-    *("store", "gallery", "ood", "matching", "generation", "results", "inspection", "retrieval"),
+    *("store", "gallery", "ood", "matching", "generation", "results", "cutlist", "inspection"),
+    *("retrieval", "export"),
     *("projection", "datasets"),
     *("benchmarks", "frames", "features", "evaluate", "training"),
     *("intake", "index", "inventory", "calibrate", "commands", "cli"),
@@ -37,7 +38,8 @@ INSIDE = {
         *("benchmark_pairs", "benchmark_stages", "start", "run", "interruption"),
     ],
     "commands": [
-        *("options", "progress", "search", "inspect", "calibrate", "index", "inventory", "evaluate", "train"),
+        *("options", "progress", "search", "inspect", "calibrate", "index", "inventory", "cut", "export"),
+        *("evaluate", "train"),
         *("data", "storybook", "convert"),
     ],
 }
