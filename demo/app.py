@@ -71,16 +71,20 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
     def answer(text: str, k: int, candidates: int, steps: int, seed: int, form: str | None = None) -> tuple:
         """The problem, the Search tab and the player, for one query. A problem leaves what is shown alone."""
         try:
-            # Every candidate is asked for, because the player draws them all; the cards show the first k.
+            # Every candidate is asked for, because the player draws them all; the cards show the first k files.
             k, candidates = (
                 check_number("Results", k, 1, MOST_K),
                 check_number("Candidates", candidates, 1, watch.MOST_CANDIDATES),
             )
             form = form if form in forms else next(iter(forms), None)
-            result = retriever.search(text, max(k, candidates), candidates, steps, seed, form=form)
+            result = retriever.search(text, k, candidates, steps, seed, form=form, per_file=True)
         except ValueError as error:
             return search.problem(str(error)), gr.skip(), gr.skip()
-        return search.cut(result.truncated), search.page(result, k, len(clips)), watch.show(retriever, result)
+        return (
+            search.cut(result.truncated),
+            search.page(result, k, clips.file_count),
+            watch.show(retriever, result),
+        )
 
     def first(request: gr.Request) -> tuple:
         """What the page opens with: the query of its address, else the first example."""

@@ -15,6 +15,8 @@ from starlette.routing import Route
 
 from diffusionret import Gallery
 
+from . import cuts
+
 # Plotly's own script, as its package brings it: served from here, fetched from nowhere.
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 PLOTLY_URL = "media/plotly.min.js"
@@ -28,14 +30,19 @@ def clip_url(id: str, path: Path | None) -> str:
     return f"media/clips/{quote(id, safe='')}" if path else ""
 
 
+def cut_url(id: str, path: Path | None) -> str:
+    """Where the browser finds the clip cut out of its file, "" for none. path: the file, None in memory."""
+    return f"media/cuts/{quote(id, safe='')}" if path else ""
+
+
 def poster_url(id: str, path: Path | None) -> str:
     """Where the browser finds a poster, "" for none. path: its file, None where there is none."""
     return f"media/posters/{quote(id, safe='')}" if path else ""
 
 
 def routes(gallery: Gallery) -> list[Route]:
-    """The addresses of `clip_url`, `poster_url` and PLOTLY_URL. Links to files are followed; parts of a clip may be
-    asked for (Range), as players do."""
+    """The addresses of `clip_url`, `cut_url`, `poster_url` and PLOTLY_URL. Links to files are followed; parts of a clip
+    may be asked for (Range), as players do."""
 
     def position(request: Request) -> int | None:
         try:
@@ -56,11 +63,19 @@ def routes(gallery: Gallery) -> list[Route]:
             path = None
         return _file(path, "image/jpeg")
 
+    def cut(request: Request) -> Response:
+        place = position(request)
+        path = None if place is None else gallery.path(place)
+        return (
+            _file(None, "") if path is None else cuts.answer(path, gallery.ids[place], gallery.spans[place])
+        )
+
     def script(request: Request) -> Response:
         return _file(PLOTLY, "text/javascript")
 
     return [
         Route("/media/clips/{id}", clip),
+        Route("/media/cuts/{id}", cut),
         Route("/media/posters/{id}", poster),
         Route(f"/{PLOTLY_URL}", script),
     ]

@@ -32,6 +32,7 @@ from diffusionret.gallery import Failure
 from diffusionret.query import MOST_CHARACTERS
 from diffusionret.readout import BITS, ONE_WINNER
 from diffusionret.results import Settings
+from diffusionret.store import Row
 
 pytestmark = pytest.mark.usefixtures("loops")
 
@@ -54,7 +55,7 @@ def hit(rank: int, base_rank: int, caption: str = "a boat", **changes) -> Hit:
     values = dict(
         id=f"v{rank}", rank=rank, base_rank=base_rank, similarity=0.25, boost=0.125, score=0.375,
         probability=0.5, moment=61.2, caption=caption, path=Path("/clips/a b.mp4"), poster=None,
-        duration=90.0,
+        duration=90.0, file="a b.mp4", start=0.0, end=90.0,
     )  # fmt: skip
     return Hit(**(values | changes))
 
@@ -78,7 +79,7 @@ class FakeRetriever:
         )
         self.model = SimpleNamespace(config=SimpleNamespace(name=NASTY, dataset="", generator=None))
 
-    def search(self, text, k=10, candidates=32, steps=50, seed=0, seeds=1, form=None):
+    def search(self, text, k=10, candidates=32, steps=50, seed=0, seeds=1, form=None, per_file=False):
         if not text.strip():
             raise ValueError("The query is empty: describe what should be seen.")
         return found(hit(1, 1, NASTY), generates=False)
@@ -171,7 +172,7 @@ def test_only_the_gallerys_clips_are_served_and_by_id(tmp_path):
         ("what is #1?", str(home / "what is #1?.webm")),
         ("gone", "gone.mp4"),
     ]
-    rows = [SimpleNamespace(id=i, caption="", duration=1.0, timestamps=[0.0], uri=uri) for i, uri in files]
+    rows = [Row(i, uri, 0, 0, duration=1.0, timestamps=[0.0]) for i, uri in files]
     gallery = Gallery(rows, folder=tmp_path / "gallery")
     address = {id: media.clip_url(id, gallery.path(i)) for i, id in enumerate(gallery.ids)}
     assert served(gallery, address["a"]) == (200, b"0123456789", "video/mp4")
