@@ -21,6 +21,7 @@ from diffusionret import Gallery, Retriever
 from diffusionret.checkpoint import load_model
 from diffusionret.gallery import BUNDLED
 from diffusionret.index import index_folder, read_captions
+from diffusionret.metrics import bootstrap_interval
 from diffusionret.results import Hit
 from diffusionret.spans import DEFAULT
 
@@ -118,14 +119,16 @@ def main(kept: str | None = None) -> None:
                 next((hit.rank for hit in result.hits if is_right(hit, moment)), len(gallery) + 1)
                 for result, moment in zip(results, asked, strict=True)
             ]
+            first = bootstrap_interval(np.array(ranks), "R1")
             rows.append(
                 {
                     "division": division,
                     "spans": len(gallery),
                     "listed_first": sum(rank == 1 for rank in ranks[:ASKED]),
-                    "listed": ASKED,
+                    "listed": len(ranks[:ASKED]),
                     "moments": len(asked),
-                    "R1": float(100 * np.mean([rank == 1 for rank in ranks])),
+                    "R1": first.estimate,
+                    "interval": [first.low, first.high],
                     "R5": float(100 * np.mean([rank <= 5 for rank in ranks])),
                     "MdR": float(np.median(ranks)),
                 }

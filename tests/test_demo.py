@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import html
 import inspect
 import json
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import gradio as gr
 import pytest
 import torch
+from clips import write_clip
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -23,7 +27,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from tiny import CONFIG, features, tiny_model
 
-from demo import app, batch, doors, evidence, limits, media, questions, search, verdict, watch_look
+from demo import app, batch, cuts, doors, evidence, limits, media, questions, search, verdict, watch_look
 from demo import gallery as gallery_tab
 from demo import map as worldmap
 from diffusionret import Gallery, Hit, Retriever, SearchResult
@@ -33,6 +37,7 @@ from diffusionret.query import MOST_CHARACTERS
 from diffusionret.readout import BITS, ONE_WINNER
 from diffusionret.results import Settings
 from diffusionret.store import Row
+from diffusionret.video import probe
 
 pytestmark = pytest.mark.usefixtures("loops")
 
@@ -670,3 +675,85 @@ def test_each_generator_takes_the_steps_that_it_needs():
     assert replayed(forged, "a boat", 5, 8, 7, 0, "open-set")[:4] == (8, 7, 0, "open-set")
     told = SimpleNamespace(_data={"form": "published", "steps": 2})
     assert replayed(told, "a boat", 5, 8, 4, 0, "open-set")[1] == 2
+
+
+# --- long videos ----------------------------------------------------------------------------------------
+
+
+def part_hit(rank: int, start: float, end: float, **changes) -> Hit:
+    changes = {"id": f"film@{int(start)}", "start": start, "end": end, "moment": start + 1} | changes
+    base_rank = changes.pop("base_rank", rank)
+    return hit(rank, base_rank, duration=3700.0, path=Path("/clips/film.mp4"), file="film.mp4", **changes)
+
+
+def test_a_file_is_one_card_that_plays_its_best_part_and_marks_all():
+    hits = [part_hit(1, 3600.0, 3630.0), hit(2, 2, "a whole clip"), part_hit(3, 0.0, 30.0)]
+    page = search.page(found(*hits), 10, 2)
+    assert page.count('class="dr-card"') == 2 and page.count('class="dr-timeline"') == 1
+    first, second = page.split('class="dr-card"')[1:]
+    assert 'data-start="3600" data-end="3630"' in first and ">1:00:00 – 1:00:30<" in first
+    assert first.count('class="dr-mark') == 2 and first.count("is-best") == 1
+    assert first.index('aria-label="Play 0:00 to 0:30"') < first.index(
+        "Play 1:00:00 to 1:00:30, the best part"
+    )
+    assert (
+        'style="left:97.297%;width:0.811%"' in first and 'aria-label="2 matching parts of 1:01:40"' in first
+    )
+    assert "data-start" not in second and "dr-timeline" not in second
+    assert "<b>1</b>" in first and "<b>2</b>" in second
+    assert 'href="media/cuts/film%403600"' in first
+    assert "at 1:00:00" in page and "among 2 clips" in page
+
+
+def test_ranks_on_cards_count_files():
+    hits = [
+        part_hit(1, 0.0, 30.0, base_rank=2),
+        part_hit(2, 30.0, 60.0, base_rank=3),
+        hit(3, 1, "a clip that similarity had first"),
+        hit(4, 4, "another", path=Path("/clips/c.mp4")),
+    ]
+    shown = search.shown(found(*hits), 10)
+    assert [(best.rank, best.base_rank) for best, _ in shown] == [(1, 2), (2, 1), (3, 3)]
+    assert [len(spans) for _, spans in shown] == [2, 1, 1] and len(search.shown(found(*hits), 2)) == 2
+
+
+def test_lists_hold_what_is_shown_and_no_place():
+    nasty = hit(1, 1, NASTY, file=f"{NASTY}.mp4", id="a")
+    page = search.page(found(nasty), 10, 1)
+    assert page.count('download="results.') == 3 and "/clips" not in page and "<img src=x" not in page
+    held = page.split('data-lists="')[1].split('"')[0]
+    lists = json.loads(html.unescape(held))
+    assert (
+        list(lists) == ["csv", "edl", "json"] and json.loads(lists["json"])["moments"][0]["caption"] == NASTY
+    )
+    assert all(unquote(link.split(",", 1)[1].split('"')[0]) for link in page.split('href="data:')[1:])
+
+
+def test_a_clip_is_cut_for_a_visitor_by_its_id_only(tmp_path, monkeypatch):
+    write_clip(tmp_path / "film.mp4", count=60)
+    rows = [
+        Row(f"film@{i}", "film.mp4", 0, 0, duration=6.0, timestamps=[float(i)], start=float(i), end=i + 3.0)
+        for i in (0, 3)
+    ]
+    gallery = Gallery(rows, folder=tmp_path)
+    address = media.cut_url("film@3", gallery.path(1))
+    status, body, kind = served(gallery, address)
+    assert (status, kind) == (200, "video/mp4")
+    (tmp_path / "part.mp4").write_bytes(body)
+    assert probe(tmp_path / "part.mp4", 120.0).duration == pytest.approx(3.0, abs=0.11)
+    for other in ("media/cuts/film", "media/cuts/film.mp4", "media/cuts/..%2Ffilm.mp4", "media/cuts/film@9"):
+        assert served(gallery, other)[0] == 404
+    assert media.cut_url("film@3", None) == ""
+
+    kept = {folder.name for folder in Path(tempfile.gettempdir()).glob("diffusionret-*")}
+    with monkeypatch.context() as patch:  # as many as may be are being cut
+        patch.setattr(cuts, "_PLACES", threading.BoundedSemaphore(1))
+        cuts._PLACES.acquire()
+        assert served(gallery, address)[0] == 503
+    with monkeypatch.context() as patch:
+        patch.setattr(cuts, "MOST_SECONDS", 2.0)
+        assert served(gallery, address)[0] == 413
+    (tmp_path / "film.mp4").write_bytes(b"no video at all")
+    status, body, _ = served(gallery, address)
+    assert status == 422 and b"film.mp4 cannot be cut there" in body and str(tmp_path).encode() not in body
+    assert {folder.name for folder in Path(tempfile.gettempdir()).glob("diffusionret-*")} == kept

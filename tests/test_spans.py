@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from clips import number_of, write_clip
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_model
 
@@ -79,7 +79,7 @@ def shots_film(path: Path, seconds: list[float], rate: int = 10) -> Path:
             ground, ball = rng.integers(0, 256, (2, 3))
             for _ in range(round(length * rate)):
                 frame = np.full((64, 64, 3), ground, np.uint8)
-                at = number % 48
+                at = abs(number % 96 - 48)
                 frame[at : at + 16, at : at + 16] = ball
                 picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
                 picture.pts, picture.time_base = number, Fraction(1, rate)
@@ -92,6 +92,7 @@ def shots_film(path: Path, seconds: list[float], rate: int = 10) -> Path:
 # --- how a video is divided -----------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.floats(0.1, 20_000), st.integers(4, 3600))
 def test_windows_cover_a_video_in_equal_parts_that_overlap(duration: float, longest: int) -> None:
     spans = Division.of(f"{longest}s").spans(duration)
@@ -104,6 +105,7 @@ def test_windows_cover_a_video_in_equal_parts_that_overlap(duration: float, long
     assert len({span_id("film", span, len(spans)) for span in spans}) == len(spans)
 
 
+@settings(deadline=None)
 @given(st.floats(BRIEF + 0.1, 5000), st.lists(st.floats(0, 5000), max_size=80))
 def test_shots_lie_between_cuts_and_none_is_a_flash(duration: float, cuts: list[float]) -> None:
     spans = Division.of("shots").spans(duration, sorted(cuts))
@@ -185,7 +187,7 @@ def test_a_long_video_is_several_rows_and_a_short_one_is_one(videos, tmp_path, m
     gallery = Gallery.open(tmp_path / "out")
     assert gallery.ids == ["clip", "film@0", "film@7", "film@15"] and gallery.file_count == 2
     assert gallery.captions == ["", *3 * ["A film."]]
-    assert gallery.spans[0] == (0, gallery.durations[0]) and set(gallery.durations[1:]) == {25.0}
+    assert gallery.spans[0] == (0, gallery.durations[0]) and gallery.durations[1:] == 3 * [pytest.approx(25)]
     video = gallery.features()
     for i in (1, 2, 3):
         start, end = gallery.spans[i]
@@ -208,7 +210,7 @@ def test_another_division_reads_long_videos_anew(videos, tmp_path, model) -> Non
     add(videos, out, model)
     assert counts(add(videos, out, model)) == (0, 2, 0, 0)
     assert counts(add(videos, out, model, "whole")) == (1, 1, 0, 0)
-    assert Gallery.open(out).ids == ["clip", "film"] and Gallery.open(out).spans[1] == (0, 25)
+    assert Gallery.open(out).ids == ["clip", "film"] and Gallery.open(out).spans[1] == pytest.approx((0, 25))
     assert sorted(file.name for file in (out / "posters").iterdir()) == ["clip.jpg", "film.jpg"]
     assert counts(add(videos, out, model, "30s")) == (0, 2, 0, 0)  # as one span it stays
     assert counts(add(videos, out, model, "20s")) == (1, 1, 0, 0)
@@ -267,7 +269,7 @@ def test_a_part_that_cannot_be_read_says_so_and_the_rest_is_found(
 
     def read(sources, *rest, **options):
         for source, clip in real(sources, *rest, **options):
-            broken = getattr(source, "start", 0) in lost
+            broken = getattr(source, "start", None) in lost
             yield source, (VideoError("film.mp4 is damaged; get another copy.") if broken else clip)
 
     monkeypatch.setattr(intake, "read_many", read)
@@ -280,11 +282,11 @@ def test_a_part_that_cannot_be_read_says_so_and_the_rest_is_found(
     gallery = Gallery.open(out)
     assert gallery.ids == ["clip", "film@0", "film@15"] and gallery.failures == report.failures
     assert counts(add(videos, out, model)) == (0, 2, 0, 0)  # it does not change by being read again
-    lost |= {0.0, 15.556}
-    assert counts(add(videos, out, model, "11s")) == (1, 1, 0, 0)  # other windows, which are whole
-    lost |= {span.start for span in Division.of("10s").spans(25)[1:]}
-    report = add(videos, out, model)
-    assert (report.added, len(report.failures)) == (1, 1)
+    lost |= {span.start for span in Division.of("11s").spans(25)}
+    report = add(videos, out, model, "11s")  # nothing of it: one sentence is enough
+    assert counts(report) == (0, 1, 0, 1) and report.failures[0].reason.startswith("film.mp4 is damaged")
+    lost.clear()
+    assert counts(add(videos, out, model, "11s")) == (1, 1, 0, 0)  # and it is tried again
 
 
 KILLED = """
@@ -328,7 +330,10 @@ def test_a_table_of_before_there_were_spans_takes_part(videos, tmp_path, model) 
     add(videos, out, model, "whole")
     Store.open(out / TABLE)._table.drop_columns(["start", "end", "division", "fps", "digest"])
     gallery = Gallery.open(out)
-    assert gallery.spans[1] == (0, 25) and len(Retriever(model, gallery).search("a boat", steps=10).hits) == 2
+    assert (
+        gallery.spans[1] == pytest.approx((0, 25))
+        and len(Retriever(model, gallery).search("a boat", steps=10).hits) == 2
+    )
     assert counts(add(videos, out, model, "whole")) == (0, 2, 0, 0)
     assert counts(add(videos, out, model)) == (1, 1, 0, 0) and len(Gallery.open(out)) == 4
 
