@@ -83,11 +83,11 @@ class Heads(nn.Module):
         initialise(self.model)
         self.word, self.frame = nn.Linear(dim, DIM, bias=False), nn.Linear(dim, DIM, bias=False)
 
-    def forward(self, seen: Frozen) -> tuple[TextFeatures, VideoFeatures]:
-        cls, tokens = (10 * normalize(self.word(x), dim=-1) for x in seen.text[:2])
-        embeddings = self.frame(normalize(seen.embeddings, dim=-1))
+    def forward(self, batch: Frozen) -> tuple[TextFeatures, VideoFeatures]:
+        cls, tokens = (10 * normalize(self.word(x), dim=-1) for x in batch.text[:2])
+        embeddings = self.frame(normalize(batch.embeddings, dim=-1))
         mask = torch.ones_like(embeddings[..., 0], dtype=torch.long)
-        return TextFeatures(cls, tokens, seen.text.mask), self.model.contextualise(embeddings, mask)
+        return TextFeatures(cls, tokens, batch.text.mask), self.model.contextualise(embeddings, mask)
 
 
 def train(
@@ -142,7 +142,7 @@ def right(heads: Heads, test: Frozen, given: Tensor) -> dict[tuple[str, str], np
     text, video = heads(test)
     model, similarity = heads.model, heads.model.similarity(text, video)
     moved = model.rerank(similarity, generate(model, text, video, similarity, "t2v", given.shape[1]))
-    steps = model.generator_config().steps
+    steps = model.choose().config.steps
     noise = common_noise(given.shape[1], 0, len(given))
     path = model.generate(text, video, given, "t2v", steps, noise=noise, respace_from=steps)
     own = given == torch.arange(len(given))[:, None]
@@ -191,7 +191,7 @@ def main() -> None:
     test = read(whole, list(world.split("test")), shown, 1, "full storybook test")
     given, dim = candidates(whole, test), whole.config.clip.embed_dim
 
-    found: dict[tuple[str, str, str], list[np.ndarray]] = {}
+    outcomes: dict[tuple[str, str, str], list[np.ndarray]] = {}
     for seed in range(SEEDS):
         trained = {
             "discriminative": train(Heads(dim, frames, seed), data, True, False, seed),
@@ -206,8 +206,8 @@ def main() -> None:
                 # What an objective never trained is chance; the similarity of a hybrid is that of L_D.
                 untrained = name == "discriminative" and key[1] != "similarity"
                 if not untrained and not (name.startswith("hybrid") and key[1] == "similarity"):
-                    found.setdefault((name, *key), []).append(hits)
-    rows = [row(key, np.stack(hits), found) for key, hits in found.items()]
+                    outcomes.setdefault((name, *key), []).append(hits)
+    rows = [row(key, np.stack(hits), outcomes) for key, hits in outcomes.items()]
     by = {(r["training"], r["question"], r["ranking"]): r for r in rows}
     contrast, hybrid = (
         by["discriminative", "gallery", "similarity"], by["hybrid", "gallery", "sum"]
@@ -228,12 +228,12 @@ def main() -> None:
 
 
 def row(
-    key: tuple[str, str, str], hits: np.ndarray, found: dict[tuple[str, str, str], list[np.ndarray]]
+    key: tuple[str, str, str], hits: np.ndarray, outcomes: dict[tuple[str, str, str], list[np.ndarray]]
 ) -> dict:
     """hits [seed query]. over_discriminative: R@1 minus that of the similarity after L_D, same seeds and queries."""
     name, question, ranking = key
     mean, low, high = spread(hits)
-    base = np.stack(found["discriminative", question, "similarity"]).astype(float)
+    base = np.stack(outcomes["discriminative", question, "similarity"]).astype(float)
     over, worst, most = spread(hits - base)
     return {
         "training": name, "question": question, "ranking": ranking, "R1": mean, "interval": [low, high],

@@ -21,7 +21,7 @@ from . import measure
 
 def readouts(test: measure.Test) -> dict[str, tuple[Tensor, Tensor]]:
     """Of every readout the winning clip and what it claims, [query] each."""
-    path = measure.walk(test, form="published")
+    path = measure.trajectory(test, form="published")
     raw = path.x0_raw[-1]
     place = raw.argmax(1, keepdim=True)
     winner = path.candidates.gather(1, place)[:, 0]
@@ -30,7 +30,7 @@ def readouts(test: measure.Test) -> dict[str, tuple[Tensor, Tensor]]:
         "published": (winner, published_shares(path.sample).amax(1)),
     }
     if "open-set" in test.model.forms:
-        path = measure.walk(test, form="open-set")
+        path = measure.trajectory(test, form="open-set")
         claim, place = path.probability.max(1, keepdim=True)
         found["open-set"] = path.candidates.gather(1, place)[:, 0], claim[:, 0]
     return found

@@ -45,8 +45,8 @@ def measured(test: measure.Test, natural: bool, direction: str, form: str) -> li
     """A row for all queries and, for natural captions that look for clips, one for every group."""
     scores = (test.similarity if direction == "t2v" else test.similarity.T).contiguous()
     before = ranks(scores)
-    walk = measure.walk(test, direction, form=form)
-    after = ranks(test.model.rerank(scores, walk, test.model.generator_config(form).alpha))
+    trajectory = measure.trajectory(test, direction, form=form)
+    after = ranks(test.model.rerank(scores, trajectory, test.model.choose(form).config.alpha))
     kinds = {"all": np.ones(len(before), bool)}
     if natural and direction == "t2v":
         kinds |= groups(test, scores.cpu().numpy(), before)
@@ -67,7 +67,7 @@ def measured(test: measure.Test, natural: bool, direction: str, form: str) -> li
     return rows
 
 
-def told(row: dict) -> str:
+def change(row: dict) -> str:
     low, high = row["interval"]
     return f"{row['gain']:+.1f} [{low:+.1f}, {high:+.1f}]"
 
@@ -82,13 +82,13 @@ def main() -> None:
     parts = []
     for form in test.model.forms:
         own = [r for r in rows if r["generator"] == form]
-        whole = [f"{told(r)} ({r['captions']}, {r['direction']})" for r in own if r["queries"] == "all"]
+        whole = [f"{change(r)} ({r['captions']}, {r['direction']})" for r in own if r["queries"] == "all"]
         # Where the rank before defines a group, its queries can only fall, or only rise.
         rest = [r for r in own if r["queries"] != "all" and not r["queries"].startswith("rank")]
         most, least = (pick(rest, key=lambda r: r["gain"]) for pick in (max, min))
         parts.append(
-            f"The {form} generator changes R@1 by {', '.join(whole)}; most where “{most['queries']}”, {told(most)}, "
-            f"least where “{least['queries']}”, {told(least)}."
+            f"The {form} generator changes R@1 by {', '.join(whole)}; most where “{most['queries']}”, {change(most)}, "
+            f"least where “{least['queries']}”, {change(least)}."
         )
     measure.store("generation_helps", "Does generation help, and where?", " ".join(parts), started, rows)
 

@@ -44,12 +44,12 @@ class Samples:
         self.found = {start: self._sample(start) for start in STARTS}
         self.probability = None
         if "open-set" in test.model.forms:
-            self.probability = measure.walk(test, candidates=CANDIDATES, form="open-set").probability
+            self.probability = measure.trajectory(test, candidates=CANDIDATES, form="open-set").probability
 
     @torch.no_grad()
     def _sample(self, start: float) -> tuple[Tensor, Tensor]:
         """The last state and the last prediction before the clamp, [query candidate] each."""
-        test, config = self.test, self.test.model.generator_config("published")
+        test, config = self.test, self.test.model.choose("published").config
         generator = test.model.choose("published")
         network = generator.denoiser("t2v")
         plan = make_schedule(config.schedule, config.steps)

@@ -62,7 +62,7 @@ def _encode(model: DiffusionRet, split: str, look: str) -> VideoFeatures:
     return encode_clips(model, drawn)
 
 
-def walk(
+def trajectory(
     test: Test, direction: str = "t2v", candidates: int = 32, seed: int = 0, form: str | None = "published"
 ) -> Trajectory:
     """The generation of every query at its generator's own settings. form: None for the generator that answers."""

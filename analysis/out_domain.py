@@ -26,8 +26,8 @@ def main() -> None:
             before = ranks(scores)
             rows.append(row(look, direction, "similarity", before))
             for form in test.model.forms:
-                path = measure.walk(test, direction, form=form)
-                after = ranks(test.model.rerank(scores, path, test.model.generator_config(form).alpha))
+                path = measure.trajectory(test, direction, form=form)
+                after = ranks(test.model.rerank(scores, path, test.model.choose(form).config.alpha))
                 gain = paired_bootstrap(before, after, "R1")
                 rows.append(row(look, direction, f"after the {form} generator", after, gain.estimate))
                 rows.append(row(look, direction, f"{form} alone", ranks(generator_only(scores, path))))

@@ -44,13 +44,13 @@ SWEEPS: dict[str, tuple] = {
 }
 
 
-def walk(test: measure.Test, setting: Setting) -> Trajectory:
+def trajectory(test: measure.Test, setting: Setting) -> Trajectory:
     """The generation of all queries with given settings; the same noise for every query, as in a search."""
     generator = torch.Generator().manual_seed(0)
     chosen = test.similarity.topk(setting.candidates, dim=1).indices
     noise = torch.stack([torch.randn(setting.candidates, generator=generator) for _ in range(setting.seeds)])
     noise = noise[:, None].expand(-1, len(chosen), -1)
-    trained = test.model.generator_config("published").steps
+    trained = test.model.choose("published").config.steps
     return test.model.generate(
         test.text, test.video, chosen, "t2v", setting.steps, setting.schedule,
         noise[0] if setting.seeds == 1 else noise, eta=setting.eta, generator=generator if setting.eta else None,
@@ -61,7 +61,7 @@ def walk(test: measure.Test, setting: Setting) -> Trajectory:
 def main() -> None:
     started, rows = time.monotonic(), []
     test = measure.load(split="validation")
-    trained = test.model.generator_config("published").steps
+    trained = test.model.choose("published").config.steps
     before = ranks(test.similarity)
     for name, values in SWEEPS.items():
         for value in values:
@@ -69,7 +69,7 @@ def main() -> None:
             if setting.steps > trained:
                 continue
             begun = time.monotonic()
-            path = walk(test, setting)
+            path = trajectory(test, setting)
             seconds = time.monotonic() - begun
             after = ranks(test.model.rerank(test.similarity, path, setting.alpha, setting.beta))
             mean = replace(path, x0_raw=path.x0_raw.mean(1)) if path.has_seeds else path

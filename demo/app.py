@@ -63,7 +63,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
     forms = model.forms if retriever.generates else ()
 
     def denoising(form: str | None = None) -> GeneratorConfig:
-        return model.generator_config(form) if forms else GeneratorConfig()
+        return model.choose(form).config if forms else GeneratorConfig()
 
     usual = denoising().usual_steps
     queries = search.examples(model.config.dataset)

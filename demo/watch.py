@@ -37,7 +37,7 @@ def show(retriever: Retriever, result: SearchResult) -> str:
     sent = payload(result, noises(retriever, result))
     sent["forms"] = list(retriever.model.forms)
     sent["limits"] = {
-        "steps": retriever.model.generator_config(result.trajectory.form).steps,
+        "steps": retriever.model.choose(result.trajectory.form).config.steps,
         "candidates": min(MOST_CANDIDATES, len(retriever.gallery)),
         "seed": MOST_SEED,
         "seeds": MOST_SEEDS,
@@ -62,7 +62,7 @@ def payload(result: SearchResult, noises: Trajectory) -> dict:
 
     noises: the same query with a seed axis, the first seed being the one played. x [step+1 candidate] and x0_raw
     [step candidate] of that seed travel as base64 of little-endian float32: exact. So does mean [step column],
-    over all seeds. crowd [step seed column] is drawn small and travels in 65,535ths. A column is a candidate;
+    over all seeds. ensemble [step seed column] is drawn small and travels in 65,535ths. A column is a candidate;
     with the open-set generator one more follows, which `no_match` names.
     """
     played = result.trajectory
@@ -82,7 +82,7 @@ def payload(result: SearchResult, noises: Trajectory) -> dict:
         "candidates": [candidate(hit) for hit in drawn],
         **states(played),
         "mean": pack(ensemble.mean),
-        "crowd": pack_small(ensemble.share),
+        "ensemble": pack_small(ensemble.share),
         "winner": ensemble.winner,
     }
 
@@ -133,7 +133,7 @@ def sentence(drawn: list[Hit], ensemble: Ensemble) -> str:
     return " ".join(filter(None, parts))
 
 
-def called(drawn: list[Hit], column: int) -> str:
+def label(drawn: list[Hit], column: int) -> str:
     """A column's name in a sentence."""
     if column == len(drawn):
         return NO_MATCH
@@ -153,7 +153,7 @@ def _happens(drawn: list[Hit], ensemble: Ensemble) -> str:
     lead = "leads from the first step" if step == 1 else f"takes the lead for good at step {step} of {steps}"
     share = percent(float(ensemble.share[-1, 0, winner]))
     ends = f"matches with {p}" if together else f"ends with {share} of the share"
-    return f"Out of noise, {called(drawn, winner)} {lead} and {ends}."
+    return f"Out of noise, {label(drawn, winner)} {lead} and {ends}."
 
 
 def _changes(drawn: list[Hit]) -> str:

@@ -16,9 +16,9 @@ from .watch import MOST_SEED, NO_MATCH, pack
 from .watch_scene import Scene
 
 
-def compare(scene: Scene, asked: dict) -> dict:
+def compare(scene: Scene, request: dict) -> dict:
     """Two distributions over one list of columns, step by step, and the difference in a sentence."""
-    other = asked["other"]
+    other = request["other"]
     query = " ".join(check_query(other["query"], blank=True).split()) or scene.result.query
     if query == scene.result.query:
         return _settings(scene, other)
@@ -89,7 +89,7 @@ def _changes(scene: Scene, other: dict) -> dict:
     """What is asked otherwise than it is played, by name."""
     settings = scene.result.settings
     form = other.get("form") or scene.form
-    trained = scene.retriever.model.generator_config(form).schedule
+    trained = scene.retriever.model.choose(form).config.schedule
     count = min(_number(other, "candidates", settings.candidates), len(scene.retriever.gallery))
     asked = (
         ("generator", form, scene.form),

@@ -15,7 +15,7 @@ from . import theme
 from .watch import TEMPLATE, candidates, noises, payload
 
 
-def shown(retriever: Retriever, result: SearchResult) -> dict:
+def contents(retriever: Retriever, result: SearchResult) -> dict:
     """What the player needs of a result, with its posters as data and without addresses of files."""
     sent = payload(result, noises(retriever, result))
     for hit, item in zip(candidates(result), sent["candidates"], strict=True):

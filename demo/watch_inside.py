@@ -10,46 +10,45 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from diffusionret import TextFeatures, VideoFeatures
+from diffusionret.matching import Matcher
 from diffusionret.tokenizer import clip_tokenizer
 from diffusionret.trajectory import Ensemble
 
 from .media import clip_url, poster_url
-from .watch import called, pack
+from .watch import label, pack
 from .watch_scene import Scene
 
 
-def inside(scene: Scene, asked: dict) -> dict:
+def inside(scene: Scene, request: dict) -> dict:
     """Attention over candidates at every step (published generator), and over the frames and words of two clips.
 
-    asked["candidate"]: the column to explain; the winner when it is None. It stands beside its strongest rival.
+    request["candidate"]: the column to explain; the winner when it is None. It stands beside its strongest rival.
     """
     model, hits = scene.retriever.model, scene.drawn
     last = Ensemble.of(scene.trajectory).mean[-1, : len(hits)]
-    chosen = asked.get("candidate")
+    chosen = request.get("candidate")
     chosen = int(last.argmax()) if chosen is None else chosen
     if not isinstance(chosen, int) or not 0 <= chosen < len(hits):
         raise ValueError("There is no such candidate.")
     rivals = last.clone()
     rivals[chosen] = -1
-    shown = [chosen, int(rivals.argmax())] if len(hits) > 1 else [chosen]
+    columns = [chosen, int(rivals.argmax())] if len(hits) > 1 else [chosen]
     with torch.no_grad():
         text = model.encode_text([scene.result.query])
-        positions = scene.trajectory.candidates[0]
-        video = scene.retriever.gallery.features(positions)
-        video = VideoFeatures(video.frames.to(model.device), video.mask.to(model.device))
+        video = scene.retriever.matcher.features(scene.trajectory.candidates[0])
         attention = _attention(scene, text, video)
-        tokens = _tokens(text, scene.result.query, model)
-        clips = [_clip(scene, text, video, i) for i in shown]
-    found: dict = {
-        "shown": shown,
+        tokens = _tokens(scene.retriever.matcher, text, scene.result.query)
+        clips = [_clip(scene, text, video, i) for i in columns]
+    content: dict = {
+        "columns": columns,
         "tokens": tokens,
         "clips": clips,
-        "sentence": _why(scene, shown, tokens, clips),
+        "sentence": _why(scene, columns, tokens, clips),
     }
     if attention is not None:
         spread, noise = attention.affinity_std, attention.noise_std
-        found["attention"] = pack(attention.weights)
-        found["attention_sentence"] = (
+        content["attention"] = pack(attention.weights)
+        content["attention_sentence"] = (
             f"w = softmax(q·k + xₜ): over the candidates q·k has a standard deviation of {spread:.2f}, the noise "
             f"one of {noise:.2f} at the start. "
             + (
@@ -58,7 +57,7 @@ def inside(scene: Scene, asked: dict) -> dict:
                 else "The noise outweighs the query at first."
             )
         )
-    return found
+    return content
 
 
 class Attention(NamedTuple):
@@ -101,13 +100,12 @@ def _clip(scene: Scene, text: TextFeatures, video: VideoFeatures, i: int) -> dic
     }
 
 
-def _tokens(text: TextFeatures, query: str, model) -> list[dict]:
-    """The pieces of words that the model reads, with their weights in the similarity."""
-    ids, mask = model.tokenize([query])
+def _tokens(matcher: Matcher, text: TextFeatures, query: str) -> list[dict]:
+    """The pieces of words that the model reads, with their weights in the similarity, alike where it weighs none."""
+    ids, mask = matcher.model.tokenize([query])
     count = int(mask.sum())
-    weights = torch.full((count,), 1 / count)
-    if model.text_weights is not None:
-        weights = model.text_weights.weigh(text.tokens, text.mask)[0, :count].cpu()
+    known = matcher.token_weights(text)
+    weights = torch.full((count,), 1 / count) if known is None else known[0, :count].cpu()
     pieces = [clip_tokenizer().decode([int(i)]).strip() for i in ids[0, :count]]
     pieces[0], pieces[-1] = "start", "end"
     return [
@@ -116,7 +114,7 @@ def _tokens(text: TextFeatures, query: str, model) -> list[dict]:
     ]
 
 
-def _why(scene: Scene, shown: list[int], tokens: list[dict], clips: list[dict]) -> str:
+def _why(scene: Scene, columns: list[int], tokens: list[dict], clips: list[dict]) -> str:
     """Which words speak for the first clip against the second."""
     if len(clips) < 2:
         return "There is no other candidate to compare with."
@@ -128,7 +126,7 @@ def _why(scene: Scene, shown: list[int], tokens: list[dict], clips: list[dict]) 
     ahead.sort(reverse=True)
     gain = [f"“{word}”" for by, word in ahead if by > 0][:3]
     loss = [f"“{word}”" for by, word in reversed(ahead) if by < 0][:2]
-    first, second = (called(scene.drawn, i) for i in shown)
+    first, second = (label(scene.drawn, i) for i in columns)
     if not gain:
         return f"No word fits {first} better than {second}: the whole sentence decides."
     against = f"; {_and(loss)} {'speaks' if len(loss) == 1 else 'speak'} against" if loss else ""

@@ -1,7 +1,7 @@
 """Look closer: what the folded panels of the Watch tab ask of the server, one function a panel.
 
 The page names the query, the settings and the panel; everything is computed anew from them, so that the server
-keeps no state. Figures come from analysis/figures.py, numbers from diffusionret/trajectory.py.
+keeps no state. Figures come from analysis/figures, numbers from diffusionret/trajectory.py.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from analysis import figures, palette
 from diffusionret import Retriever
 from diffusionret.diffusion import add_noise
 from diffusionret.query import check_number, check_query
-from diffusionret.trajectory import Ensemble, changes, ranks, seed_variance, settled
+from diffusionret.trajectory import Ensemble, changes, places, seed_variance, settled
 
 from . import watch_compare, watch_export, watch_inside
 from .media import PLOTLY_URL
 from .questions import Panel
 from .search import percent
-from .watch import MOST_CANDIDATES, MOST_SEED, MOST_SEEDS, called, pack, pack_small, quantity
+from .watch import MOST_CANDIDATES, MOST_SEED, MOST_SEEDS, label, pack, pack_small, quantity
 from .watch_scene import Scene
 
 # Beyond this many words the columns of the word by word figure are too narrow to read.
@@ -36,20 +36,20 @@ def panel(retriever: Retriever) -> Panel:
     def scene(query: str, count: int, steps: int, seed: int, form: str) -> Scene:
         return Scene(retriever, retriever.search(query, count, count, steps, seed, form=form), form)
 
-    def look(asked: dict) -> Iterator[dict]:
-        content = PANELS.get(asked["panel"])
+    def look(request: dict) -> Iterator[dict]:
+        content = PANELS.get(request["panel"])
         if content is None:
             raise ValueError("There is no such panel.")
-        form = asked["form"]
+        form = request["form"]
         if form not in retriever.model.forms:
             raise ValueError("There is no such generator.")
-        steps = retriever.model.generator_config(form).steps
+        steps = retriever.model.choose(form).config.steps
         chosen = (
-            check_number("Candidates", asked["candidates"], 1, MOST_CANDIDATES),
-            check_number("Steps", asked["steps"], 1, steps),
-            check_number("Seed", asked["seed"], 0, MOST_SEED),
+            check_number("Candidates", request["candidates"], 1, MOST_CANDIDATES),
+            check_number("Steps", request["steps"], 1, steps),
+            check_number("Seed", request["seed"], 0, MOST_SEED),
         )
-        yield content(scene(check_query(asked["query"]), *chosen, form), asked) | {"plotly": PLOTLY_URL}
+        yield content(scene(check_query(request["query"]), *chosen, form), request) | {"plotly": PLOTLY_URL}
 
     return look
 
@@ -64,7 +64,7 @@ def drawing(figure: Figure) -> str:
 # --- the panels -----------------------------------------------------------------------------------------
 
 
-def whole(scene: Scene, asked: dict) -> dict:
+def whole(scene: Scene, request: dict) -> dict:
     """The whole trajectory of the seed that is played: heat map, ranks, entropy and the leader's share."""
     share = scene.readout.columns(scene.x0_raw)
     count = len(scene.drawn)
@@ -84,19 +84,19 @@ def whole(scene: Scene, asked: dict) -> dict:
     return {
         "sentence": f"{lead} {bits}",
         "heat": drawing(figures.heat_map(share, scene.names)),
-        "ranks": drawing(figures.bump_chart(ranks(values), before, scene.names)),
+        "ranks": drawing(figures.bump_chart(places(values), before, scene.names)),
         "uncertainty": drawing(figures.uncertainty(entropy, share.amax(dim=-1), last_change, max(most, 1.0))),
     }
 
 
-def noise(scene: Scene, asked: dict) -> dict:
+def noise(scene: Scene, request: dict) -> dict:
     """Many seeds in one batch: who agrees, and by how much they differ."""
-    seeds = asked["seeds"]
+    seeds = request["seeds"]
     if not isinstance(seeds, int) or not 1 <= seeds <= MOST_SEEDS:
         raise ValueError(f"Choose from 1 to {MOST_SEEDS} noises.")
     trajectory = scene.denoise([scene.result.query], seeds=seeds)
     ensemble = Ensemble.of(trajectory)
-    winner = called(scene.drawn, ensemble.winner)
+    winner = label(scene.drawn, ensemble.winner)
     least, most = ensemble.spread
     one = seeds == 1
     if not scene.readout.exclusive and ensemble.winner < len(scene.drawn):  # where several may match
@@ -119,7 +119,7 @@ def noise(scene: Scene, asked: dict) -> dict:
     return {
         "sentence": " ".join(parts),
         "seeds": seeds,
-        "crowd": pack_small(ensemble.share),
+        "ensemble": pack_small(ensemble.share),
         "settled": [{"index": i, "caption": names[i], "share": float(last[i])} for i in best],
         "bands_note": f"Mean {quantity(scene.readout)}, and the range that holds 80 % of the noises.",
         "bands": drawing(figures.noise_bands(ensemble.low, ensemble.mean, ensemble.high, names)),
@@ -127,7 +127,7 @@ def noise(scene: Scene, asked: dict) -> dict:
     }
 
 
-def words(scene: Scene, asked: dict) -> dict:
+def words(scene: Scene, request: dict) -> dict:
     """The query built up one word at a time, on the same candidates and noise."""
     spoken = scene.result.query.split()
     if len(spoken) > MOST_WORDS:
@@ -138,7 +138,7 @@ def words(scene: Scene, asked: dict) -> dict:
     leaders = share.argmax(dim=-1)
     step = int(settled(leaders))
     moved = (share[1:] - share[:-1]).abs().sum(dim=-1) / 2
-    sentence = f"From “{spoken[step - 1]}” on, {called(scene.drawn, int(leaders[-1]))} leads."
+    sentence = f"From “{spoken[step - 1]}” on, {label(scene.drawn, int(leaders[-1]))} leads."
     if len(moved) and scene.readout.exclusive:  # other probabilities have no common whole
         most = int(moved.argmax()) + 1
         sentence += f" “{spoken[most]}” moves most: {percent(float(moved[most - 1].clamp(max=1)))} of the distribution."
@@ -152,7 +152,7 @@ def words(scene: Scene, asked: dict) -> dict:
     }
 
 
-def forward(scene: Scene, asked: dict) -> dict:
+def forward(scene: Scene, request: dict) -> dict:
     """The forward process from a clean x_0, with the noise that the player starts from."""
     states = scene.trajectory.states[:, 0, 0]
     query = scene.result.query.casefold()
@@ -169,7 +169,7 @@ def forward(scene: Scene, asked: dict) -> dict:
         here = "The clip that this caption was written for is among the candidates, so x₀ is known here too."
     else:
         here = (
-            f"Here the answer is assumed to be {called(scene.drawn, answer)}, the generator’s best guess; "
+            f"Here the answer is assumed to be {label(scene.drawn, answer)}, the generator’s best guess; "
             f"a typed query has no known one."
         )
     return {
@@ -179,7 +179,7 @@ def forward(scene: Scene, asked: dict) -> dict:
     }
 
 
-def familiar(scene: Scene, asked: dict) -> dict:
+def familiar(scene: Scene, request: dict) -> dict:
     """How usual the query is, as a percentile among held-out captions, beside p(candidates | query)."""
     report = scene.result.ood
     answer = report.familiar if report else None
@@ -208,9 +208,9 @@ def familiar(scene: Scene, asked: dict) -> dict:
     }
 
 
-def export(scene: Scene, asked: dict) -> dict:
+def export(scene: Scene, request: dict) -> dict:
     """The animation as one HTML page that needs neither a server nor a network."""
-    return {"page": watch_export.page(watch_export.shown(scene.retriever, scene.result))}
+    return {"page": watch_export.page(watch_export.contents(scene.retriever, scene.result))}
 
 
 def _times(count: int) -> str:

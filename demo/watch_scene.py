@@ -47,7 +47,7 @@ class Scene:
     @property
     def seeds(self) -> int:
         """How many noises an answer takes."""
-        return self.retriever.model.generator_config(self.form).seeds
+        return self.retriever.model.choose(self.form).config.seeds
 
     @property
     def x0_raw(self) -> torch.Tensor:

@@ -75,13 +75,13 @@ def storybook_ordinary_captions(split: str = "calibration") -> list[captions.Cap
     return [ordinary_caption(scene, rng) for scene in world.split(split)]
 
 
-def storybook_queries(shown: Sequence[str]) -> list[Query] | None:
+def storybook_queries(texts: Sequence[str]) -> list[Query] | None:
     """Ordinary queries for a gallery of Storybook clips, known by their canonical captions; None for others."""
     scenes = {captions.canonical(scene).text: scene for scene in world.split("test")}
-    if not shown or any(caption not in scenes for caption in shown):
+    if not texts or any(caption not in scenes for caption in texts):
         return None
     rng = random.Random("gallery queries")
-    return [Query(ordinary_caption(scenes[caption], rng).text, i) for i, caption in enumerate(shown)]
+    return [Query(ordinary_caption(scenes[caption], rng).text, i) for i, caption in enumerate(texts)]
 
 
 # --- calibrating ----------------------------------------------------------------------------------------

@@ -30,10 +30,6 @@ class ClipConfig:
     text_layers: int = 12
     quick_gelu: bool = True
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.vision_layers, int):  # JSON knows lists only
-            object.__setattr__(self, "vision_layers", tuple(self.vision_layers))
-
 
 @dataclass(frozen=True)
 class GeneratorConfig:
@@ -129,8 +125,6 @@ class ModelConfig:
                 raise ValueError(f"{key} is {getattr(self, key)!r}: choose one of {', '.join(allowed)}.")
         if self.openset and self.interaction != "wti":
             raise ValueError("The open-set generator weighs tokens: its model needs the interaction wti.")
-        for key in ("image_mean", "image_std"):
-            object.__setattr__(self, key, tuple(getattr(self, key)))
 
     @property
     def generators(self) -> tuple[GeneratorConfig, ...]:
@@ -151,7 +145,7 @@ class ModelConfig:
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise ValueError(f"config.json holds fields that this version does not know: {sorted(unknown)}.")
-        values["clip"] = ClipConfig(**values["clip"])
+        values["clip"] = ClipConfig(**_with_tuples(values["clip"]))
         if values.get("generator"):
             values["generator"] = GeneratorConfig(**values["generator"])
         if values.get("openset"):
@@ -159,7 +153,12 @@ class ModelConfig:
         if strange := {other["form"] for other in values.get("others", ())} - set(SETTINGS):
             raise ValueError(f"config.json holds generators that are not registered: {sorted(strange)}.")
         values["others"] = tuple(SETTINGS[other["form"]](**other) for other in values.get("others", ()))
-        return cls(**values)
+        return cls(**_with_tuples(values))
+
+
+def _with_tuples(values: dict) -> dict:
+    """JSON knows lists only."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from .encoders import Mask
+
 
 def pool_frames(
     cls: Float[Tensor, "query candidate dim"],
     frames: Float[Tensor, "query candidate frame dim"],
-    mask: Int[Tensor, "query candidate frame"],
+    mask: Mask[Tensor, "query candidate frame"],
     temperature: float,
 ) -> Float[Tensor, "query candidate dim"]:
     """Frames of each (text, video) pair pooled as the text attends to them.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import AbstractDtype, Float, Int
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock, Transformer
@@ -16,9 +16,21 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .config import ClipConfig
 
+if TYPE_CHECKING:
+    from typing import Annotated as Mask
+else:
+
+    class Mask(AbstractDtype):
+        """What is real and what padding: bool, or integers that are 1 or 0."""
+
+        dtypes = ("bool", "uint8", "int8", "int16", "int32", "int64")
+
 
 class TextFeatures(NamedTuple):
-    """cls [text dim]: the end token. tokens [text token dim]. mask [text token]: 1 for a real token."""
+    """Features of sentences.
+
+    cls [text dim]: the end token. tokens [text token dim]. mask [text token]: 1 or true for a real token.
+    """
 
     cls: Tensor
     tokens: Tensor
@@ -26,7 +38,10 @@ class TextFeatures(NamedTuple):
 
 
 class VideoFeatures(NamedTuple):
-    """frames [video frame dim]. mask [video frame]: 1 for a real frame."""
+    """Features of videos.
+
+    frames [video frame dim]: of each frame, in the order of time. mask [video frame]: 1 or true for a real frame.
+    """
 
     frames: Tensor
     mask: Tensor
@@ -79,7 +94,7 @@ class TemporalTransformer(nn.Module):
         self.transformer = Transformer(dim, layers, heads, act_layer=QuickGELU)
 
     def forward(
-        self, frames: Float[Tensor, "video frame dim"], mask: Int[Tensor, "video frame"]
+        self, frames: Float[Tensor, "video frame dim"], mask: Mask[Tensor, "video frame"]
     ) -> Float[Tensor, "video frame dim"]:
         count = frames.shape[1]
         if count > self.positions.num_embeddings:
@@ -95,7 +110,7 @@ class TemporalTransformer(nn.Module):
 
 
 def encode_tokens(
-    towers: CLIP, ids: Int[Tensor, "text token"], mask: Int[Tensor, "text token"]
+    towers: CLIP, ids: Int[Tensor, "text token"], mask: Mask[Tensor, "text token"]
 ) -> tuple[Float[Tensor, "text dim"], Float[Tensor, "text token dim"]]:
     """The end token and all tokens. open_clip's `encode_text` returns the end token only, and always runs
     the whole context; here only the positions that are real in some text run (causal attention makes the

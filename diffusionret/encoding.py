@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Bool, UInt8
+from jaxtyping import UInt8
 from torch import Tensor, nn
 
-from .encoders import VideoFeatures, folded
+from .encoders import Mask, VideoFeatures, folded
 from .model import DiffusionRet
 from .video import VideoFrames
 
@@ -19,7 +19,7 @@ BATCH = 64  # clips encoded together
 def encode_batch(
     model: DiffusionRet,
     frames: UInt8[Tensor, "video frame h w 3"],
-    mask: Bool[Tensor, "video frame"],
+    mask: Mask[Tensor, "video frame"],
     tower: nn.Module | None = None,
 ) -> VideoFeatures:
     """Features of a batch of clips, float32 on the model's device, with gradients.

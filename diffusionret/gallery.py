@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .encoders import VideoFeatures
+from .hub import ASSETS
 from .hub import BUNDLED as MODELS
 from .model import DiffusionRet
 from .similarity import mean_frame
@@ -25,7 +26,7 @@ from .spans import Span, video_id
 from .store import Row, Store
 from .video import printable
 
-BUNDLED = Path(__file__).parents[1] / "assets" / "gallery" / "storybook"
+BUNDLED = ASSETS / "gallery" / "storybook"
 TABLE, POSTERS = "gallery.lance", "posters"
 # Of a model's config, what decides the features of a video.
 FEATURE_SETTINGS = (

@@ -7,7 +7,15 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
 
-BUNDLED = Path(__file__).parents[1] / "assets" / "models"
+
+def _assets() -> Path:
+    """The folder of the bundled model and gallery: in an installed package, or beside it in a checkout."""
+    installed = Path(__file__).parent / "assets"
+    return installed if installed.is_dir() else Path(__file__).parents[1] / "assets"
+
+
+ASSETS = _assets()
+BUNDLED = ASSETS / "models"
 
 
 def model_folder(name: str | Path, **kwargs) -> Path:

@@ -16,7 +16,7 @@ from .generators import Generator
 from .matching import Candidates, Matcher
 from .ood.conformal import ALPHA
 from .ood.detector import Detector
-from .ood.report import Neighbour, Report, Stability, WordEffect, rule_of
+from .ood.report import Answer, Neighbour, Report, Stability, WordEffect, rule_of
 from .ood.scores import Scores, gallery_scores, generator_scores
 from .query import check_queries
 from .results import Settings
@@ -58,7 +58,6 @@ class Inspector:
             for i, text in enumerate(texts)
         ]
 
-    @torch.no_grad()
     def word_effects(self, report: Report) -> Iterator[tuple[WordEffect, ...]]:
         """The p-values of a query without each of its words, as far as the model reads it, more and more of them.
 
@@ -73,14 +72,18 @@ class Inspector:
             yield tuple(effects)
         for start in range(0, len(kept), WORDS):
             part = kept[start : start + WORDS]
-            texts = [shorter[i] for i in part]
-            text = self.model.encode_text(texts)
-            candidates = self.matcher.candidates(text)
-            trajectory = self.trajectory(text, candidates) if self.detector.needs_generator else None
-            answers = self.detector.answers(self._scores(texts, text, candidates.similarity, trajectory))
+            answers = self._answers([shorter[i] for i in part])
             for i, (familiar, match) in zip(part, answers, strict=True):
                 effects[i] = WordEffect(words[i], familiar.p_value, match.p_value)
             yield tuple(effects)
+
+    @torch.no_grad()
+    def _answers(self, texts: Sequence[str]) -> list[tuple[Answer, Answer]]:
+        """Whether queries are familiar and whether each has a match."""
+        text = self.model.encode_text(texts)
+        candidates = self.matcher.candidates(text)
+        trajectory = self.trajectory(text, candidates) if self.detector.needs_generator else None
+        return self.detector.answers(self._scores(texts, text, candidates.similarity, trajectory))
 
     @torch.no_grad()
     def search_reports(

@@ -35,8 +35,8 @@ def choice_loss(
 
 
 def with_hard_negatives(
-    similarity: Float[Tensor, "query candidate"], video_ids: Int[Tensor, " query"], negatives: int
-) -> Int[Tensor, "query candidate"]:
+    similarity: Float[Tensor, "query query"], video_ids: Int[Tensor, " query"], negatives: int
+) -> Int[Tensor, "query choice"]:
     """Candidates of each query: its own pair in column 0, then the most similar others.
 
     Another caption of the same video is never a negative. Their number is the smaller of `negatives` and what

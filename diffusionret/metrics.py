@@ -222,8 +222,8 @@ class Reliability(NamedTuple):
     true and the number of each [bin]; error: their mean distance, weighted by number (expected calibration error).
     """
 
-    said: np.ndarray
-    true: np.ndarray
+    probability: np.ndarray
+    frequency: np.ndarray
     count: np.ndarray
     error: float
 
@@ -234,9 +234,11 @@ def reliability(probability: Any, truth: Any, bins: int = 10) -> Reliability:
     which = np.minimum((probability * bins).astype(int), bins - 1)
     count = np.bincount(which, minlength=bins)
     there = count > 0
-    said = np.bincount(which, probability, bins)[there] / count[there]
-    true = np.bincount(which, truth, bins)[there] / count[there]
-    return Reliability(said, true, count[there], float(np.average(np.abs(said - true), weights=count[there])))
+    mean = np.bincount(which, probability, bins)[there] / count[there]
+    frequency = np.bincount(which, truth, bins)[there] / count[there]
+    return Reliability(
+        mean, frequency, count[there], float(np.average(np.abs(mean - frequency), weights=count[there]))
+    )
 
 
 def qb_norm(similarity: Any, querybank_similarity: Any, beta: float = 20.0, k: int = 1) -> np.ndarray:

@@ -19,7 +19,7 @@ from torch.nn.functional import normalize
 
 from .config import ClipConfig, GeneratorConfig, ModelConfig
 from .diffusion import Schedule, make_schedule
-from .encoders import TemporalTransformer, TextFeatures, VideoFeatures, build_towers, encode_tokens
+from .encoders import Mask, TemporalTransformer, TextFeatures, VideoFeatures, build_towers, encode_tokens
 from .generators import GENERATORS, Generator, OpenSetGenerator, PublishedGenerator
 from .generators.interface import DIRECTIONS
 from .generators.openset import OpenSetDenoiser
@@ -48,7 +48,10 @@ class DiffusionRet(
     tags=["video-text-retrieval", "diffusion"],
     license="apache-2.0",
 ):
-    """Features, similarity and generator of one model. Chooses no device and reads no file by itself."""
+    """Features, similarity and generator of one model. Chooses no device and reads no file by itself.
+
+    `save_pretrained(folder)` writes it, `push_to_hub` publishes it, as Hugging Face's models have them.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -80,6 +83,7 @@ class DiffusionRet(
 
     @property
     def device(self) -> torch.device:
+        """Where the weights lie."""
         return self.towers.logit_scale.device
 
     def tokenize(self, texts: Sequence[str]) -> tuple[Int[Tensor, "text token"], Int[Tensor, "text token"]]:
@@ -96,8 +100,12 @@ class DiffusionRet(
         return self.encode_token_ids(ids.to(self.device), mask.to(self.device))
 
     def encode_token_ids(
-        self, ids: Int[Tensor, "text token"], mask: Int[Tensor, "text token"]
+        self, ids: Int[Tensor, "text token"], mask: Mask[Tensor, "text token"]
     ) -> TextFeatures:
+        """Features of sentences that are tokens already, on the model's device.
+
+        ids, mask: as `tokenize` gives them, on the model's device too.
+        """
         cls, tokens = encode_tokens(self.towers, ids, mask)
         return TextFeatures(self._scaled(cls), self._scaled(tokens), mask)
 
@@ -118,14 +126,20 @@ class DiffusionRet(
     def encode_frames(
         self,
         frames: Float[Tensor, "video frame 3 h w"],
-        mask: Int[Tensor, "video frame"],
+        mask: Mask[Tensor, "video frame"],
         tower: nn.Module | None = None,
     ) -> VideoFeatures:
-        """Features of normalised frames (see `preprocess`). tower: the model's own image tower, `encoders.folded`."""
+        """Features of normalised frames.
+
+        frames: as `preprocess` gives them. mask: 1 or true for a real frame. tower: what `encoders.folded` makes of the
+        model's image tower, which is faster; None for that tower itself.
+        """
         embeddings = (self.towers.visual if tower is None else tower)(frames.flatten(0, 1))
         return self.contextualise(embeddings.unflatten(0, frames.shape[:2]), mask)
 
-    def contextualise(self, embeddings: Float[Tensor, "video frame dim"], mask: Int[Tensor, "video frame"]):
+    def contextualise(
+        self, embeddings: Float[Tensor, "video frame dim"], mask: Mask[Tensor, "video frame"]
+    ) -> VideoFeatures:
         """Image-tower embeddings of frames -> VideoFeatures: the temporal transformer and the scale."""
         if self.temporal is not None:
             embeddings = self.temporal(embeddings, mask)
@@ -189,10 +203,6 @@ class DiffusionRet(
             )
         return generators[form or next(iter(generators))]
 
-    def generator_config(self, form: str | None = None) -> GeneratorConfig:
-        """The settings of the generator of a name (None: of the one that answers). Raises as `choose`."""
-        return self.choose(form).config
-
     def schedule(self, steps: int, name: str | None = None, respace_from: int | None = None) -> Schedule:
         """As `Generator.schedule` of the one that answers; of a model without one, of the published kind."""
         if self.forms:
@@ -214,10 +224,14 @@ class DiffusionRet(
         respace_from: int | None = None,
         form: str | None = None,
     ) -> Trajectory:
-        """Denoise the joint distribution of each query and its candidates, see `Generator.generate`.
+        """Denoise the joint distribution of each query and its candidates.
 
-        form: the name of the generator, None for the one that answers. Raises NoGenerator for a model without it,
-        ValueError for bad shapes or settings.
+        text, video: for direction "t2v" the queries are the texts and candidates [query candidate] index videos; for
+        "v2t" the mirror image. steps: at least 1. schedule: "cosine" or "linear", the trained one when None. noise: x_T
+        [query candidate] or [seed query candidate], drawn from `generator` when None. eta: 0 (DDIM) to 1 (DDPM), whose
+        noise comes from `generator` too. respace_from: take the steps out of a schedule of so many; None makes a fresh
+        one, as published. form: the name of the generator, None for the one that answers. Raises NoGenerator for a
+        model without it, ValueError for bad shapes or settings.
         """
         return self.choose(form).generate(
             text, video, candidates, direction, steps, schedule, noise, eta, generator, respace_from
@@ -226,7 +240,10 @@ class DiffusionRet(
     def boost(
         self, trajectory: Trajectory, alpha: float = 1.0, beta: float = 1.0
     ) -> Float[Tensor, "query candidate"]:
-        """What generation adds to the similarity of each candidate, in [0, alpha], see `Generator.boost`."""
+        """What generation adds to the similarity of each candidate, in [0, alpha].
+
+        alpha: its weight. beta: the sharpness of a distribution over candidates, for generators that draw one.
+        """
         return self.choose(trajectory.form).boost(trajectory, alpha, beta)
 
     def rerank(
@@ -270,7 +287,10 @@ class DiffusionRet(
     ) -> Float[Tensor, ""]:
         """Denoising of the one-hot over the positive and its hard negatives, both directions summed (stage 2).
 
-        t: step of each query, drawn uniformly when None. noise: (t2v, v2t), each [query 1 + negatives].
+        video_ids: what tells pairs of one video, which are no negatives of each other. t: step of each query, drawn
+        uniformly when None. noise: (t2v, v2t), each [query 1 + negatives], drawn when None. negatives: of a query, at
+        most as many as the batch has. generator: what is drawn comes from it. Raises NoGenerator or ValueError for a
+        model without the published generator, ValueError where a query has no negative.
         """
         published = self.choose("published")
         with torch.no_grad():

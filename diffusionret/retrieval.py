@@ -70,6 +70,7 @@ class Retriever:
 
     @property
     def device(self) -> torch.device:
+        """Where the model computes."""
         return self.model.device
 
     @property

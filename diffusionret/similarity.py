@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from .encoders import TextFeatures, VideoFeatures
+from .encoders import Mask, TextFeatures, VideoFeatures
 
 MEMORY = 32 << 20  # bytes of the largest tensor that `wti_in_blocks` makes besides its result
 VIDEOS = 512  # in a block: enough for a fast matrix product
@@ -23,17 +23,18 @@ class TokenWeights(nn.Sequential):
         super().__init__(nn.Linear(dim, 2 * dim), nn.ReLU(inplace=True), nn.Linear(2 * dim, 1))
 
     def weigh(
-        self, tokens: Float[Tensor, "item token dim"], mask: Int[Tensor, "item token"]
+        self, tokens: Float[Tensor, "item token dim"], mask: Mask[Tensor, "item token"]
     ) -> Float[Tensor, "item token"]:
         logits = self(tokens).squeeze(-1).masked_fill(mask == 0, float("-inf"))
         return logits.softmax(dim=-1)
 
 
+@runtime_checkable
 class Weights(Protocol):
     """What says how much each token (or frame) counts: a network, or weights that are known already."""
 
     def weigh(
-        self, tokens: Float[Tensor, "item token dim"], mask: Int[Tensor, "item token"]
+        self, tokens: Float[Tensor, "item token dim"], mask: Mask[Tensor, "item token"]
     ) -> Float[Tensor, "item token"]: ...
 
 
@@ -44,7 +45,7 @@ class KnownWeights:
     values: Tensor
 
     def weigh(
-        self, tokens: Float[Tensor, "item token dim"], mask: Int[Tensor, "item token"]
+        self, tokens: Float[Tensor, "item token dim"], mask: Mask[Tensor, "item token"]
     ) -> Float[Tensor, "item token"]:
         """The weights. Raises ValueError for items of another number or length."""
         if mask.shape != self.values.shape:
@@ -122,7 +123,7 @@ def wti_in_blocks(
     return result
 
 
-def counting_positions(mask: Int[Tensor, "text token"]) -> Int[Tensor, " kept"]:
+def counting_positions(mask: Mask[Tensor, "text token"]) -> Int[Tensor, " kept"]:
     """Positions that are real in some text, and one of the others where there are any: padding counts as 0 in the
     maximum over tokens, and one stands for all."""
     real = (mask != 0).any(dim=0)

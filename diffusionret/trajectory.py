@@ -56,10 +56,11 @@ class Trajectory:
 
     @property
     def has_seeds(self) -> bool:
+        """Whether there is a seed axis after that of the steps."""
         return self.x.ndim == 4
 
     @property
-    def states(self) -> Float[Tensor, "step+1 seed query candidate"]:
+    def states(self) -> Float[Tensor, "state seed query candidate"]:
         """`x`, with a seed axis also where there is one seed only."""
         return self.x if self.has_seeds else self.x[:, None]
 
@@ -72,19 +73,19 @@ class Trajectory:
 # --- readings of leaders and values ---------------------------------------------------------------------
 
 
-def ranks(values: Float[Tensor, "*rest candidate"]) -> Int[Tensor, "*rest candidate"]:
+def places(values: Float[Tensor, "*rest candidate"]) -> Int[Tensor, "*rest candidate"]:
     """Places from 1, largest first; of equals, the earlier candidate comes first."""
     return values.argsort(dim=-1, descending=True, stable=True).argsort(dim=-1) + 1
 
 
-def settled(leaders: Int[Tensor, "step ..."]) -> Int[Tensor, ...]:
+def settled(leaders: Int[Tensor, "step *rest"]) -> Int[Tensor, "*rest"]:
     """The step, from 1 to their number, from which the leader never changes again."""
     other = leaders != leaders[-1]
     number = torch.arange(1, len(leaders) + 1, device=leaders.device).view(-1, *[1] * (leaders.ndim - 1))
     return (other * number).amax(dim=0) + 1
 
 
-def changes(leaders: Int[Tensor, "step ..."]) -> Int[Tensor, ...]:
+def changes(leaders: Int[Tensor, "step *rest"]) -> Int[Tensor, "*rest"]:
     """How often the lead passes from one column to another."""
     return (leaders[1:] != leaders[:-1]).sum(dim=0)
 

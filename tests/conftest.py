@@ -12,8 +12,11 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pytest
 import torch
+import typechecks
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+typechecks.install()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -34,9 +34,10 @@ from diffusionret import Gallery, Hit, Retriever, SearchResult
 from diffusionret.config import OpenSetConfig
 from diffusionret.gallery import Failure
 from diffusionret.query import MOST_CHARACTERS
-from diffusionret.readout import BITS, ONE_WINNER
+from diffusionret.readout import BITS, ONE_WINNER, Readout
 from diffusionret.results import Settings
 from diffusionret.store import Row
+from diffusionret.trajectory import Trajectory
 from diffusionret.video import probe
 
 pytestmark = pytest.mark.usefixtures("loops")
@@ -65,11 +66,14 @@ def hit(rank: int, base_rank: int, caption: str = "a boat", **changes) -> Hit:
     return Hit(**(values | changes))
 
 
+def trajectory(form: str = "published", readout: Readout = ONE_WINNER) -> Trajectory:
+    one = torch.zeros(1, 1, 1)
+    return Trajectory("t2v", one[0].long(), one, one, one, one[0, 0], one[0, 0], "cosine", form, readout)
+
+
 def found(*hits: Hit, generates: bool = True) -> SearchResult:
-    trajectory = SimpleNamespace(form="published", readout=ONE_WINNER) if generates else None
-    return SearchResult(
-        "query", list(hits), trajectory, None, None, "", {"total": 12.0}, Settings(10, 32, 50, 0, 1)
-    )
+    path, settings = trajectory() if generates else None, Settings(10, 32, 50, 0, 1)
+    return SearchResult("query", list(hits), path, None, None, "", {"total": 12.0}, settings)
 
 
 class FakeRetriever:
@@ -561,9 +565,7 @@ def test_the_verdict_is_one_true_sentence(hits, says):
 
 
 def test_the_open_set_generator_says_how_probable_a_match_is_and_none():
-    sure = replace(
-        found(hit(1, 1)), trajectory=SimpleNamespace(form="open-set", readout=BITS), no_match=0.034
-    )
+    sure = replace(found(hit(1, 1)), trajectory=trajectory("open-set", BITS), no_match=0.034)
     page = search.page(replace(sure, settings=Settings(10, 32, 50, 3, 16)), 10, 250)
     assert "Best match among 250 clips" in page and "No match here: p\u00a0=\u00a03.4\u00a0%." in page
     assert "p(match)" in page and "generator’s share" not in page and "from the noises 3 to 18" in page

@@ -59,7 +59,7 @@ def test_reliability_of_honest_and_of_boastful_shares():
     rng = np.random.default_rng(0)
     share = rng.random(20000)
     honest = reliability(share, rng.random(20000) < share)
-    assert honest.error < 0.02 and honest.count.sum() == 20000 and len(honest.said) == 10
+    assert honest.error < 0.02 and honest.count.sum() == 20000 and len(honest.probability) == 10
     assert reliability(np.ones(10), np.zeros(10)).error == 1.0
 
 

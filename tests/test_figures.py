@@ -10,7 +10,7 @@ import torch
 from analysis import figures
 from demo import theme
 from diffusionret.readout import ONE_WINNER
-from diffusionret.trajectory import ranks
+from diffusionret.trajectory import places
 
 NAMES = [f"clip <{i}>" for i in range(6)]
 
@@ -26,7 +26,7 @@ def test_the_map_and_the_ranks_hold_the_data():
     cells = figures.heat_map(values, NAMES).data[0]
     assert np.allclose(np.array(cells.z), values.T.numpy()) and "clip &lt;0&gt;" in cells.customdata[0][0]
     before = torch.arange(1, 7)
-    lines = figures.bump_chart(ranks(values), before, NAMES, top=3).data
+    lines = figures.bump_chart(places(values), before, NAMES, top=3).data
     assert len(lines) == 3 and lines[-1].y[-1] == 1  # the winner is drawn last, on top
     assert all(len(line.y) == 6 for line in lines)
 

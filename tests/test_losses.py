@@ -23,7 +23,7 @@ def test_hard_negatives_are_the_most_similar_of_other_videos():
     # more than there are: clamped to what the poorest query has, so that no masked pair slips in
     assert with_hard_negatives(similarity, ids, 99).shape == (4, 3)
     with pytest.raises(ValueError, match="another video"):
-        with_hard_negatives(similarity, torch.zeros(4), 2)
+        with_hard_negatives(similarity, torch.zeros(4).long(), 2)
 
 
 def test_a_flat_prediction_costs_log_k():

@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from analysis.ood import alarms, bootstrap, combination, figures, merit, sentences, sets
+from analysis.ood import (
+    alarms,
+    bootstrap,
+    combination,
+    figures,
+    merit,
+    sentences,
+    sets,
+    spoiling,
+    test_sets,
+    validation_sets,
+)
 from diffusionret.calibrate import halves, ordinary_caption
 from diffusionret.datasets.storybook import world
 from diffusionret.ood.scores import words_of
@@ -112,7 +123,7 @@ def test_a_curve_is_that_of_its_area():
 
 
 def test_validation_and_test_share_no_kind_and_no_clip():
-    valid = sets.validation(SCENES, 20)
+    valid = validation_sets.validation(SCENES, 20)
     half, rest = halves(len(SCENES))
     assert set(valid[0].unit) <= set(half) and not set(half) & set(rest)
     assert {part.name for part in valid} & {
@@ -129,15 +140,15 @@ def test_validation_and_test_share_no_kind_and_no_clip():
 
 
 def test_near_captions_say_what_training_never_showed():
-    part = sets.near(SCENES, 20)
+    part = test_sets.near(SCENES, 20)
     assert len(part.texts) == 20 and part.name in sets.PRIMARY
     rng = random.Random(0)
-    assert not any(sets.says_held_out(ordinary_caption(scene, rng)) for scene in SCENES)
+    assert not any(test_sets.says_held_out(ordinary_caption(scene, rng)) for scene in SCENES)
 
 
 def test_what_is_absent_was_taken_out_with_its_equals():
     _, half = halves(len(SCENES))
-    part = sets.absent(SCENES, half)
+    part = test_sets.absent(SCENES, half)
     assert part.without is not None and part.without.shape == (len(part.texts), len(SCENES))
     assert all(part.without[q, clip] for q, clip in enumerate(part.unit))
     assert (part.without.sum(dim=1) <= len(SCENES) // 10).all()
@@ -147,13 +158,15 @@ def test_alterations_are_what_they_are_called():
     rng = random.Random(0)
     text = "a red boat rises at sea"
     for _ in range(50):
-        typed = sets.mistyped(text, rng)
+        typed = spoiling.mistyped(text, rng)
         assert abs(len(typed) - len(text)) <= 1
-    assert sorted(words_of(sets.shuffled(text, rng))) == sorted(words_of(text))
-    frame = sets.rebuilt("a chef slices onions in a kitchen", rng).split()
-    assert frame[0] == "a" and set(frame) - {"a", "in"} <= {w for word in sets.WORDS for w in word.split()}
+    assert sorted(words_of(spoiling.shuffled(text, rng))) == sorted(words_of(text))
+    frame = spoiling.rebuilt("a chef slices onions in a kitchen", rng).split()
+    assert frame[0] == "a" and set(frame) - {"a", "in"} <= {
+        w for word in spoiling.WORDS for w in word.split()
+    }
     assert all(sentences.FAR) and len(set(sentences.FAR)) == len(sentences.FAR)
-    assert len(sets.shifted(SCENES, range(9), rng).texts) == 9
+    assert len(test_sets.shifted(SCENES, range(9), rng).texts) == 9
 
 
 def test_fresh_queries_are_fresh_and_repeat():

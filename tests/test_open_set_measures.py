@@ -13,20 +13,10 @@ from tiny import CONFIG, features, tiny_model
 
 from analysis import measure
 from analysis.model_card.open_set import open_set as open_set_card
-from analysis.open_set import measurement, measures, probabilities, steps, summary, worlds
-from analysis.open_set.measures import (
-    Fitted,
-    auroc,
-    auroc_interval,
-    calibration,
-    evenness,
-    first,
-    logistic,
-    same_set,
-    softmax_at,
-    softmax_or_none,
-    visits,
-)
+from analysis.open_set import measurement, probabilities, quality, steps, summary, worlds
+from analysis.open_set.ensemble import evenness, same_set, visits
+from analysis.open_set.fitting import Fitted, logistic, softmax_at, softmax_or_none
+from analysis.open_set.quality import auroc, auroc_interval, calibration, first
 from demo import evidence
 from diffusionret.config import OpenSetConfig
 from diffusionret.datasets.storybook import captions, world
@@ -37,7 +27,7 @@ SMALL = OpenSetConfig(steps=4, seeds=2, width=16, layers=1, state_width=16, stat
 
 def test_reliability_by_hand():
     found = reliability(np.array([0.05, 0.05, 0.95, 1.0]), np.array([0, 1, 1, 1]))
-    assert found.count.tolist() == [2, 2] and found.true.tolist() == [0.5, 1.0]
+    assert found.count.tolist() == [2, 2] and found.frequency.tolist() == [0.5, 1.0]
     assert found.error == pytest.approx((0.45 + 0.025) / 2)
 
 
@@ -93,7 +83,7 @@ def test_the_first_is_the_most_probable():
 
 
 def test_all_questions_are_answered_on_both_looks(monkeypatch):
-    monkeypatch.setattr(measures, "RESAMPLES", 3)
+    monkeypatch.setattr(quality, "RESAMPLES", 3)
     monkeypatch.setattr(measurement, "SEEDS", 3)
     model = tiny_model(config=replace(CONFIG, openset=SMALL, form="open-set"))
     scenes, rng = world.split("test")[:30], random.Random(0)

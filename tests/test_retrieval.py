@@ -13,6 +13,7 @@ import torch
 from reference import search_slowly
 from tiny import CONFIG, features, tiny_model
 from torch.nn.functional import normalize
+from typechecks import unchecked
 
 from diffusionret import Gallery, Retriever, VideoFeatures, matching, retrieval
 from diffusionret.config import OpenSetConfig
@@ -173,6 +174,7 @@ def test_k_and_candidates_are_clamped_to_the_gallery(retriever):
     assert result.trajectory.candidates.shape == (1, 40)
 
 
+@unchecked()
 def test_whole_numbers_may_come_as_floats(retriever):
     whole = retriever.search("a red boat", k=3.0, candidates=8.0, steps=10.0, seed=1.0)
     assert whole.to_dict()["hits"] == retriever.search("a red boat", 3, 8, 10, 1).to_dict()["hits"]
@@ -255,7 +257,7 @@ def test_blocks_change_nothing(monkeypatch, model, gallery, retriever):
     ],
 )
 def test_what_cannot_be_searched_is_one_sentence(retriever, arguments, message):
-    with pytest.raises(ValueError, match=message) as caught:
+    with unchecked(), pytest.raises(ValueError, match=message) as caught:
         retriever.search(**{"text": "a red boat", "steps": 10, **arguments})
     assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
 
@@ -325,7 +327,7 @@ def test_candidates_are_what_a_search_lets_its_generator_weigh(retriever, monkey
         ("a boat", 0, "k is 0"),
         ("a boat", 1.5, "whole number"),
     ):
-        with pytest.raises(ValueError, match=message):
+        with unchecked(), pytest.raises(ValueError, match=message):
             retriever.candidates(text, k)
 
 

@@ -138,7 +138,7 @@ def test_killed_and_resumed_is_as_never_killed(tmp_path: Path, stage: int) -> No
         assert torch.allclose(value, again.average.module.state_dict()[name], atol=1e-6), name
     if stage == 3:
         kept = DiffusionRet.from_pretrained(tmp_path / "a" / "best")
-        assert kept.forms == ("open-set", "published") and kept.generator_config().alpha in ALPHAS
+        assert kept.forms == ("open-set", "published") and kept.choose().config.alpha in ALPHAS
         assert all(0 < r.best <= 1 and r.figures["alpha"] in ALPHAS for r in records)
     with pytest.raises(ValueError, match="another seed"):
         job(tmp_path / "c", tmp_path / "b", replace(config, seed=1))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from diffusionret import DiffusionRet
 from diffusionret.config import Optimisation
 from diffusionret.training import loop as loops
 from diffusionret.training import records, state
@@ -27,13 +28,16 @@ RATE = Optimisation(lr=0.1, warmup=0.2, ema=0.9)
 SCORES = {2: 5.0, 4: 9.0, 6: 7.0, 8: 6.0}
 
 
-class ToyModel(nn.Module):
+class ToyModel(DiffusionRet):
+    """Two layers, and nothing of the model that it stands for."""
+
+    device = torch.device("cpu")
+
     def __init__(self) -> None:
-        super().__init__()
+        nn.Module.__init__(self)
         torch.manual_seed(0)
         self.linear = nn.Linear(2, 2)
         self.norm = nn.BatchNorm1d(2)
-        self.device = torch.device("cpu")
 
     def save_pretrained(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)

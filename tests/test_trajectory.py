@@ -22,7 +22,7 @@ from diffusionret.trajectory import (
     agreement,
     changes,
     path_length,
-    ranks,
+    places,
     seed_variance,
     settled,
     sharp_entropy,
@@ -37,9 +37,9 @@ def test_settled_is_the_first_step_of_the_last_run(leaders):
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=9))
-def test_ranks_count_what_is_larger_or_earlier(values):
+def test_places_count_what_is_larger_or_earlier(values):
     slow = [1 + sum(w > v or (w == v and j < i) for j, w in enumerate(values)) for i, v in enumerate(values)]
-    assert ranks(torch.tensor(values)).tolist() == slow
+    assert places(torch.tensor(values).float()).tolist() == slow
 
 
 def test_entropy_of_plain_cases():

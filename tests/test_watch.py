@@ -73,9 +73,9 @@ def test_the_other_noises_are_those_that_the_library_draws(sent, retriever):
     mean = torch.tensor(unpack(sent["mean"], 8)[-1].copy())
     shares = {hit.id: hit.probability for hit in library.hits}
     assert mean.tolist() == pytest.approx([shares[c["name"]] for c in sent["candidates"]], abs=1e-6)
-    crowd = unpack(sent["crowd"], 8, "<u2").reshape(10, watch.SEEDS, 8) / 65535
+    ensemble = unpack(sent["ensemble"], 8, "<u2").reshape(10, watch.SEEDS, 8) / 65535
     expected = library.trajectory.readout.columns(library.trajectory.x0_raw[:, :, 0]).numpy()
-    assert np.abs(crowd - expected).max() < 1e-4
+    assert np.abs(ensemble - expected).max() < 1e-4
     assert sent["winner"] == int(mean.argmax())
 
 
@@ -111,9 +111,9 @@ def test_an_open_set_trajectory_brings_a_bar_for_no_match(result):
     sent = watch.payload(drawn, open_set(x0))
     assert sent["form"] == "open-set" and sent["seeds"] == 4
     assert unpack(sent["mean"], 4)[-1].tolist() == [0.25, 0.25, 0, 0.5]
-    crowd = unpack(sent["crowd"], 4, "<u2").reshape(2, 4, 4)
-    assert crowd[-1].argmax(axis=1).tolist() == [0, 3, 3, 1] and crowd[-1].max() == 65535
-    assert crowd[0, 0, 3] == round(65535 / 8)
+    ensemble = unpack(sent["ensemble"], 4, "<u2").reshape(2, 4, 4)
+    assert ensemble[-1].argmax(axis=1).tolist() == [0, 3, 3, 1] and ensemble[-1].max() == 65535
+    assert ensemble[0, 0, 3] == round(65535 / 8)
     assert sent["winner"] == 3 and "no match here, p\u00a0=\u00a050" in sent["sentence"]
     assert "of 4 tried, 2 end with no match" in sent["sentence"]
     sure = watch.payload(drawn, open_set(torch.tensor([[[1.0, -1, -1]]])))

@@ -77,12 +77,12 @@ def test_the_whole_trajectory_draws_what_the_library_generated(look, retriever, 
 def test_as_many_noises_as_asked(look, retriever, form, seeds):
     found = look("noise", seeds=seeds)
     columns = 9 if form == "open-set" else 8
-    crowd = floats(found["crowd"], columns, "<u2").reshape(10, seeds, columns) / 65535
+    ensemble = floats(found["ensemble"], columns, "<u2").reshape(10, seeds, columns) / 65535
     library = retriever.search("a red boat", 8, 8, 10, 2, seeds=seeds, form=form)
     probability = library.trajectory.probability[0].numpy()
-    assert np.abs(crowd[-1].mean(axis=0)[:8] - probability).max() < 1e-4
+    assert np.abs(ensemble[-1].mean(axis=0)[:8] - probability).max() < 1e-4
     if form == "open-set":
-        assert crowd[-1, :, 8].mean() == pytest.approx(library.no_match, abs=1e-4)
+        assert ensemble[-1, :, 8].mean() == pytest.approx(library.no_match, abs=1e-4)
 
 
 def test_two_queries_meet_on_the_best_of_both(look, retriever, form):
@@ -132,7 +132,7 @@ def test_the_other_generator_answers_the_same_query(look, retriever, form):
 
 def test_inside_a_step_weights_are_distributions(look, form):
     found = look("inside", candidate=3)
-    assert found["shown"][0] == 3 and len(found["clips"]) == 2
+    assert found["columns"][0] == 3 and len(found["clips"]) == 2
     assert [t["text"] for t in found["tokens"]] == ["start", "a", "red", "boat", "end"]
     for clip in found["clips"]:
         assert sum(clip["attention"]) == pytest.approx(1, abs=1e-5)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from ..figures import LINES, _axis, _figure
+from ..figures.canvas import LINES, axis, canvas
 
 
 def growth_plot(rows: Sequence[dict]) -> go.Figure:
@@ -21,6 +21,6 @@ def growth_plot(rows: Sequence[dict]) -> go.Figure:
         )
         for i, name in enumerate(names)
     ]  # fmt: skip
-    x = _axis(size, type="log", tickvals=[row[size] for row in rows])
-    figure = _figure(lines, x, _axis("milliseconds", type="log"), height=320)
+    x = axis(size, type="log", tickvals=[row[size] for row in rows])
+    figure = canvas(lines, x, axis("milliseconds", type="log"), height=320)
     return figure.update_layout(showlegend=True, legend=dict(x=0.02, y=0.98))

@@ -24,7 +24,7 @@ def plain_loop(
 
     candidates: positions [query candidate]. noise: [(seed) query candidate], row 0 of the states.
     """
-    plan = model.schedule(steps, model.generator_config("published").schedule)
+    plan = model.schedule(steps, model.choose("published").config.schedule)
     assert model.generator is not None
     network = model.generator[direction]
     samples = []

@@ -17,7 +17,7 @@ def half_precision(quick: bool) -> list[dict]:
     """
     queries, rows = bundled(quick), []
     for form in queries.model.forms:
-        steps = queries.model.generator_config(form).steps
+        steps = queries.model.choose(form).config.steps
         exact = queries.scores(form, steps)
         best = exact.topk(2, dim=1).values
         for dtype in (torch.float16, torch.bfloat16):

@@ -25,7 +25,7 @@ class CaptionQueries(NamedTuple):
         form: of the generator. steps: of its own schedule. video: the gallery's features where they are not to be
         the stored ones.
         """
-        config = self.model.generator_config(form)
+        config = self.model.choose(form).config
         trajectory = self.model.generate(
             self.text,
             video or self.video,

@@ -69,7 +69,7 @@ def contest(
 
     known = text._replace(cls=text.cls.clone()), video._replace(frames=video.frames.clone())
     gallery = known[1].frames if direction == "t2v" else known[0].cls
-    schedule = model.schedule(STEPS, model.generator_config("published").schedule)
+    schedule = model.schedule(STEPS, model.choose("published").config.schedule)
     assert model.generator is not None
     network = model.generator[direction]
     assert isinstance(network, Denoiser)

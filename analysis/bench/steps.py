@@ -16,7 +16,7 @@ def steps_needed(quick: bool) -> list[dict]:
     queries, rows = bundled(quick), []
     right = torch.arange(len(queries.similarity))
     for form in queries.model.forms:
-        full = queries.model.generator_config(form).steps
+        full = queries.model.choose(form).config.steps
         best = first_ten(queries.scores(form, full))
         for steps in [n for n in (1, 2, 3, 5, 10, 20, 30) if n < full] + [full]:
             scores = queries.scores(form, steps)

@@ -27,25 +27,25 @@ def band(n: int, m: int, alpha: float) -> tuple[int, int]:
 
 
 def false_alarms(
-    retriever: Retriever, scenes: Sequence, chosen: dict[str, Weights], draws: int, n: int, m: int
+    retriever: Retriever, scenes: Sequence, weights: dict[str, Weights], draws: int, n: int, m: int
 ) -> tuple[dict, dict[str, list[float]]]:
     """False alarms over independent draws of fresh ordinary queries.
 
-    scenes: of the gallery's clips. chosen: weights of both answers. n, m: calibration and test queries of a draw.
+    scenes: of the gallery's clips. weights: weights of both answers. n, m: calibration and test queries of a draw.
 
     Returns a row a kind of alarm with its counts against their band, and all p-values by answer.
     """
     rng = np.random.default_rng(0)
-    forms = (None,) if set(chosen["match"]) & set(GENERATOR_SCORES) else ()
+    forms = (None,) if set(weights["match"]) & set(GENERATOR_SCORES) else ()
     kinds = ("familiar, new scenes", "familiar", "match", "either")
     counts: dict[str, list[int]] = {kind: [] for kind in kinds}
     seen: dict[str, list[float]] = {"familiar": [], "match": []}
     for draw in range(draws):
         queries = sets.fresh(scenes, n + m, rng)
         scored = arrays(retriever.scores(queries, forms=forms))
-        p = {a: split_p_values(value(scored, chosen[a]), n) for a in ("familiar", "match")}
+        p = {a: split_p_values(value(scored, weights[a]), n) for a in ("familiar", "match")}
         texts = sets.fresh_scenes(n + m, rng)
-        alone = split_p_values(value(arrays(retriever.scores(texts, forms=())), chosen["familiar"]), n)
+        alone = split_p_values(value(arrays(retriever.scores(texts, forms=())), weights["familiar"]), n)
         flags = {name: found <= ALPHA + 1e-12 for name, found in p.items()}
         counts["familiar, new scenes"].append(int((alone <= ALPHA + 1e-12).sum()))
         counts["either"].append(int((flags["familiar"] | flags["match"]).sum()))
@@ -71,19 +71,19 @@ def split_p_values(values: np.ndarray, n: int) -> np.ndarray:
     return p_values(values[:n], values[n:])
 
 
-def swap_alarms(retriever: Retriever, scenes: Sequence, chosen: Weights) -> dict:
+def swap_alarms(retriever: Retriever, scenes: Sequence, weights: Weights) -> dict:
     """Percent of false alarms among ordinary queries of half a gallery, calibrated on the whole of it and on that half.
 
-    scenes: of the whole gallery's clips. chosen: weights of the answer about the gallery.
+    scenes: of the whole gallery's clips. weights: weights of the answer about the gallery.
     """
     half, rest = halves(len(scenes))
     part = sets.ordinary("swap", scenes, half, 2)
     without = torch.zeros(len(part.texts), len(scenes), dtype=torch.bool)
     without[:, rest.tolist()] = True
-    forms = (None,) if set(chosen) & set(GENERATOR_SCORES) else ()
-    now = value(arrays(retriever.scores(part.texts, without, forms)), chosen)
+    forms = (None,) if set(weights) & set(GENERATOR_SCORES) else ()
+    now = value(arrays(retriever.scores(part.texts, without, forms)), weights)
     whole = sets.ordinary("whole", scenes, range(len(scenes)), 1)
-    stale = value(arrays(retriever.scores(whole.texts, forms=forms)), chosen)
+    stale = value(arrays(retriever.scores(whole.texts, forms=forms)), weights)
     even = np.array(part.unit) % 2 == 0
     alarms = {"stale": p_values(stale, now[~even]), "refreshed": p_values(now[even], now[~even])}
     return {name: round(100 * float((p <= ALPHA + 1e-12).mean()), 2) for name, p in alarms.items()}

@@ -13,7 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 from scipy.stats import betabinom
 
-from ..figures import INK, LINE, LINES, SANS, SIGNAL, SOFT, _axis, _faint, _figure
+from ..figures.canvas import INK, LINE, LINES, SANS, SIGNAL, SOFT, axis, canvas, faint
 
 Line = Any  # a trace: plotly gives it its attributes only as it runs
 SIDE, LEFT, TOP, BELOW = 300, 52, 10, 46  # pixels: of the square of a picture, and around it
@@ -35,9 +35,9 @@ def roc_plot(curves: dict, kind: str) -> go.Figure:
         )
         for i, (name, found) in enumerate(curves["roc"].items())
     ]  # fmt: skip
-    x = _axis(f"ordinary queries flagged, {kind}", range=[0, 1], tickformat=".0%")
-    y = _axis("unusual queries found", range=[0, 1.01], tickformat=".0%")
-    figure = _figure([_diagonal(), *lines], x, y, height=380)
+    x = axis(f"ordinary queries flagged, {kind}", range=[0, 1], tickformat=".0%")
+    y = axis("unusual queries found", range=[0, 1.01], tickformat=".0%")
+    figure = canvas([_diagonal(), *lines], x, y, height=380)
     return figure.update_layout(
         showlegend=True, legend=dict(x=0.98, y=0.04, xanchor="right", yanchor="bottom")
     )
@@ -53,7 +53,7 @@ def qq_plot(curves: dict) -> go.Figure:
     blank = dict(mode="lines", line=dict(width=0), hoverinfo="skip", showlegend=False)
     band = [
         go.Scatter(x=at, y=high, **blank),
-        go.Scatter(x=at, y=low, fill="tonexty", fillcolor=_faint(SOFT), **blank),
+        go.Scatter(x=at, y=low, fill="tonexty", fillcolor=faint(SOFT), **blank),
     ]
     lines = [
         go.Scatter(
@@ -62,8 +62,8 @@ def qq_plot(curves: dict) -> go.Figure:
         )
         for i, (name, quantiles) in enumerate(curves["p"].items())
     ]  # fmt: skip
-    x, y = _axis("p-value", range=[0, 1]), _axis("share of ordinary queries at or below it", range=[0, 1])
-    figure = _figure([*band, _diagonal(), *lines], x, y, height=380)
+    x, y = axis("p-value", range=[0, 1]), axis("share of ordinary queries at or below it", range=[0, 1])
+    figure = canvas([*band, _diagonal(), *lines], x, y, height=380)
     return figure.update_layout(
         showlegend=True, legend=dict(x=0.98, y=0.04, xanchor="right", yanchor="bottom", font=dict(color=INK))
     )

@@ -24,20 +24,20 @@ def flags(
     written: Sequence[str],
     usual: Scores,
     scored: Mapping[str, Scores],
-    chosen: Mapping[str, Weights],
+    weights: Mapping[str, Weights],
 ) -> dict[str, dict[str, np.ndarray]]:
     """What each answer flags at alpha, and either, bool [query] by kind.
 
     written: ordinary captions that the answer about familiarity is calibrated on. usual: scores of the ordinary queries
-    that the other one is calibrated on. scored: scores by set. chosen: weights of both answers.
+    that the other one is calibrated on. scored: scores by set. weights: weights of both answers.
     """
     null = {
-        "familiar": familiar_scores(retriever, written, chosen["familiar"]),
-        "match": value(usual, chosen["match"]),
+        "familiar": familiar_scores(retriever, written, weights["familiar"]),
+        "match": value(usual, weights["match"]),
     }
     found = {}
     for kind, part in scored.items():
-        one = {n: p_values(null[n], value(part, chosen[n])) <= ALPHA + 1e-12 for n in ("familiar", "match")}
+        one = {n: p_values(null[n], value(part, weights[n])) <= ALPHA + 1e-12 for n in ("familiar", "match")}
         either = one["familiar"] | one["match"]
         found[kind] = {**one, "either": either, "any unseen word": part["unseen"] > 0}
     return found

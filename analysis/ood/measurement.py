@@ -18,7 +18,7 @@ from diffusionret.ood.conformal import ALPHA
 from diffusionret.ood.detector import PLAIN, Detector, make_protocol
 from diffusionret.ood.scores import GALLERY_SCORES, TEXT_SCORES
 
-from . import sets
+from . import sets, test_sets, validation_sets
 from .alarms import false_alarms, swap_alarms
 from .bootstrap import difference, replicates
 from .combination import choose, describe, fit
@@ -53,11 +53,11 @@ def measure(retriever: Retriever, annotations: Path | None, size: int, draws: in
     familiar = calibrate_text(model, training, written, "ordinary captions", PLAIN["familiar"])
     retriever.detector = Detector(make_protocol(model, retriever.gallery), familiar=familiar)
     scenes = sets.gallery_scenes(retriever)
-    answering = model.generator_config().form if retriever.generates else None
+    answering = model.choose().config.form if retriever.generates else None
     forms = (None, *(form for form in model.forms if form != answering)) if retriever.generates else ()
 
-    validation = score_sets(retriever, sets.validation(scenes, size), forms, "validation")
-    tests = sets.test(retriever, scenes, size, annotations)
+    validation = score_sets(retriever, validation_sets.validation(scenes, size), forms, "validation")
+    tests = test_sets.test(retriever, scenes, size, annotations)
     scored = score_sets(retriever, tests, forms, "test")
     usual = validation[sets.ORDINARY]
     # What raises no alarm: ordinary captions, and terse ones, so that style alone is not what is noticed.

@@ -7,7 +7,7 @@ import numpy as np
 from diffusionret.ood.scores import dissimilarity, energy, lack_of_margin
 
 from .answers import Answers
-from .measures import auroc_interval
+from .quality import auroc_interval
 from .worlds import LOOKS
 
 

@@ -51,7 +51,7 @@ def ask(
         text, video = test.text, video._make(part[:queries] for part in video)
     chosen = torch.where(fits, scores - 1e3, scores) if absent else scores
     candidates = chosen.topk(min(CANDIDATES, scores.shape[1]), dim=1).indices
-    config = test.model.generator_config(form)
+    config = test.model.choose(form).config
     noise = torch.stack([common_noise(candidates.shape[1], s, len(scores)) for s in range(seeds)])
     trajectory = test.model.generate(
         text,

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         validation = measure.load(models[0], split="validation")
     fitted = fit_baselines(validation)
     steps = steps_needed(validation)
-    found: dict[str, list] = {}
+    tables: dict[str, list] = {}
     seeds: list[dict] = []
     with torch.no_grad():
         for look in LOOKS:
@@ -46,9 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 if look == "storybook":
                     seeds.append({"training seed": str(i)} | summary(part))
                 if i == 0:
-                    found = {name: found.get(name, []) + part.get(name, []) for name in found | part}
-    rows = found.pop("rows")
+                    tables = {name: tables.get(name, []) + part.get(name, []) for name in tables | part}
+    rows = tables.pop("rows")
     measure.store(
-        "open_set", TITLE, sentence(found, seeds), started,
-        rows, **found, steps=steps, training_seeds=seeds,
+        "open_set", TITLE, sentence(tables, seeds), started,
+        rows, **tables, steps=steps, training_seeds=seeds,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .answers import CANDIDATES, Answers
-from .measures import evenness, same_set, visits
+from .ensemble import evenness, same_set, visits
 from .worlds import LOOKS
 
 

@@ -7,7 +7,8 @@ from diffusionret.readout import ONE_WINNER
 
 from .. import measure
 from .answers import Answers, ask, last_x0, mixture
-from .measures import Fitted, calibration, first, log_loss, logistic, softmax_at, softmax_or_none
+from .fitting import Fitted, logistic, softmax_at, softmax_or_none
+from .quality import calibration, first, log_loss
 from .worlds import LOOKS
 
 DRAWN = ("open-set", "softmax", "logistic", "published")  # in the picture of reliability
@@ -52,6 +53,6 @@ def calibrate(
             if look == "storybook" and kind == "candidate" and name in DRAWN:
                 bins += [
                     {"by": name, "share": float(s), "right": float(t), "count": int(c)}
-                    for s, t, c in zip(found.said, found.true, found.count, strict=True)
+                    for s, t, c in zip(found.probability, found.frequency, found.count, strict=True)
                 ]
     return table, bins

@@ -11,7 +11,8 @@ from diffusionret.metrics import ranks
 
 from .. import measure
 from .answers import ask
-from .measures import calibration, log_loss, noise_levels
+from .ensemble import noise_levels
+from .quality import calibration, log_loss
 
 STEPS = (1, 2, 4, 8, 10, 20, 50)
 FEWER = 200  # queries of the sweep over steps
@@ -19,9 +20,9 @@ FEWER = 200  # queries of the sweep over steps
 
 def steps_needed(test: measure.Test) -> list[dict]:
     """What the figures become with fewer steps, on the first queries of validation."""
-    rows, alpha = [], test.model.generator_config("open-set").alpha
+    rows, alpha = [], test.model.choose("open-set").config.alpha
     for steps in STEPS:
-        if steps <= test.model.generator_config("open-set").steps:
+        if steps <= test.model.choose("open-set").config.steps:
             begun = time.perf_counter()
             answers = ask(test, steps=steps, queries=FEWER)
             seconds = time.perf_counter() - begun

@@ -8,37 +8,37 @@ KINDS = ("candidate", "first candidate", "no match")
 DIRECTION = {"t2v": "text to video", "v2t": "video to text"}
 
 
-def pick(table: list[dict], look: str = "test", **wanted: str) -> dict:
+def pick(table: list[dict], look: str = "test", **values: str) -> dict:
     """The row of a look in which the columns (spaces written as _) have these values."""
-    keys = {"look": look} | {name.replace("_", " "): value for name, value in wanted.items()}
+    keys = {"look": look} | {name.replace("_", " "): value for name, value in values.items()}
     return next(row for row in table if all(row.get(name) == value for name, value in keys.items()))
 
 
-def summary(found: dict[str, list]) -> dict:
+def summary(tables: dict[str, list]) -> dict:
     """The figures of a model that are compared between training seeds, all on the test split."""
     fused, back = (
-        pick(found["retrieval"], captions="natural", direction=way, ranked_by="fused")
+        pick(tables["retrieval"], captions="natural", direction=way, ranked_by="fused")
         for way in DIRECTION.values()
     )
-    said = {kind: pick(found["calibration"], probability_of=kind, by="open-set") for kind in KINDS}
+    calibration = {kind: pick(tables["calibration"], probability_of=kind, by="open-set") for kind in KINDS}
     return {
-        **{f"{kind} calibration_error": r["calibration_error"] for kind, r in said.items()},
+        **{f"{kind} calibration_error": r["calibration_error"] for kind, r in calibration.items()},
         "fused_gain_t2v": fused["gain_over_similarity"], "fused_gain_v2t": back["gain_over_similarity"],
-        "no_match_auroc": pick(found["no_match"], score="no match")["auroc"],
+        "no_match_auroc": pick(tables["no_match"], score="no match")["auroc"],
     }  # fmt: skip
 
 
-def sentence(found: dict[str, list], seeds: Sequence[dict]) -> str:
+def sentence(tables: dict[str, list], seeds: Sequence[dict]) -> str:
     """What the figures say."""
     errors = [
-        pick(found["calibration"], look, probability_of="candidate", by=by)["calibration_error"]
+        pick(tables["calibration"], look, probability_of="candidate", by=by)["calibration_error"]
         for look, by in (("test", "open-set"), ("test", "softmax"), ("second look", "open-set"))
     ]
     natural = dict(captions="natural", direction=DIRECTION["t2v"])
-    fused = pick(found["retrieval"], ranked_by="fused", **natural)
-    none, rival = (pick(found["no_match"], score=s) for s in ("no match", "similarity"))
+    fused = pick(tables["retrieval"], ranked_by="fused", **natural)
+    none, rival = (pick(tables["no_match"], score=s) for s in ("no match", "similarity"))
     noise = {
-        g: [r for r in found["noise"] if r["generator"] == g][-1]["seed_variance"]
+        g: [r for r in tables["noise"] if r["generator"] == g][-1]["seed_variance"]
         for g in ("open-set", "published")
     }
     low, high = fused["gain_interval"]

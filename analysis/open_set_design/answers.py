@@ -15,7 +15,7 @@ from diffusionret.readout import BITS
 from diffusionret.training.openset_sets import validation_sets
 from diffusionret.training.storybook_stages import StorybookOpenSet
 
-from ..open_set.measures import first
+from ..open_set.quality import first
 from .networks import SelfConditioned
 from .objectives import wide
 from .variants import USUAL

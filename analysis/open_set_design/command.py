@@ -23,7 +23,7 @@ def main() -> None:
     model = load_model("storybook", "cpu")
     model.requires_grad_(False)
     shared: StorybookOpenSet | None = None
-    found: dict[str, list[Answers]] = {}
+    answers: dict[str, list[Answers]] = {}
     sampling: list[dict] = []
     counts: list[dict] = []
     for variant in VARIANTS:
@@ -33,7 +33,7 @@ def main() -> None:
             assert network is not None
             shared = shared or stage
             train(stage, network)
-            found.setdefault(variant.name, []).append(ask(stage, network))
+            answers.setdefault(variant.name, []).append(ask(stage, network))
             if seed == 0 and variant.name in ("base", "always 32 candidates"):
                 counts += [
                     {"variant": variant.name, "candidates": n} | ask(stage, network, count=n).summary()
@@ -45,10 +45,10 @@ def main() -> None:
                     for steps in (1, 4, 8, 20)
                     for eta in ((0.0, 1.0) if steps > 1 else (0.0,))
                 ]
-        print(variant.name, row(variant, found[variant.name], found["base"])["over_base"], flush=True)
-    rows = [row(variant, found[variant.name], found["base"]) for variant in VARIANTS]
+        print(variant.name, row(variant, answers[variant.name], answers["base"])["over_base"], flush=True)
+    rows = [row(variant, answers[variant.name], answers["base"]) for variant in VARIANTS]
     better, worse = ([r["variant"] for r in rows[1:] if clear(r) == sign] for sign in (-1, 1))
-    losses = [f.summary()["log_loss"] for f in found["base"]]
+    losses = [f.summary()["log_loss"] for f in answers["base"]]
     shows = (
         f"{TRAINING_SEEDS} training seeds of {STEPS} steps each. Log loss is clearly lower than the base's with: "
         f"{', '.join(better) or 'nothing'}; clearly higher with: {', '.join(worse) or 'nothing'}. The training seeds "

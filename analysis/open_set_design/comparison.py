@@ -10,19 +10,19 @@ from .answers import Answers
 from .variants import Variant
 
 
-def row(variant: Variant, found: list[Answers], base: list[Answers]) -> dict:
+def row(variant: Variant, answers: list[Answers], base: list[Answers]) -> dict:
     """Means over the training seeds, and the difference in log loss to the base with its interval over queries.
 
-    found, base: answers of the variant and of the base, one a training seed.
+    answers, base: answers of the variant and of the base, one a training seed.
     """
-    figures = [f.summary() for f in found]
-    ours, theirs = (np.mean([f.loss for f in group], axis=0) for group in (found, base))
+    figures = [f.summary() for f in answers]
+    ours, theirs = (np.mean([f.loss for f in group], axis=0) for group in (answers, base))
     gap = paired_bootstrap(theirs, ours, lambda v: float(np.mean(v)))
     return {
         "variant": variant.name, "why": variant.why,
         **{name: float(np.mean([f[name] for f in figures])) for name in figures[0]},
         "over_base": gap.estimate, "interval": [gap.low, gap.high],
-        "over_base_by_seed": [float((f.loss - b.loss).mean()) for f, b in zip(found, base, strict=True)],
+        "over_base_by_seed": [float((f.loss - b.loss).mean()) for f, b in zip(answers, base, strict=True)],
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-// A figure of analysis/figures.py, drawn by Plotly in the page's colours and tied to the player's step.
+// A figure of analysis/figures, drawn by Plotly in the page's colours and tied to the player's step.
 (() => {
   const { part, coloured, thumb } = window.DiffusionRet;
   let library = null; // Plotly, once a figure asked for it

@@ -44,7 +44,7 @@
     return {
       ...payload,
       ...decodeStates(payload, K, open),
-      ...decodeEnsemble(payload.crowd, payload.seeds, { columns, open, winner: payload.winner }),
+      ...decodeEnsemble(payload.ensemble, payload.seeds, { columns, open, winner: payload.winner }),
       K,
       open,
       columns,

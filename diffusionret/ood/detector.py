@@ -153,7 +153,7 @@ class Detector:
 def make_protocol(model: DiffusionRet, gallery: Gallery) -> Protocol:
     """The protocol's defaults, clamped to the gallery, and as many steps as the generator takes for an answer."""
     usual = Protocol()
-    steps = model.generator_config().usual_steps if model.forms else usual.steps
+    steps = model.choose().config.usual_steps if model.forms else usual.steps
     return Protocol(min(usual.candidates, max(len(gallery), 1)), steps)
 
 

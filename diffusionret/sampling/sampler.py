@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..denoiser import Denoiser
 from ..diffusion import Schedule
+from ..encoders import Mask
 from . import compilation, cuda, torch_loop
 from .cpu import CompiledJob
 from .factorisation import make_plan
@@ -25,7 +26,7 @@ def sample(
     network: Denoiser,
     cls: Float[Tensor, "text dim"],
     frames: Float[Tensor, "video frame dim"],
-    mask: Int[Tensor, "video frame"],
+    mask: Mask[Tensor, "video frame"],
     candidates: Int[Tensor, "query candidate"],
     direction: str,
     schedule: Schedule,

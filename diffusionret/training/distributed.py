@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, distributed, nn
@@ -17,6 +17,7 @@ from torch import Tensor, distributed, nn
 T = TypeVar("T")
 
 
+@runtime_checkable
 class Process(Protocol):
     """What a training uses of `accelerate.Accelerator`, which is one."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ class Validation(NamedTuple):
     figures: dict[str, float]
 
 
+@runtime_checkable
 class Stage(Protocol):
     """One stage of training. heads: what is trained beside the model and dropped afterwards, an empty module where
     there is nothing. settings: what a resumed training must share with the one that it goes on with."""

@@ -76,7 +76,7 @@ def opened(retriever: Retriever, **options) -> Iterator:
 def measure(retriever: Retriever, opener, candidates: int, form: str) -> dict:
     """One row of the table: bytes, milliseconds to the first frame, frames a second."""
     queries = search.EXAMPLES["storybook"]
-    steps = retriever.model.generator_config(form).usual_steps
+    steps = retriever.model.choose(form).config.usual_steps
     found = retriever.search(queries[0], candidates, candidates, steps, 0, form=form)
     sent = watch.show(retriever, found)
     page = opener(f"?tab=watch&candidates={candidates}&steps={steps}&generator={form}")

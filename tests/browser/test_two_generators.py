@@ -54,7 +54,7 @@ def test_the_player_starts_with_the_open_set_generator_and_switches(visit, retri
     page.wait_for_function("location.search.includes('generator=published')")
 
 
-def test_the_noises_are_a_crowd_of_players(visit):  # noqa: F811
+def test_the_noises_are_an_ensemble_of_players(visit):  # noqa: F811
     page = visit("?q=a+red+boat&tab=watch&candidates=8&step=1000&panel=noise")
     page.wait_for_selector(".dr-settled li")
     assert page.locator(".dr-one").count() == watch.SEEDS

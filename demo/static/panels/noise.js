@@ -7,7 +7,7 @@
   // One small player a noise; a click plays its noise.
   function ensembleOf(player, { ensemble, leaders }) {
     const { data } = player;
-    const many = part("div", "dr-crowd");
+    const many = part("div", "dr-ensemble");
     const ones = ensemble.map((_, s) => {
       const one = button("dr-one", "", () => player.choose({ seed: data.seed + s }));
       one.setAttribute("aria-label", `Play noise ${data.seed + s}`);
@@ -51,7 +51,7 @@
       place.replaceChildren();
       const panel = await answer(place, player, { panel: "noise", seeds });
       if (!panel) return;
-      const { many, draw } = ensembleOf(player, decodeEnsemble(panel.crowd, panel.seeds, data));
+      const { many, draw } = ensembleOf(player, decodeEnsemble(panel.ensemble, panel.seeds, data));
       const mean = data.open ? "Probability of a match, over all noises" : "Mean share over all noises";
       place.append(
         part("h3", "", "Every noise, at the player’s step"),
