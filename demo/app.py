@@ -225,7 +225,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
 
 def _header(retriever: Retriever) -> str:
     model = retriever.model.config.name or "untitled model"
-    count = f"{len(retriever.gallery):,} clips"
+    count = f"{retriever.gallery.file_count:,} clips"
     device = retriever.device.type.upper()
     ranking = "" if retriever.generates else " · similarity only"
     return (

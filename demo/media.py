@@ -66,9 +66,9 @@ def routes(gallery: Gallery) -> list[Route]:
     def cut(request: Request) -> Response:
         place = position(request)
         path = None if place is None else gallery.path(place)
-        return (
-            _file(None, "") if path is None else cuts.answer(path, gallery.ids[place], gallery.spans[place])
-        )
+        if place is None or path is None:
+            return _file(None, "")
+        return cuts.answer(path, gallery.ids[place], gallery.spans[place])
 
     def script(request: Request) -> Response:
         return _file(PLOTLY, "text/javascript")

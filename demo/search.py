@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
@@ -17,6 +18,7 @@ from .clips import card, grid, name_of
 from .media import cut_url
 from .timeline import timeline
 
+LIKELY = 0.5  # the probability from which a part counts as a match
 # First searches, by the world that the model was trained on; "" is for any other.
 EXAMPLES = {
     "storybook": (
@@ -57,8 +59,10 @@ def cut(truncated: str) -> str:
 def shown(result: SearchResult, k: int) -> list[tuple[Hit, list[Hit]]]:
     """The `k` best files: the best hit of each, its ranks counted in files, and all of its hits by their start."""
     files = result.files
-    base = sorted(range(len(files)), key=lambda i: min(hit.base_rank for hit in files[i].spans))
-    place = {i: rank for rank, i in enumerate(base, 1)}
+    first = [min(hit.base_rank for hit in file.spans) for file in files]
+    # Before generation a file stands where its first span stood, not counting second spans of files before it.
+    second = sorted({hit.base_rank for file in files for hit in file.spans} - set(first))
+    place = [rank - bisect(second, rank) for rank in first]
     return [
         (replace(file.best, rank=i + 1, base_rank=place[i]), file.spans) for i, file in enumerate(files[:k])
     ]
@@ -145,10 +149,18 @@ def _numbers(hit: Hit, generates: bool) -> str:
     return f'<dl class="dr-numbers">{cells}</dl>'
 
 
+def matching(best: Hit, spans: Sequence[Hit], k: int, readout: Readout | None) -> list[Hit]:
+    """Of the hits of a file those that its timeline marks: the best one, and each that probably matches, or where the
+    generator does not say so, that is among the `k` best spans of all."""
+    if readout is None or readout.exclusive:
+        return [hit for hit in spans if hit.id == best.id or hit.rank <= k]
+    return [hit for hit in spans if hit.id == best.id or (hit.probability or 0.0) >= LIKELY]
+
+
 def hit_card(
     hit: Hit, candidates: int, readout: Readout | None, spans: Sequence[Hit] = (), query: str = ""
 ) -> str:
-    """The card of one hit. readout: of the generator, None where there is none. spans: all hits of its file, to be
+    """The card of one hit. readout: of the generator, None where there is none. spans: hits of its file, to be
     marked on its timeline. query: what was searched, for its cut lists."""
     generates = readout is not None
     move = arrow(hit) if generates else ""
@@ -198,7 +210,10 @@ def page(result: SearchResult, k: int, size: int) -> str:
     readout = None if result.trajectory is None else result.trajectory.readout
     settings = result.settings
     files = shown(result, k)
-    cards = (hit_card(hit, settings.candidates, readout, spans, result.query) for hit, spans in files)
+    cards = (
+        hit_card(hit, settings.candidates, readout, matching(hit, spans, k, readout), result.query)
+        for hit, spans in files
+    )
     foot = f"Answered in {result.timings.get('total', 0.0):.0f} ms"
     if readout is not None:
         steps, rivals = _count(settings.steps, "step"), _count(settings.candidates, "candidate")

@@ -324,10 +324,13 @@ def scene_changes(path: str, table: Table, start: float, end: float) -> list[flo
     changes all the time.
     """
     from av.filter import Graph
+    from av.video.format import VideoFormat
 
     graph = Graph()
     parts = [
-        graph.add_buffer(width=SCENE_SIDE, height=SCENE_SIDE, format="yuv420p", time_base=Fraction(1, 1000)),
+        graph.add_buffer(
+            width=SCENE_SIDE, height=SCENE_SIDE, format=VideoFormat("yuv420p"), time_base=Fraction(1, 1000)
+        ),
         graph.add("select", f"gt(scene\\,{SCENE_CHANGE})"),
         graph.add("buffersink"),
     ]

@@ -14,6 +14,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.error import FFmpegError
 
 MOST_PIXELS = 2**26
 MOST_BYTES = 2**32  # of what is written
@@ -37,7 +38,7 @@ def excerpt(source: str, start: float, end: float, target: str) -> str:
         last = container.duration is not None and end + frame >= container.duration / av.time_base
         exact = all(begins(container, stream, s + origin, frame) for s in ([start] if last else [start, end]))
         if exact and stream.codec_context.name in VIDEO and not turned(container, stream):
-            with contextlib.suppress(av.error.FFmpegError, ValueError):
+            with contextlib.suppress(FFmpegError, ValueError):
                 copy(source, start + origin, end + origin, frame, target)
                 return "copied"
     encode(source, start, end, target)
@@ -72,7 +73,7 @@ def turned(container: Any, stream: Any) -> bool:
 
 def seek(container: Any, stream: Any, second: float) -> None:
     """Go to the key frame at or before a second of the file's own clock; where there is no seeking, stay."""
-    with contextlib.suppress(av.error.FFmpegError):
+    with contextlib.suppress(FFmpegError):
         container.seek(int(max(second, 0) / stream.time_base), stream=stream)
 
 
@@ -145,7 +146,7 @@ def encode(source: str, start: float, end: float, target: str) -> None:
         for packet in container.demux(streams):
             try:
                 frames = packet.decode()
-            except av.error.FFmpegError:
+            except FFmpegError:
                 continue
             for frame in frames:
                 if frame.pts is None:

@@ -60,8 +60,8 @@ def result(retriever) -> SearchResult:
 def hit(rank: int, base_rank: int, caption: str = "a boat", **changes) -> Hit:
     values = dict(
         id=f"v{rank}", rank=rank, base_rank=base_rank, similarity=0.25, boost=0.125, score=0.375,
-        probability=0.5, moment=61.2, caption=caption, path=Path("/clips/a b.mp4"), poster=None,
-        duration=90.0, file="a b.mp4", start=0.0, end=90.0,
+        probability=0.5, moment=61.2, caption=caption, path=Path(f"/clips/{rank} a b.mp4"), poster=None,
+        duration=90.0, file=f"{rank} a b.mp4", start=0.0, end=90.0,
     )  # fmt: skip
     return Hit(**(values | changes))
 
@@ -717,6 +717,15 @@ def test_ranks_on_cards_count_files():
     shown = search.shown(found(*hits), 10)
     assert [(best.rank, best.base_rank) for best, _ in shown] == [(1, 2), (2, 1), (3, 3)]
     assert [len(spans) for _, spans in shown] == [2, 1, 1] and len(search.shown(found(*hits), 2)) == 2
+
+
+def test_what_probably_matches_is_marked():
+    best = part_hit(1, 0.0, 30.0, probability=0.2)
+    spans = [best, part_hit(3, 30.0, 60.0, probability=0.6), part_hit(2, 60.0, 90.0, probability=0.1)]
+    spans.append(part_hit(40, 90.0, 120.0, probability=None))
+    marked = {readout: search.matching(best, spans, 2, readout) for readout in (None, ONE_WINNER, BITS)}
+    assert [hit.rank for hit in marked[BITS]] == [1, 3]
+    assert [hit.rank for hit in marked[ONE_WINNER]] == [hit.rank for hit in marked[None]] == [1, 2]
 
 
 def test_lists_hold_what_is_shown_and_no_place():
