@@ -150,7 +150,7 @@ def test_a_file_may_take_only_so_long(place, tmp_path, monkeypatch):
         arrived.append(timeout)
         yield from ((path, VideoError("late.", path)) for path in paths)
 
-    monkeypatch.setattr("diffusionret.index.read_many", read_many)
+    monkeypatch.setattr("diffusionret.intake.read_many", read_many)
     command = ["index", str(place / "videos"), "--gallery", str(tmp_path / "out"), "--timeout", "2.5"]
     assert main([*command, "--model", str(place / "model")]) == 1 and arrived == [2.5]
 

@@ -307,7 +307,7 @@ def test_a_result_is_fit_for_json_and_tables(retriever):
     parts = sum(v for k, v in values["timings"].items() if k != "total")
     assert parts == pytest.approx(values["timings"]["total"])
     table = result.to_pandas()
-    assert table["id"].tolist() == [hit.id for hit in result.hits] and len(table.columns) == 12
+    assert table["id"].tolist() == [hit.id for hit in result.hits] and len(table.columns) == 16
 
 
 def test_candidates_are_what_a_search_lets_its_generator_weigh(retriever, monkeypatch):
