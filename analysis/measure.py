@@ -13,7 +13,7 @@ from torch import Tensor
 
 from diffusionret import DiffusionRet
 from diffusionret.checkpoint import load_model
-from diffusionret.datasets.storybook import captions, clips, world
+from diffusionret.datasets.storybook import captions, clips, truth, world
 from diffusionret.encoders import TextFeatures, VideoFeatures
 from diffusionret.encoding import encode_clips
 from diffusionret.evaluate import OMIT, generate
@@ -52,7 +52,7 @@ def load(
         video = _encode(chosen, split, look) if video is None else video
         text = chosen.encode_text([c.text for c in written])
         similarity = chosen.similarity(text, video)
-    fits = torch.from_numpy(captions.fit_matrix(written, list(scenes)))
+    fits = torch.from_numpy(truth.fit_matrix(written, list(scenes)))
     return Test(chosen, text, video, similarity, scenes, fits, tuple(written))
 
 

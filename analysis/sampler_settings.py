@@ -72,8 +72,7 @@ def main() -> None:
             path = trajectory(test, setting)
             seconds = time.monotonic() - begun
             after = ranks(test.model.rerank(test.similarity, path, setting.alpha, setting.beta))
-            mean = replace(path, x0_raw=path.x0_raw.mean(1)) if path.has_seeds else path
-            alone = bootstrap_interval(ranks(generator_only(test.similarity, mean)), "R1")
+            alone = bootstrap_interval(ranks(generator_only(test.similarity, path)), "R1")
             gain = paired_bootstrap(before, after, "R1")
             rows.append(
                 {

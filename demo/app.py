@@ -68,8 +68,14 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
     usual = denoising().usual_steps
     queries = search.examples(model.config.dataset)
 
-    def answer(text: str, k: int, candidates: int, steps: int, seed: int, form: str | None = None) -> tuple:
-        """The problem, the Search tab and the player, for one query. A problem leaves what is shown alone."""
+    def answer(
+        text: str, k: int, candidates: int, steps: int, seed: int, form: str | None = None, typed: str = ""
+    ) -> tuple:
+        """The problem, the Search tab and the player, for one query. A problem leaves what is shown alone.
+
+        typed: the query that is searched for exactly as it stands, "" where there is none.
+        """
+        exact = bool(text) and text == typed
         try:
             # Every candidate is asked for, because the player draws them all; the cards show the first k files.
             k, candidates = (
@@ -77,14 +83,11 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
                 check_number("Candidates", candidates, 1, watch.MOST_CANDIDATES),
             )
             form = form if form in forms else next(iter(forms), None)
-            result = retriever.search(text, k, candidates, steps, seed, form=form, per_file=True)
+            result = retriever.search(text, k, candidates, steps, seed, form=form, exact=exact, per_file=True)
         except ValueError as error:
             return search.problem(str(error)), gr.skip(), gr.skip()
-        return (
-            search.cut(result.truncated),
-            search.page(result, k, clips.file_count),
-            watch.show(retriever, result),
-        )
+        found = search.page(result, k, clips.file_count, exact)
+        return search.cut(result.truncated), found, watch.show(retriever, result)
 
     def first(request: gr.Request) -> tuple:
         """What the page opens with: the query of its address, else the first example."""
@@ -97,7 +100,14 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         form = asked.get("generator") if asked.get("generator") in forms else next(iter(forms), None)
         config = denoising(form)
         steps = _number(asked.get("steps"), config.usual_steps, 1, config.steps)
-        chosen = (k, min(candidates, max(len(clips), 1)), steps, seed, form)
+        chosen = (
+            k,
+            min(candidates, max(len(clips), 1)),
+            steps,
+            seed,
+            form,
+            text if asked.get("exact") else "",
+        )
         return gr.Tabs(selected=tab), text, *chosen, *answer(text, *chosen)
 
     def replayed(
@@ -108,6 +118,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         steps: int,
         seed: int,
         form: str | None = None,
+        typed: str = "",
     ) -> tuple:
         """The player asked for another noise, other steps or candidates, or the other generator."""
         wanted = dict(event._data) if isinstance(event._data, dict) else {}
@@ -125,12 +136,14 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
             )
         except ValueError as error:
             return *4 * [gr.skip()], search.problem(str(error)), gr.skip(), gr.skip()
-        return *chosen, *answer(text, k, *chosen)
+        return *chosen, *answer(text, k, *chosen, typed)
 
-    def turned(text: str, k: int, candidates: int, steps: int, seed: int, form: str | None = None) -> tuple:
+    def turned(
+        text: str, k: int, candidates: int, steps: int, seed: int, form: str | None = None, typed: str = ""
+    ) -> tuple:
         """The other generator, with as many steps as it needs."""
         steps = denoising(form).usual_steps
-        return steps, *answer(text, k, candidates, steps, seed, form)
+        return steps, *answer(text, k, candidates, steps, seed, form, typed)
 
     def selected(
         event: gr.EventData,
@@ -140,31 +153,42 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         steps: int,
         seed: int,
         form: str | None = None,
+        typed: str = "",
     ) -> tuple:
-        id = event._data.get("similar") if isinstance(event._data, dict) else None
+        """Clips like one clip, the way back, or another query: one that was offered, or exactly what was typed."""
+        wanted = event._data if isinstance(event._data, dict) else {}
+        id, other = wanted.get("similar"), wanted.get("query")
+        if isinstance(other, str):
+            typed = other if wanted.get("exact") is True else ""
+            return other, typed, *answer(other, k, candidates, steps, seed, form, typed)
         if not isinstance(id, str) or not id:
-            return answer(text, k, candidates, steps, seed, form)
+            return gr.skip(), gr.skip(), *answer(text, k, candidates, steps, seed, form, typed)
         try:
             hits = retriever.similar(id, k)
             called = name_of(id, clips.captions[clips.position(id)])
         except ValueError as error:
-            return search.problem(str(error)), gr.skip(), gr.skip()
-        return "", search.similar_page(called, hits), gr.skip()
+            return gr.skip(), gr.skip(), search.problem(str(error)), gr.skip(), gr.skip()
+        return gr.skip(), gr.skip(), "", search.similar_page(called, hits), gr.skip()
 
     def endpoint(
-        query: str, k: int = K, candidates: int = CANDIDATES, steps: int = usual, seed: int = 0
+        query: str,
+        k: int = K,
+        candidates: int = CANDIDATES,
+        steps: int = usual,
+        seed: int = 0,
+        exact: bool = False,
     ) -> dict:
-        """The best videos for a sentence: {"hits": [...], "ood": ..., "timings": ...}.
+        """The best videos for a sentence: {"query": {...}, "hits": [...], "ood": ..., "timings": ...}.
 
         query: what should be seen. k: how many videos. candidates: how many of them the generator weighs.
-        steps: of denoising. seed: of the noise.
+        steps: of denoising. seed: of the noise. exact: whether typing errors stay.
         """
         try:
             k, candidates = (
                 check_number("k", k, 1, MOST_HITS),
                 check_number("candidates", candidates, 1, MOST_HITS),
             )
-            return retriever.search(query, k, candidates, steps, seed).to_dict()
+            return retriever.search(query, k, candidates, steps, seed, exact=exact).to_dict()
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
@@ -175,6 +199,7 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
             submit_btn="Search", container=False, elem_id="query",
             html_attributes=gr.InputHTMLAttributes(autocorrect="off", spellcheck=False),
         )  # fmt: skip
+        typed = gr.State("")  # the query that is searched for exactly as it stands
         trouble = gr.HTML(apply_default_css=False, elem_id="trouble")
         questions.wire(
             {
@@ -206,18 +231,13 @@ def build(retriever: Retriever, read_only: bool = False) -> gr.Blocks:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         # One after the other, and of what is asked meanwhile the last: the page shows what was asked last.
         quiet |= {"concurrency_id": "search", "trigger_mode": "always_last"}
-        page.load(first, None, [tabs, query, *settings, *shown], **quiet)
-        query.submit(answer, [query, *settings], shown, **quiet)
-        player.select(replayed, [query, *settings], [*settings[1:], *shown], **quiet)
-        found.select(selected, [query, *settings], shown, **quiet)
-        gr.on(
-            [setting.input for setting in settings[:-1]],
-            answer,
-            [query, *settings],
-            shown,
-            **quiet,
-        )
-        settings[-1].input(turned, [query, *settings], [settings[2], *shown], **quiet)
+        asked = [query, *settings, typed]
+        page.load(first, None, [tabs, *asked, *shown], **quiet)
+        query.submit(answer, asked, shown, **quiet)
+        player.select(replayed, asked, [*settings[1:], *shown], **quiet)
+        found.select(selected, asked, [query, typed, *shown], **quiet)
+        gr.on([setting.input for setting in settings[:-1]], answer, asked, shown, **quiet)
+        settings[-1].input(turned, asked, [settings[2], *shown], **quiet)
         api(endpoint, api_name="search")
     page.queue(max_size=WAITING, api_open=False)  # no answer outside the queue
     return page
@@ -336,7 +356,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar="NAME",
         help="a folder, a Hub id or a published .bin; default: the one the gallery was indexed with",
     )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     parser.add_argument("--port", type=port_number, help="default: the first free one from 7860")
     parser.add_argument(
         "--share", action="store_true", help="also open a temporary public address at gradio.live"

@@ -34,7 +34,7 @@ FILE = (
 )
 CHOOSE = "window.DiffusionRet.mountFile(element, trigger);"
 SORT = "window.DiffusionRet.mountTable(element);"
-COLUMNS = ("query", "familiar", "p familiar", "match", "p match", "in batch", "never seen", "not read")
+COLUMNS = ("query", "familiar", "p familiar", "match", "p match", "in batch", "words", "not read")
 
 
 def read(text: str) -> list[str]:
@@ -114,7 +114,7 @@ def _in_batch(report: Report) -> bool:
 
 
 def _row(report: Report) -> str:
-    cells = [f"<td>{escape(report.query)}</td>"]
+    cells = [f"<td>{escape(report.typed)}</td>"]
     for name, words in (("familiar", ("yes", "no")), ("match", ("likely", "unlikely"))):
         answer: Answer = getattr(report, name)
         said = "" if answer.flagged is None else words[bool(answer.flagged)]
@@ -128,7 +128,7 @@ def _row(report: Report) -> str:
         cells += [f"<td{flag}>{said}</td>", f'<td data-key="{key}">{escape(p)}</td>']
     cells += [
         f"<td>{'flagged' if _in_batch(report) else ''}</td>",
-        f"<td>{escape(', '.join(report.unknown_words))}</td>",
+        f"<td>{escape(report.said)}</td>",
         f"<td>{'rule' if report.rule else 'its end' if report.truncated else ''}</td>",
     ]
     return f"<tr>{''.join(cells)}</tr>"
@@ -140,14 +140,14 @@ def download(reports: Sequence[Report]) -> str:
     table = csv.writer(out)
     table.writerow(
         ("query", "cell", "familiar_p", "familiar_flagged", "familiar_n", "match_p", "match_flagged", "match_n",
-         "match_null", "flagged_in_batch", "unknown_words", "not_read", "rule")
+         "match_null", "flagged_in_batch", "searched", "words", "not_read", "rule")
     )  # fmt: skip
     for report in reports:
         familiar, match = report.familiar, report.match
         cell = " and ".join(CELL_NAMES[report.cell]) if report.cell else ""
         row = (
-            report.query, cell, familiar.p_value, familiar.flagged, familiar.n, match.p_value, match.flagged, match.n,
-            match.null, _in_batch(report), " ".join(report.unknown_words), report.truncated, report.rule,
+            report.typed, cell, familiar.p_value, familiar.flagged, familiar.n, match.p_value, match.flagged, match.n,
+            match.null, _in_batch(report), report.query, report.said, report.truncated, report.rule,
         )  # fmt: skip
         table.writerow([_harmless(value) for value in row])
     address = f"data:text/csv;charset=utf-8,{quote(out.getvalue())}"

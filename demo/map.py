@@ -18,7 +18,6 @@ import numpy as np
 import torch
 
 from diffusionret import Retriever
-from diffusionret.ood.report import rule_of
 from diffusionret.projection import Layout, fit, keep, load
 from diffusionret.query import check_query
 
@@ -92,7 +91,9 @@ def page(retriever: Retriever, layout: Layout, query: str) -> str:
     reference, clips = retriever.detector.reference, retriever.gallery
     near: list[int] = []
     spot, listed = None, ""
-    if query and not rule_of(query):
+    report = retriever.inspect_many([query])[0] if query else None
+    if report is not None and not report.rule:
+        query = report.query
         if reference is not None and len(layout.captions):
             placed = reference.place(retriever.model.encode_text([query]).cls)
             near = (
@@ -101,7 +102,6 @@ def page(retriever: Retriever, layout: Layout, query: str) -> str:
                 .indices.tolist()
             )
             spot = layout.captions[near].mean(axis=0)
-        report = retriever.inspect_many([query])[0]
         listed = _listed(report.neighbours, retriever.candidates(query, AMID))
     captions = "".join(
         _dot(

@@ -7,12 +7,13 @@ from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from diffusionret import Hit, SearchResult, cutlist
 from diffusionret.readout import Readout
 from diffusionret.spans import Span
 
+from . import reading as read
 from . import verdict as judged
 from .clips import card, grid, name_of
 from .media import cut_url
@@ -192,21 +193,32 @@ def saving(query: str, hits: Sequence[Hit]) -> str:
     return f'<span class="dr-lists">Save the list as {" ".join(links)}</span>'
 
 
-def link(result: SearchResult, k: int) -> str:
-    """The query string that restores this search."""
+def link(result: SearchResult, k: int, exact: bool = False) -> str:
+    """The query string that restores this search. exact: whether it is of what was typed, typing errors and all."""
+    return read.address(result.reading.text, _chosen(result, k), exact)
+
+
+def _chosen(result: SearchResult, k: int) -> dict[str, int | str]:
+    """The settings of a search, as its address holds them."""
     settings = result.settings
     chosen: dict[str, int | str] = {
+        "k": k,
         "seed": settings.seed,
         "candidates": settings.candidates,
         "steps": settings.steps,
     }
     if result.trajectory is not None:
         chosen["generator"] = result.trajectory.form
-    return "?" + urlencode({"q": result.query, "k": k, **chosen})
+    return chosen
 
 
-def page(result: SearchResult, k: int, size: int) -> str:
-    """The whole tab for one result, a card a file. `size`: number of files in the gallery."""
+def page(result: SearchResult, k: int, size: int, exact: bool = False) -> str:
+    """The whole tab for one result, a card a file. size: number of files in the gallery. exact: whether it was searched
+    so."""
+    here = f'<section class="dr-results" data-link="{escape(link(result, k, exact), quote=True)}">'
+    said = read.lines(result.reading, _chosen(result, k))
+    if not result.hits:
+        return f"{here}{said}</section>"
     readout = None if result.trajectory is None else result.trajectory.readout
     settings = result.settings
     files = shown(result, k)
@@ -226,8 +238,7 @@ def page(result: SearchResult, k: int, size: int) -> str:
             else f"p(match) is how probable it is that a clip matches: of {rivals}, several may, or none."
         )
     return (
-        f'<section class="dr-results" data-link="{escape(link(result, k), quote=True)}">'
-        f"{judged.line(result.ood)}"
+        f"{here}{said}{judged.line(result.ood)}"
         f'<p class="dr-verdict" role="status">{verdict(result, k, size)}</p>'
         f'{grid(cards)}<p class="dr-foot">{foot}</p>{saving(result.query, [hit for hit, _ in files])}</section>'
     )

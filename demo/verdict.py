@@ -12,7 +12,7 @@ import numpy as np
 from diffusionret import Retriever
 from diffusionret.ood.conformal import ALPHA, Calibration, say_p
 from diffusionret.ood.report import NOT_MEANT, Answer, Report, WordEffect
-from diffusionret.query import check_query
+from diffusionret.query import check_query, words_of
 
 from .questions import Panel
 
@@ -39,8 +39,6 @@ def line(report: Report | None) -> str:
         return ""
     advice = f" {escape(report.advice)}" if report.advice else ""
     answers = "" if report.rule else "".join(_chip(name, getattr(report, name)) for name in NAMES)
-    if report.unknown_words:
-        answers += f'<span class="dr-answer">never seen in training: {_listed(report.unknown_words)}</span>'
     why = (
         f'<button type="button" class="dr-plain dr-why" aria-expanded="false" '
         f'data-query="{escape(report.query, quote=True)}">Why?</button>'
@@ -51,11 +49,6 @@ def line(report: Report | None) -> str:
         f'<p class="dr-answers">{answers}{"" if report.rule else why}</p></div></section>'
         '<div class="dr-inspection" hidden></div>'
     )
-
-
-def _listed(words: Sequence[str], most: int = 4) -> str:
-    more = f" and {len(words) - most} more" if len(words) > most else ""
-    return ", ".join(f"<b>{escape(word)}</b>" for word in words[:most]) + more
 
 
 def _cell(cell: str) -> str:
@@ -83,7 +76,7 @@ def inspection(retriever: Retriever) -> Panel:
     """What "Why?" asks: a query in, markup out; at first without the effect of each word, which takes longest."""
 
     def inspect(query: object) -> Iterator[str]:
-        for report in retriever.inspect_steps(check_query(query, blank=True)):
+        for report in retriever.inspect_steps(check_query(query, blank=True), exact=True):
             yield panel(retriever, report)
 
     return inspect
@@ -238,26 +231,25 @@ def _words(report: Report) -> str:
         if report.truncated
         else ""
     )
-    new = ""
-    if report.unknown_words:
-        said = ", ".join(f"<b>{escape(word)}</b>" for word in report.unknown_words)
-        new = f" Never seen in training: {said}."
-    if not (rows or cut or new):
+    if not (rows or cut):
         return ""
     how = "The redder a word, the more it makes the query unusual: p rises without it." if rows else ""
-    return f'<div class="dr-figure"><h4>Word by word</h4>{"".join(rows)}<p class="dr-note">{how}{new}{cut}</p></div>'
+    return (
+        f'<div class="dr-figure"><h4>Word by word</h4>{"".join(rows)}<p class="dr-note">{how}{cut}</p></div>'
+    )
 
 
 def _word(word: WordEffect, without: float | None, answer: Answer, report: Report) -> str:
     share = effect(without, answer.p_value)
-    unknown = " is-unknown" if word.word.strip(".,;:!?\"'()").lower() in report.unknown_words else ""
+    unknown = set(report.reading.unknown if report.reading else ()).intersection(words_of(word.word))
     told = (
         ""
         if without is None or answer.p_value is None
         else f"p = {without:.3f} without it, {answer.p_value:.3f} with it"
     )
     style = f"--effect:{max(share, 0):.2f}"
-    return f'<span class="dr-word{unknown}" style="{style}" title="{told}">{escape(word.word)}</span>'
+    new = " is-unknown" if unknown else ""
+    return f'<span class="dr-word{new}" style="{style}" title="{told}">{escape(word.word)}</span>'
 
 
 def _neighbours(report: Report) -> str:

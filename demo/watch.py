@@ -27,13 +27,14 @@ MOST_SEEDS = 64  # of which the page asks at a time
 MOST_SEED = 2**31 - 1  # the largest number of a noise
 SCHEDULES = ("cosine", "linear")  # of the noise, to choose from
 # Where the winner's shares over the seeds lie closer than this, the noise is said not to matter.
+NO_WORDS = "There is nothing to watch: none of these words can be read."
 HARDLY = 0.02
 
 
 def show(retriever: Retriever, result: SearchResult) -> str:
     """The player's value for a result, whose hits must hold all candidates: search with k >= candidates."""
     if result.trajectory is None:
-        return json.dumps({"message": NO_GENERATOR})
+        return json.dumps({"message": NO_WORDS if result.reading.unreadable else NO_GENERATOR})
     sent = payload(result, noises(retriever, result))
     sent["forms"] = list(retriever.model.forms)
     sent["limits"] = {

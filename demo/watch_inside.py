@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from diffusionret import TextFeatures, VideoFeatures
+from diffusionret.evidence import WordEvidence, word_evidence
 from diffusionret.matching import Matcher
 from diffusionret.tokenizer import clip_tokenizer
 from diffusionret.trajectory import Ensemble
@@ -39,11 +40,13 @@ def inside(scene: Scene, request: dict) -> dict:
         attention = _attention(scene, text, video)
         tokens = _tokens(scene.retriever.matcher, text, scene.result.query)
         clips = [_clip(scene, text, video, i) for i in columns]
+        pair = VideoFeatures(*(part[columns] for part in video))
+        evidence = word_evidence(model, scene.result.query, pair)
     content: dict = {
         "columns": columns,
         "tokens": tokens,
         "clips": clips,
-        "sentence": _why(scene, columns, tokens, clips),
+        "sentence": _why(scene, columns, evidence),
     }
     if attention is not None:
         spread, noise = attention.affinity_std, attention.noise_std
@@ -109,28 +112,27 @@ def _tokens(matcher: Matcher, text: TextFeatures, query: str) -> list[dict]:
     pieces = [clip_tokenizer().decode([int(i)]).strip() for i in ids[0, :count]]
     pieces[0], pieces[-1] = "start", "end"
     return [
-        {"text": piece, "weight": float(weight), "own": 0 < i < count - 1}
+        {"text": piece, "weight": float(weight), "own": i > 0}
         for i, (piece, weight) in enumerate(zip(pieces, weights, strict=True))
     ]
 
 
-def _why(scene: Scene, columns: list[int], tokens: list[dict], clips: list[dict]) -> str:
-    """Which words speak for the first clip against the second."""
-    if len(clips) < 2:
+def _why(scene: Scene, columns: list[int], evidence: list[WordEvidence]) -> str:
+    """Which words speak for the first clip against the second: those whose absence changes the most between them."""
+    if len(columns) < 2:
         return "There is no other candidate to compare with."
-    ahead = []
-    for row, token in enumerate(tokens):
-        if token["own"]:
-            best = [max(clip["cosine"][row]) for clip in clips]
-            ahead.append((token["weight"] * (best[0] - best[1]), token["text"]))
-    ahead.sort(reverse=True)
-    gain = [f"“{word}”" for by, word in ahead if by > 0][:3]
-    loss = [f"“{word}”" for by, word in reversed(ahead) if by < 0][:2]
+    if not evidence:
+        return "The query has a single word, so there is none to leave out."
+    ahead = sorted(((part.effects[0] - part.effects[1], part.word) for part in evidence), reverse=True)
+    most = max(abs(by) for by, _ in ahead)
+    gain = [f"“{word}”" for by, word in ahead if by > most / 4][:3]
+    loss = [f"“{word}”" for by, word in reversed(ahead) if by < -most / 4][:2]
     first, second = (label(scene.drawn, i) for i in columns)
     if not gain:
-        return f"No word fits {first} better than {second}: the whole sentence decides."
+        return f"No word speaks for {first} rather than {second}: left out one by one, each leaves it no worse off."
     against = f"; {_and(loss)} {'speaks' if len(loss) == 1 else 'speak'} against" if loss else ""
-    return f"{_and(gain)} {'speaks' if len(gain) == 1 else 'speak'} for {first} against {second}{against}."
+    speak = "speaks" if len(gain) == 1 else "speak"
+    return f"Left out one by one, {_and(gain)} {speak} for {first} against {second}{against}."
 
 
 def _and(parts: list[str]) -> str:

@@ -3,9 +3,9 @@
 import sys
 
 try:
-    from .cli import main
+    from .cli import program
 
-    status = main()
+    status = program()
 except KeyboardInterrupt:  # before a command runs
     sys.stderr.write("Interrupted.\n")
     status = 130

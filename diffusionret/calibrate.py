@@ -20,6 +20,7 @@ import torch
 from .datasets.storybook import captions, world
 from .gallery import BUNDLED as BUNDLED_GALLERY
 from .hub import BUNDLED as MODELS
+from .lexicon import Lexicon
 from .model import DiffusionRet
 from .ood.conformal import ALPHA, Calibration, p_values
 from .ood.detector import (
@@ -33,7 +34,9 @@ from .ood.detector import (
     text_made_for,
 )
 from .ood.scores import GENERATOR_SCORES, Reference, combine
+from .placement import Placement, fit
 from .query import MOST_CHARACTERS, check_query
+from .reading import Reader
 from .retrieval import Retriever
 from .tables import read_lines, read_table, read_utf8
 
@@ -243,6 +246,21 @@ def run_calibration(
     calibration.save(match_files(gallery)[0])
     retriever.detector = Detector.open(model, gallery)
     return retriever.detector
+
+
+def calibrate_words(retriever: Retriever) -> Placement | None:
+    """From which cosine on the bundled model's place of an unknown word is claimed, written beside the model and used.
+
+    None, and nothing is written, for another model, which knows no words of this world or is not ours to write beside.
+    """
+    model, gallery = retriever.model, retriever.gallery
+    bundled = gallery.folder is not None and gallery.folder == BUNDLED_GALLERY.resolve()
+    if model.config.dataset != "storybook" or not bundled:
+        return None
+    placement = fit(model, Lexicon.bundled())
+    placement.save()
+    retriever.inspector.reader = Reader.open(model)
+    return placement
 
 
 # --- what people write ----------------------------------------------------------------------------------------

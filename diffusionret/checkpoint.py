@@ -61,7 +61,7 @@ def pick_device(device: str = "auto") -> torch.device:
     try:
         picked = torch.device(device)
     except RuntimeError as error:
-        raise ValueError(f"There is no device {device!r}: choose auto, cpu or cuda.") from error
+        raise ValueError(f"There is no device {device!r}: choose auto, cpu, cuda or mps.") from error
     if picked.type == "cuda" and not torch.cuda.is_available():
         raise ValueError("There is no CUDA device on this machine: choose auto or cpu.")
     try:
@@ -69,7 +69,7 @@ def pick_device(device: str = "auto") -> torch.device:
             return picked
     except (RuntimeError, NotImplementedError):
         pass
-    raise ValueError(f"This machine cannot compute on the device {device!r}: choose auto, cpu or cuda.")
+    raise ValueError(f"This machine cannot compute on the device {device!r}: choose auto, cpu, cuda or mps.")
 
 
 def load_model(name: str | Path, device: str = "auto") -> DiffusionRet:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import logging
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,9 +26,11 @@ from .commands.inspect import inspect
 from .commands.inventory import forget, list_files
 from .commands.search import search
 from .commands.storybook import storybook
+from .commands.tokens import tokens
 from .commands.train import train
 
 NAME = "diffusionret"
+INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 COMMANDS = {
     "search": search,
     "inspect": inspect,
@@ -41,6 +44,7 @@ COMMANDS = {
     "train": train,
     "data": data,
     "storybook": storybook,
+    "tokens": tokens,
     "convert": convert,
 }
 
@@ -59,6 +63,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         except SystemExit as end:
             return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+def program() -> int:
+    """As `main`, for a process of its own: once interrupted it ends as soon as what was begun is over, and Ctrl-C
+    pressed again has nothing to add."""
+    status = main()
+    if status == INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return status
 
 
 def application() -> typer.Typer:
@@ -86,7 +99,7 @@ def with_status(command: Callable[..., int | None]) -> Callable[..., None]:
             status = 2
         except KeyboardInterrupt:
             print("Interrupted.", file=sys.stderr)
-            status = 130
+            status = INTERRUPTED
         raise typer.Exit(status)
 
     return run

@@ -11,10 +11,21 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True)
+class TokenTableConfig:
+    """A frozen table of token vectors (see token_table.py): dimensions of a row, words of several tokens that have a
+    row of their own, and the most tokens of one."""
+
+    dim: int = 128
+    words: int = 0
+    pieces: int = 1
+
+
+@dataclass(frozen=True)
 class ClipConfig:
     """The open_clip towers. The defaults are CLIP ViT-B/32.
 
-    `vision_layers` is a number for a ViT and four numbers for a ResNet (then `patch_size` is None).
+    `vision_layers` is a number for a ViT and four numbers for a ResNet (then `patch_size` is None). `token_table`: a
+    frozen table of token vectors in the place of a learned one, None for CLIP's own.
     """
 
     embed_dim: int = 512
@@ -29,6 +40,7 @@ class ClipConfig:
     text_heads: int = 8
     text_layers: int = 12
     quick_gelu: bool = True
+    token_table: TokenTableConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +148,8 @@ class ModelConfig:
         values = asdict(self)
         if not self.others:
             del values["others"]
+        if self.clip.token_table is None:
+            del values["clip"]["token_table"]
         return values
 
     @classmethod
@@ -145,7 +159,10 @@ class ModelConfig:
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise ValueError(f"config.json holds fields that this version does not know: {sorted(unknown)}.")
-        values["clip"] = ClipConfig(**_with_tuples(values["clip"]))
+        clip = _with_tuples(values["clip"])
+        if clip.get("token_table"):
+            clip["token_table"] = TokenTableConfig(**clip["token_table"])
+        values["clip"] = ClipConfig(**clip)
         if values.get("generator"):
             values["generator"] = GeneratorConfig(**values["generator"])
         if values.get("openset"):
@@ -187,10 +204,12 @@ class TrainConfig:
     """One stage of training on Storybook.
 
     stage: 0 pre-trains the image tower from scratch (`batch` counts frames), 1 is the paper's discrimination,
-    2 the paper's generation on frozen features, 3 the open-set generator on the same (`batch` counts the queries of
-    a direction). init: the preset whose result it starts from, None for random weights.
+    4 trains the text tower anew on frozen features of clips, 2 is the paper's generation on frozen features, 3 the
+    open-set generator on the same (`batch` counts the queries of a direction). init: the preset whose result it starts
+    from, None for random weights.
     cls_weight: weight of the end token's losses beside the token-wise ones, phrase_weight: of phrases beside captions,
-    fact_weight: of what a caption's end token must tell of it. negatives: hard negatives of stage 2.
+    query_weight: of queries as people type them beside captions, fact_weight: of what a text's end token must tell of
+    it. negatives: hard negatives of stage 2.
     omit: captions leave out each circumstance with a probability between 0 and this. relatives: clips of a
     batch that differ from each other in little. steps, evaluate_every: steps of training, and between validations.
     command, minutes (2 CPU cores) and reaches state what to expect.
@@ -208,6 +227,7 @@ class TrainConfig:
     optimisation: Optimisation = field(default_factory=lambda: Optimisation(ema_rises=True))
     cls_weight: float = 0.0
     phrase_weight: float = 0.0
+    query_weight: float = 0.0
     fact_weight: float = 0.0
     negatives: int = 127
     omit: float = 0.25
@@ -272,13 +292,31 @@ _STORYBOOK_STAGES = (
         omit=0.7,
     ),
     TrainConfig(
+        name="storybook-text",
+        stage=4,
+        model=STORYBOOK,
+        command="python -m diffusionret train --preset storybook-text --families 2000",
+        minutes=20,
+        reaches="R@1 of 90 for natural captions, roles told apart in 97 %, 82 % of the queries with a true clip first",
+        init="storybook-1",
+        steps=1100,
+        batch=160,
+        optimisation=Optimisation(lr=1e-3, weight_decay=0.1, warmup=0.08, ema=0.99, ema_rises=True),
+        cls_weight=0.5,
+        phrase_weight=0.25,
+        query_weight=1.0,
+        fact_weight=0.5,
+        omit=0.7,
+        evaluate_every=220,
+    ),
+    TrainConfig(
         name="storybook-2",
         stage=2,
         model=STORYBOOK,
         command="python -m diffusionret train --preset storybook-2 --families 2000",
         minutes=6,
         reaches="R@1 of the generator alone of 99 for full captions, both directions, on validation",
-        init="storybook-1",
+        init="storybook-text",
         steps=600,
         batch=256,
         optimisation=Optimisation(lr=1e-3, weight_decay=0.05, ema=0.995, ema_rises=True),

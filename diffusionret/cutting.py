@@ -1,4 +1,4 @@
-"""Cutting a part out of a video, by a program of its own (excerpt.py) that may die."""
+"""Cutting a part out of a video, by a process of its own (excerpt.py) that may die."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import excerpt
-from .video import VideoError, check_timeout, printable
+from .children import PACKAGE, VideoError, printable
+from .video import check_timeout
+
+PROGRAM = f"{PACKAGE}from diffusionret.excerpt import main; main()"
 
 LONGEST = 3600.0  # seconds of a part
 SUFFIX = ".mp4"
@@ -58,7 +60,7 @@ def cut(
         ]
         try:
             done = subprocess.run(
-                [sys.executable, excerpt.__file__, *what],
+                [sys.executable, "-c", PROGRAM, str(Path(__file__).parent), *what],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -71,6 +73,8 @@ def cut(
                 f"Cutting {name} was given up after {timeout:g} s; cut a shorter part.", video
             ) from None
         answer = _answer(done.stdout)
+        if "sentence" in answer:
+            raise VideoError(str(answer["sentence"]), video)
         if done.returncode or "how" not in answer or not part.is_file():
             why = f" ({printable(str(answer['error']))[:200]})" if "error" in answer else ""
             raise VideoError(f"{name} cannot be cut there{why}; try another part of it.", video)

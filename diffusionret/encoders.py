@@ -15,6 +15,7 @@ from torch.nn.functional import pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .config import ClipConfig
+from .token_table import TokenTable
 
 if TYPE_CHECKING:
     from typing import Annotated as Mask
@@ -51,7 +52,7 @@ class _TextTower(Protocol):
     """The text tower's parts, which open_clip's `CLIP` holds without saying what they are."""
 
     transformer: Transformer
-    token_embedding: nn.Embedding
+    token_embedding: nn.Embedding | TokenTable
     positional_embedding: Tensor
     attn_mask: Tensor
     ln_final: nn.LayerNorm
@@ -60,7 +61,7 @@ class _TextTower(Protocol):
 
 def build_towers(config: ClipConfig) -> CLIP:
     """open_clip's towers with the sizes of `config`, in float32 with random weights."""
-    return CLIP(
+    towers = CLIP(
         embed_dim=config.embed_dim,
         vision_cfg=CLIPVisionCfg(
             image_size=config.image_size,
@@ -78,6 +79,10 @@ def build_towers(config: ClipConfig) -> CLIP:
         ),
         quick_gelu=config.quick_gelu,
     )
+    if config.token_table:
+        table = TokenTable(config.vocab_size, config.text_width, config.token_table)
+        towers.register_module("token_embedding", table)
+    return towers
 
 
 def _heads(transformer: Transformer) -> int:

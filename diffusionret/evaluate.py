@@ -16,7 +16,7 @@ from torch import Tensor
 from . import datasets
 from .benchmarks import BENCHMARKS
 from .config import SETTINGS, ModelConfig
-from .datasets.storybook import captions, clips, world
+from .datasets.storybook import captions, clips, truth, world
 from .encoders import TextFeatures, VideoFeatures
 from .encoding import encode_clips
 from .features import CACHE, encode_captions, encode_split
@@ -227,10 +227,10 @@ def natural_captions(model: DiffusionRet, video: VideoFeatures, scenes: tuple, l
     """Captions with omissions: several clips may fit one, so R@1 has a ceiling that the attributes give."""
     rng = random.Random(f"natural {look} test")
     written = [captions.write(s, rng, OMIT, style=look) for s in scenes]
-    fits = torch.from_numpy(captions.fit_matrix(written, list(scenes)))
+    fits = torch.from_numpy(truth.fit_matrix(written, list(scenes)))
     text = model.encode_text([c.text for c in written])
     similarity = model.similarity(text, video)
-    ceiling = captions.ceiling(written, list(scenes))
+    ceiling = truth.ceiling(written, list(scenes))
 
     def row(scores: Tensor) -> dict:
         figures = table_row(ranks(scores))

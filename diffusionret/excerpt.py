@@ -1,7 +1,7 @@
-"""`python excerpt.py VIDEO START END OUT`: a part of a video as a file of its own.
+"""A part of a video as a file of its own.
 
-A program of its own, which imports nothing of the package: it reads what is not to be trusted and may die of it. It
-prints a line of JSON: how the part was cut, or what is wrong.
+Runs in a process of its own (`main`), with nothing of the package but what opens films: it reads what is not to be
+trusted and may die of it. It prints a line of JSON: how the part was cut, or what is wrong.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-MOST_PIXELS = 2**26
+from .film import Film, Unreadable
+from .picture import HLG, PQ, orientation, render
+
 MOST_BYTES = 2**32  # of what is written
 # Of pictures and sound that an MP4 may hold as they are, and that browsers play.
 VIDEO, AUDIO = {"h264", "av1", "vp9"}, {"aac", "mp3", "ac3", "opus"}
@@ -28,10 +30,10 @@ def excerpt(source: str, start: float, end: float, target: str) -> str:
     """Write the part from `start` to before `end`, seconds on the player's clock, as MP4; "copied" or "encoded".
 
     Copied, every picture as it was, where a key frame begins the part and another one what follows it, and an MP4 holds
-    the codec; else encoded anew. Raises what PyAV raises, ValueError where there is nothing.
+    the codec; else encoded anew. Raises Unreadable, what PyAV raises, and ValueError where there is nothing.
     """
-    with open_video(source) as container:
-        stream = film(container)
+    with Film(source) as film:
+        container, stream = film.container, film.stream
         origin = (container.start_time or 0) / av.time_base
         rate = float(stream.average_rate or stream.guessed_rate or 25)
         frame = 0.5 / (rate if 0 < rate <= 1000 else 25.0)
@@ -45,29 +47,11 @@ def excerpt(source: str, start: float, end: float, target: str) -> str:
     return "encoded"
 
 
-def open_video(source: str) -> Any:
-    """Nothing but files: a playlist must not make the program fetch addresses."""
-    return av.open(f"file:{source}", options={"protocol_whitelist": "file"})
-
-
-def film(container: Any) -> Any:
-    """The stream of pictures that players show. Raises ValueError where there is none."""
-    from av.stream import Disposition
-
-    films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    best = container.streams.best("video")
-    stream = best if best in films else next(iter(films), None)
-    context = stream.codec_context if stream else None
-    if context is None or not 0 < context.width * context.height <= MOST_PIXELS:
-        raise ValueError("It holds no pictures that can be read.")
-    return stream
-
-
 def turned(container: Any, stream: Any) -> bool:
     """Whether players turn the pictures, which a copy may forget."""
     seek(container, stream, 0)
     for frame in container.decode(stream):
-        return bool(frame.rotation)
+        return orientation(frame) is not None
     return False
 
 
@@ -93,8 +77,8 @@ def begins(container: Any, stream: Any, second: float, slack: float) -> bool:
 
 def copy(source: str, start: float, end: float, slack: float, target: str) -> None:
     """Packets from `start` to before `end`, on the file's own clock, as they are. slack: seconds of half a frame."""
-    with open_video(source) as container, av.open(target, "w", format="mp4") as out:
-        stream = film(container)
+    with Film(source) as film, av.open(target, "w", format="mp4") as out:
+        container, stream = film.container, film.stream
         sound = next((s for s in container.streams.audio if s.codec_context.name in AUDIO), None)
         streams = [s for s in (stream, sound) if s is not None]
         written = {s.index: out.add_stream_from_template(s) for s in streams}
@@ -122,8 +106,8 @@ def copy(source: str, start: float, end: float, slack: float, target: str) -> No
 
 def encode(source: str, start: float, end: float, target: str) -> None:
     """As `copy`, decoded and encoded anew in H.264 and AAC. start, end: on the player's clock."""
-    with open_video(source) as container, av.open(target, "w", format="mp4") as out:
-        stream = film(container)
+    with Film(source) as film, av.open(target, "w", format="mp4") as out:
+        container, stream = film.container, film.stream
         stream.thread_type = "AUTO"
         sound = next(iter(container.streams.audio), None)
         if sound is not None and not (
@@ -155,7 +139,9 @@ def encode(source: str, start: float, end: float, target: str) -> None:
                 if second >= end - 1e-6:
                     over.add(packet.stream.index)
                 elif isinstance(frame, av.VideoFrame) and second >= start - 1e-6:
-                    last = picture(out, pictures, frame, max(round((second - start) / TIMES), 0), last)
+                    last = picture(
+                        out, pictures, frame, film.stretch, max(round((second - start) / TIMES), 0), last
+                    )
                 elif noise is not None and isinstance(frame, av.AudioFrame) and second >= start - 1e-6:
                     if samples < 0:
                         samples = max(round((second - start) * noise.codec_context.sample_rate), 0)
@@ -177,19 +163,30 @@ def encode(source: str, start: float, end: float, target: str) -> None:
             out.mux(noise.encode())
 
 
-def picture(out: Any, stream: Any, frame: Any, at: int, last: int) -> int:
-    """Encode one frame, upright, with square pixels, even sides; its time, or `last` where no time has passed."""
+def picture(out: Any, stream: Any, frame: Any, stretch: float, at: int, last: int) -> int:
+    """Encode one frame as players show it, with even sides; its time, or `last` where no time has passed.
+
+    stretch: as `render` takes it.
+    """
     if at <= last:  # a clock that stands still or starts anew
         return last
-    if frame.rotation in (90, -90, 180, -180):
-        turned = np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(turned), format="rgb24")
+    height, width = frame.height, frame.width
+    if not is_plain(frame, stretch):
+        shown = render(frame, stretch)
+        height, width = shown.height, shown.width
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(shown.pixels), format="rgb24")
     if last < 0:
-        stream.width, stream.height = (max(side // 2 * 2, 2) for side in (frame.width, frame.height))
+        stream.width, stream.height = (max(side // 2 * 2, 2) for side in (width, height))
     drawn = frame.reformat(stream.width, stream.height, "yuv420p")
     drawn.pts, drawn.time_base = at, TIMES
     out.mux(stream.encode(drawn))
     return at
+
+
+def is_plain(frame: Any, stretch: float) -> bool:
+    """Whether a frame is shown as it is stored."""
+    plain = frame.format.name in ("yuv420p", "yuvj420p") and not frame.interlaced_frame and stretch == 1
+    return plain and int(frame.color_trc) not in (PQ, HLG) and orientation(frame) is None
 
 
 def limit(seconds: int) -> None:
@@ -202,14 +199,14 @@ def limit(seconds: int) -> None:
 
 
 def main() -> None:
-    source, start, end, target, seconds = sys.argv[1:]
+    """The arguments of the program: a folder (see children.py), video, start, end, file to write, and seconds of a
+    processor that it may take."""
+    source, start, end, target, seconds = sys.argv[2:]
     limit(int(seconds))
     try:
         answer = {"how": excerpt(source, float(start), float(end), target)}
+    except Unreadable as error:
+        answer = {"sentence": str(error)}
     except Exception as error:  # whatever a decoder says, in a line
         answer = {"error": f"{type(error).__name__}: {error}".replace(source, "the file").partition("\n")[0]}
     sys.stdout.write(f"{json.dumps(answer)}\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from .datasets.captioned import Captioned, Clip, find_files
@@ -58,7 +59,7 @@ def encode_split(
             content[path] = file_digest(path)
         key = json.dumps([digest, content[path], clip.start, clip.end])
         places[i] = cache / f"{text_digest(key)}.safetensors"
-        if not places[i].is_file():
+        if not is_whole(places[i]):
             todo.append((i, path, clip))
     for i, error in _encode(model, todo, places, timeout):
         missing.append(f"{captioned.clips[i].id}: {error}")
@@ -71,6 +72,15 @@ def encode_split(
     parts = [load_file(places[i]) for i in sorted(places)]
     frames, mask = (torch.stack([part[key] for part in parts]).to(model.device) for key in ("frames", "mask"))
     return Encoded(kept, encode_captions(model, kept.captions), VideoFeatures(frames, mask), missing)
+
+
+def is_whole(place: Path) -> bool:
+    """Whether cached features are there, and not cut off as by a full disk or a lost machine."""
+    try:
+        with safe_open(place, "pt") as file:  # compares the file's length with its head
+            return {*file.keys()} >= {"frames", "mask"}
+    except (OSError, SafetensorError):
+        return False
 
 
 @torch.no_grad()

@@ -27,6 +27,14 @@ def read_clip(video: Path, clip: Clip, config: ModelConfig, timeout: float) -> V
     )  # fmt: skip
 
 
+def is_whole(place: Path) -> bool:
+    """Whether a cached array is there, and not cut off as by a full disk or a lost machine."""
+    try:
+        return np.load(place, mmap_mode="r").ndim > 0
+    except (OSError, ValueError, EOFError):
+        return False
+
+
 class FrameCache:
     """Clips as uint8 frames in a folder, a file each, so that decoding does not starve the GPU.
 
@@ -51,7 +59,7 @@ class FrameCache:
         def one(item: tuple[Path, Clip]) -> str:
             video, clip = item
             place = self.place(video, clip)
-            if place.is_file():
+            if is_whole(place):
                 return ""
             try:
                 found = read_clip(video, clip, self.config, timeout)

@@ -173,11 +173,18 @@ class Gallery:
 
     def check(self, model: DiffusionRet) -> None:
         """Raises ValueError where `model` is not the one whose features these are."""
-        if self._fingerprint is not None and self._fingerprint != fingerprint(model):
+        if self._store is None or self._fingerprint == fingerprint(model):
+            return
+        folder = Path(self.folder or "")
+        if self.model_name == model.config.name and (MODELS / self.model_name).is_dir():
             raise ValueError(
-                f"The gallery in {self.folder} was made with another model ({self.model_name}): use that, "
-                "or index the videos again into another folder."
+                f"The gallery in {folder} was indexed with an earlier {self.model_name} model: index its videos again "
+                f"with `python -m diffusionret index VIDEOS --gallery {folder.name}_new`."
             )
+        raise ValueError(
+            f"The gallery in {folder} was made with another model ({self.model_name}): use that, "
+            "or index the videos again into another folder."
+        )
 
     def position(self, id: str) -> int:
         """Where the span `id` stands in this gallery. Raises ValueError for an unknown id."""

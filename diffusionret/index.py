@@ -14,7 +14,7 @@ from typing import NamedTuple
 from .digest import sketch, text_digest
 from .gallery import LIGHT, POSTERS, TABLE, Failure, Gallery
 from .intake import SHARD, Intake, Progress, poster_file
-from .listing import list_videos
+from .listing import CAPTIONS, list_videos
 from .lock import run_lock
 from .model import DiffusionRet
 from .spans import DEFAULT, Division, video_id
@@ -22,7 +22,6 @@ from .store import Row, Store
 from .tables import read_table, read_utf8
 from .video import EXTENSIONS, check_timeout, printable
 
-CAPTIONS = "captions.csv"
 ID_BYTES = 120  # of a file's name in its id, so that a poster's name stays below the 255 of a file system
 
 

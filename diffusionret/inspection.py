@@ -19,6 +19,7 @@ from .ood.detector import Detector
 from .ood.report import Answer, Neighbour, Report, Stability, WordEffect, rule_of
 from .ood.scores import Scores, gallery_scores, generator_scores
 from .query import check_queries
+from .reading import Reader, Reading
 from .results import Settings
 from .trajectory import Trajectory
 
@@ -31,6 +32,7 @@ class Inspector:
     def __init__(self, matcher: Matcher, generation: Generation) -> None:
         """matcher, generation: of one model and one gallery."""
         self.matcher, self.generation, self.model = matcher, generation, matcher.model
+        self.reader = Reader.open(self.model)
 
     @cached_property
     def detector(self) -> Detector:
@@ -40,22 +42,22 @@ class Inspector:
     # --- inspections ------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def reports(self, texts: Sequence[str], alpha: float) -> list[Report]:
+    def reports(self, texts: Sequence[str], alpha: float, exact: bool = False) -> list[Report]:
         """Reports of a batch, with neighbours and stability, without the effect of single words.
 
-        alpha: as in `Retriever.inspect`. Raises ValueError for alpha out of range, a text that is too long, or an empty
-        gallery.
+        alpha, exact: as in `Retriever.inspect`. Raises ValueError for alpha out of range, a text that is too long, or
+        an empty gallery.
         """
         if not 0 < alpha < 1:
             raise ValueError(f"alpha is {alpha}: it must lie between 0 and 1.")
         check_queries(texts, blank=True)
         _ = self.matcher.reach  # raises for an empty gallery
-        rules = {i: rule for i, text in enumerate(texts) if (rule := rule_of(text))}
-        rest = [text for i, text in enumerate(texts) if i not in rules]
-        reports = iter(self._full_reports(rest, alpha) if rest else [])
+        readings = [self.reader.read(text, exact) for text in texts]
+        scored = [reading for reading in readings if not rule_of(reading)]
+        reports = iter(self._full_reports(scored, alpha) if scored else [])
         return [
-            self.detector.ruled(text, rules[i], alpha) if i in rules else next(reports)
-            for i, text in enumerate(texts)
+            self.detector.ruled(reading, rule, alpha) if (rule := rule_of(reading)) else next(reports)
+            for reading in readings
         ]
 
     def word_effects(self, report: Report) -> Iterator[tuple[WordEffect, ...]]:
@@ -66,7 +68,7 @@ class Inspector:
         words = report.query.split()
         words = words[: len(words) - len(report.truncated.split())]
         shorter = [" ".join(words[:i] + words[i + 1 :]) for i in range(len(words))]
-        kept = [i for i, rest in enumerate(shorter) if not rule_of(rest)]
+        kept = [i for i, rest in enumerate(shorter) if not rule_of(self.reader.read(rest, exact=True))]
         effects = [WordEffect(word, None, None) for word in words]
         if not kept:
             yield tuple(effects)
@@ -88,7 +90,7 @@ class Inspector:
     @torch.no_grad()
     def search_reports(
         self,
-        texts: Sequence[str],
+        readings: Sequence[Reading],
         text: TextFeatures,
         candidates: Candidates,
         trajectory: Trajectory | None,
@@ -96,19 +98,18 @@ class Inspector:
     ) -> list[Report | None]:
         """What a search says of its queries: the two answers, no more; None where nothing is calibrated.
 
-        text, candidates: of these texts. trajectory, settings: of the search, whose seeds serve here too where they
-        are the calibrated ones.
+        readings: of queries that can be read. text, candidates: of these. trajectory, settings: of the search, whose
+        seeds serve here too where they are the calibrated ones.
         """
         if not self.detector.calibrated:
-            return [None] * len(texts)
+            return [None] * len(readings)
         trajectory = self.calibrated_part(trajectory, settings)
         if trajectory is None and self.detector.needs_generator:
             trajectory = self.trajectory(text, candidates)
-        reports = self._reports(texts, text, candidates.similarity, trajectory)
-        rules = [rule_of(query) for query in texts]
+        reports = self._reports(readings, text, candidates.similarity, trajectory)
         return [
-            self.detector.ruled(query, rule) if rule else report
-            for query, rule, report in zip(texts, rules, reports, strict=True)
+            self.detector.ruled(reading, rule) if (rule := rule_of(reading)) else report
+            for reading, report in zip(readings, reports, strict=True)
         ]
 
     # --- scores -----------------------------------------------------------------------------------------
@@ -170,12 +171,12 @@ class Inspector:
             raise ValueError("Too few videos are left to be candidates.")
         return Candidates(positions.gather(1, last.indices), similarity.gather(1, last.indices), weights)
 
-    def _full_reports(self, texts: Sequence[str], alpha: float) -> list[Report]:
+    def _full_reports(self, readings: Sequence[Reading], alpha: float) -> list[Report]:
         """Reports of texts that no rule stops, with neighbours and stability."""
-        text = self.model.encode_text(texts)
+        text = self.model.encode_text([reading.searched for reading in readings])
         candidates = self.matcher.candidates(text)
         trajectory = self.trajectory(text, candidates) if self.model.generators else None
-        reports = self._reports(texts, text, candidates.similarity, trajectory, alpha)
+        reports = self._reports(readings, text, candidates.similarity, trajectory, alpha)
         reference = self.detector.reference
         if reference is not None:
             near = [tuple(Neighbour(*pair) for pair in row) for row in reference.nearest(text.cls)]
@@ -187,25 +188,27 @@ class Inspector:
 
     def _reports(
         self,
-        texts: Sequence[str],
+        readings: Sequence[Reading],
         text: TextFeatures,
         similarity: Float[Tensor, "text kept"],
         trajectory: Trajectory | None,
         alpha: float = ALPHA,
     ) -> list[Report]:
         """Reports of texts that no rule stops. trajectory: of the calibrated protocol; None where nothing needs it."""
+        texts = [reading.searched for reading in readings]
         scores = self._scores(texts, text, similarity, trajectory)
         answers = self.detector.answers(scores, alpha)
         top = similarity[:, : self.detector.protocol.candidates].tolist()
         return [
             self.detector.report(
-                query,
+                reading.searched,
                 answers[q],
-                self.model.cut(query),
+                self.model.cut(reading.searched),
+                reading=reading,
                 scores={name: float(score[q]) for name, score in scores.items()},
                 similarities=tuple(top[q]),
             )
-            for q, query in enumerate(texts)
+            for q, reading in enumerate(readings)
         ]
 
     def _scores(

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from torch import nn
 
+from .children import Stop
 from .encoders import folded
 from .encoding import encode_videos
 from .gallery import POSTERS, Failure
@@ -99,9 +100,9 @@ def find_cuts(path: Path, duration: float, timeout: float = 30.0) -> list[float]
     starts = [SCENE_SECONDS * i for i in range(int(duration / SCENE_SECONDS) + 1)]
     found: list[float] = []
     lost = 0
-    executor = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="find_cuts")
+    executor, stop = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="find_cuts"), Stop()
     try:
-        parts = [executor.submit(scene_changes, path, s, s + SCENE_SECONDS, timeout) for s in starts]
+        parts = [executor.submit(scene_changes, path, s, s + SCENE_SECONDS, timeout, stop) for s in starts]
         for part in parts:
             try:
                 found += part.result()
@@ -111,6 +112,7 @@ def find_cuts(path: Path, duration: float, timeout: float = 30.0) -> list[float]
                     raise
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
+        stop.set()
     return found
 
 

@@ -8,7 +8,6 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Literal, overload
 
-import open_clip
 import torch
 from huggingface_hub import PyTorchModelHubMixin, load_torch_model, save_torch_state_dict
 from jaxtyping import Float, Int
@@ -23,7 +22,7 @@ from .encoders import Mask, TemporalTransformer, TextFeatures, VideoFeatures, bu
 from .generators import GENERATORS, Generator, OpenSetGenerator, PublishedGenerator
 from .generators.interface import DIRECTIONS
 from .generators.openset import OpenSetDenoiser
-from .hub import model_folder
+from .hub import clip_towers, model_folder
 from .losses import contrastive_loss, with_hard_negatives
 from .similarity import TokenWeights, cls_similarity, wti, wti_in_blocks
 from .tokenizer import tokenize, unread
@@ -313,12 +312,10 @@ class DiffusionRet(
     def from_clip(cls, name: str, pretrained: str | None = None) -> DiffusionRet:
         """Zero-shot CLIP as a retrieval model: no temporal branch, no token weights, no generator.
 
-        name, pretrained: as open_clip names them, e.g. "ViT-B-32-quickgelu", "openai" (None: random weights).
-        Raises ConnectionError when the weights are neither in the cache nor to be fetched.
+        name, pretrained: as open_clip names them, e.g. "ViT-B-32-quickgelu", "openai" (None: random weights; a file of
+        weights will do). Raises what `clip_towers` does.
         """
-        layout = open_clip.get_model_config(name)
-        if layout is None:
-            raise ValueError(f"open_clip knows no model {name!r}: see open_clip.list_models().")
+        layout, towers = clip_towers(name, pretrained)
         config = ModelConfig(
             clip=_clip_config(layout),
             generator=None,
@@ -326,13 +323,6 @@ class DiffusionRet(
             interaction="cls",
             name=f"{name} {Path(pretrained).name if pretrained else None}",  # of weights in a file, not where it lies
         )
-        try:
-            towers = open_clip.create_model(name, pretrained=pretrained, precision="fp32")
-        except (OSError, RuntimeError) as error:
-            raise ConnectionError(
-                f"The weights {pretrained!r} of {name} are not in the local cache and could not be fetched: connect "
-                f"to the internet once, or copy the Hugging Face cache of a machine that has them."
-            ) from error
         model = build_model(config)
         model.towers.load_state_dict(towers.state_dict())
         return model.eval()

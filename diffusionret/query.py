@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from numbers import Integral
+from typing import NamedTuple
 
 MOST_CHARACTERS = 2000  # of one query; the longest that a model reads ends far before
+WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+
+
+class Token(NamedTuple):
+    """A word of a text in lower case, and where it stands: text[start:stop]."""
+
+    word: str
+    start: int
+    stop: int
+
+
+def tokens_of(text: str) -> list[Token]:
+    """The words of a text: letters and digits of any script, apostrophes inside."""
+    return [Token(found.group().lower(), *found.span()) for found in WORD.finditer(text)]
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case, without their places."""
+    return [token.word for token in tokens_of(text)]
 
 
 def check_query(text: object, blank: bool = False) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .generation import Denoising
 from .ood.report import Report
+from .reading import Reading
 from .trajectory import Trajectory
 
 if TYPE_CHECKING:  # slow to import, and needed by to_pandas alone
@@ -91,13 +92,15 @@ class Settings:
 class SearchResult:
     """What a query found.
 
-    hits: best first. trajectory: of this one query, on the CPU, its candidates as positions in the gallery
+    query: as it was searched for; reading: what was read of its words, and what was typed. hits: best first, none where
+    no word can be read. trajectory: of this one query, on the CPU, its candidates as positions in the gallery
     in the order of similarity; None without a generator. ood: None until something is calibrated. no_match:
     probability that no candidate fits; None for the published generator, which cannot say. truncated: the
     end of the query that the model does not read, "" mostly. timings: milliseconds of each part.
     """
 
     query: str
+    reading: Reading
     hits: list[Hit]
     trajectory: Trajectory | None
     ood: Report | None
@@ -114,7 +117,7 @@ class SearchResult:
     def to_dict(self) -> dict:
         """What the command line and the app's endpoint return: plain values, fit for JSON."""
         return {
-            "query": self.query,
+            "query": self.reading.to_dict(),
             "settings": asdict(self.settings),
             "hits": [hit.to_dict() for hit in self.hits],
             "ood": None if self.ood is None else self.ood.to_dict(),

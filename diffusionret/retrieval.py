@@ -21,9 +21,10 @@ from .matching import Candidates, Matcher, text_row
 from .model import DiffusionRet
 from .ood.conformal import ALPHA
 from .ood.detector import Detector
-from .ood.report import Report, in_batch
+from .ood.report import Report, in_batch, rule_of
 from .ood.scores import Scores
-from .query import check_number, check_queries
+from .query import check_number, check_queries, check_query
+from .reading import Reading
 from .results import Hit, SearchResult, Settings
 from .trajectory import Trajectory
 
@@ -87,6 +88,7 @@ class Retriever:
         seed: int = 0,
         seeds: int | None = None,
         form: str | None = None,
+        exact: bool = False,
         per_file: bool = False,
     ) -> SearchResult:
         """The `k` best spans of videos for a sentence; a short video is one span.
@@ -97,11 +99,12 @@ class Retriever:
         of denoising, at most those of the generator's training. seed, seeds: the noise; the same for every
         query, with several seeds (seed, seed + 1, ...) boost and probability are means over them. None: as many as
         the generator's config says; of a model without one they mean nothing. form: the name of the
-        generator, "published" or "open-set"; None for the one that the model answers with.
+        generator, "published" or "open-set"; None for the one that the model answers with. exact: whether the text is
+        searched for as it stands; else words that are surely typing errors are corrected (see reading.py).
         Raises ValueError with one sentence for a text that is empty or longer than query.py allows, for an empty
         gallery and for settings out of range.
         """
-        return self.search_many([text], k, candidates, steps, seed, seeds, form, per_file)[0]
+        return self.search_many([text], k, candidates, steps, seed, seeds, form, exact, per_file)[0]
 
     def search_many(
         self,
@@ -112,16 +115,29 @@ class Retriever:
         seed: int = 0,
         seeds: int | None = None,
         form: str | None = None,
+        exact: bool = False,
         per_file: bool = False,
     ) -> list[SearchResult]:
         """As `search`, for many sentences; timings are an even share of their batch's."""
         check_queries(texts)
         generator = self.model.choose(form) if self.generates or form else None
         settings = self._settings(k, candidates, steps, seed, seeds, generator)
+        readings = [self.read(text, exact) for text in texts]
+        readable = [reading for reading in readings if not reading.unreadable]
         results = []
-        for start in range(0, len(texts), BATCH):
-            results += self._search_batch(texts[start : start + BATCH], settings, generator, per_file)
-        return results
+        for start in range(0, len(readable), BATCH):
+            results += self._search_batch(readable[start : start + BATCH], settings, generator, per_file)
+        found = iter(results)
+        return [
+            self._unreadable(reading, settings) if reading.unreadable else next(found) for reading in readings
+        ]
+
+    def read(self, text: str, exact: bool = False) -> Reading:
+        """What is read of a query's words, without searching. exact: as in `search`.
+
+        Raises ValueError for a text that is longer than query.py allows.
+        """
+        return self.inspector.reader.read(check_query(text, blank=True), exact)
 
     @torch.no_grad()
     def denoise(
@@ -188,20 +204,20 @@ class Retriever:
     def detector(self, detector: Detector) -> None:
         self.inspector.detector = detector
 
-    def inspect(self, text: str, alpha: float = ALPHA) -> Report:
+    def inspect(self, text: str, alpha: float = ALPHA, exact: bool = False) -> Report:
         """Whether a query is familiar to the model and whether this gallery holds a match, and why.
 
-        alpha: false alarms accepted among ordinary queries, in (0, 1). An odd query raises nothing: what has no words
-        gets a rule instead of scores. Raises ValueError for a query longer than query.py allows, an empty gallery or
-        alpha out of range.
+        alpha: false alarms accepted among ordinary queries, in (0, 1). exact: as in `search`. An odd query raises
+        nothing: what has no words gets a rule instead of scores. Raises ValueError for a query longer than query.py
+        allows, an empty gallery or alpha out of range.
         """
-        *_, report = self.inspect_steps(text, alpha)
+        *_, report = self.inspect_steps(text, alpha, exact)
         return report
 
-    def inspect_steps(self, text: str, alpha: float = ALPHA) -> Iterator[Report]:
+    def inspect_steps(self, text: str, alpha: float = ALPHA, exact: bool = False) -> Iterator[Report]:
         """As `inspect`, as it grows: the report without the effect of single words, then with more and more of them,
         so that a reader sees what there is, and a reader who has left costs no more."""
-        (report,) = self.inspector.reports([text], alpha)
+        (report,) = self.inspector.reports([text], alpha, exact)
         yield report
         if not report.rule and self.detector.calibrated:
             for words in self.inspector.word_effects(report):
@@ -263,8 +279,9 @@ class Retriever:
 
     @torch.no_grad()
     def _search_batch(
-        self, texts: Sequence[str], settings: Settings, generator: Generator | None, per_file: bool
+        self, readings: Sequence[Reading], settings: Settings, generator: Generator | None, per_file: bool
     ) -> list[SearchResult]:
+        texts = [reading.searched for reading in readings]
         clock = _Clock()
         text = self.model.encode_text(texts)
         clock.lap("encode")
@@ -294,11 +311,12 @@ class Retriever:
             for q in range(len(texts))
         ]
         clock.lap("rank")
-        reports = self.inspector.search_reports(texts, text, candidates, trajectory, settings)
+        reports = self.inspector.search_reports(readings, text, candidates, trajectory, settings)
         timings = clock.done("ood", len(texts))
         return [
             SearchResult(
                 query=text,
+                reading=readings[q],
                 hits=hits[q],
                 trajectory=None if trajectory is None else _one_query(trajectory, q),
                 ood=reports[q],
@@ -309,6 +327,12 @@ class Retriever:
             )
             for q, text in enumerate(texts)
         ]
+
+    def _unreadable(self, reading: Reading, settings: Settings) -> SearchResult:
+        """The result of a query of which no word can be read: no ranking, for it would be noise."""
+        detector = self.detector
+        report = detector.ruled(reading, rule_of(reading)) if detector.calibrated else None
+        return SearchResult(reading.searched, reading, [], None, report, None, "", {"total": 0.0}, settings)
 
     def _rank(
         self,

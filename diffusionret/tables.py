@@ -64,13 +64,17 @@ def read_table(
 
     file: where it comes from, for errors. text: its content. columns: those that must be there. short: takes the
     sentence about a row that has no cell for one of them, and leaves it out; without it such a row is an error.
-    Raises ValueError for missing columns, a short row, or a quote that never closes.
+    Raises ValueError for columns that are missing or named twice, a short row, or a quote that never closes.
     """
     head: list[str] | None = None
     needed = 0
     for line, cells in read_rows(file, text):
         if head is None:
             head = [cell.strip() for cell in cells]
+            if twice := [column for column in head if column and head.count(column) > 1]:
+                raise ValueError(
+                    f"{file}, line {line}: two columns have the name {twice[0]}; rename one of them, or take it away."
+                )
             if absent := [column for column in columns if column not in head]:
                 hint = " (cells are parted by commas, not by semicolons)" if ";" in cells[0] else ""
                 raise ValueError(

@@ -35,3 +35,20 @@ def unread(text: str, words: int) -> str:
     while kept and len(encode(" ".join(spoken[:kept]))) > room:
         kept -= 1
     return " ".join(spoken[kept:])
+
+
+def token_ids(text: str) -> list[int]:
+    """The ids of a text, without start and end token."""
+    return clip_tokenizer().encode(text)
+
+
+def token_strings() -> tuple[list[str], list[bool]]:
+    """What every token stands for, in the order of ids, and whether it ends a word. The last two are start and end."""
+    tokenizer = clip_tokenizer()
+    codes = [tokenizer.decoder[i] for i in range(len(tokenizer.decoder))]
+    letters = tokenizer.byte_decoder
+    strings = [
+        bytes(letters[c] for c in code.removesuffix("</w>")).decode("utf-8", errors="replace")
+        for code in codes[:-2]
+    ]
+    return strings + codes[-2:], [code.endswith("</w>") for code in codes]

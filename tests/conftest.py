@@ -25,6 +25,14 @@ def _few_threads() -> None:
     torch.set_num_threads(2)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting() -> None:
+    """Files that a test has just written are complete: nothing waits for more."""
+    from diffusionret import growth
+
+    growth.QUIET = 0.0
+
+
 @pytest.fixture(scope="session")
 def loops() -> None:
     """The sampler's compiled loops are there. They round in another way than what serves until they are, so whatever

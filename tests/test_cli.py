@@ -7,9 +7,11 @@ import json
 import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from tiny import tiny_model
 
 from diffusionret import DiffusionRet, Gallery, Retriever, checkpoint, load_model
 from diffusionret.cli import COMMANDS, main
+from diffusionret.commands.options import json_text
 from diffusionret.commands.progress import FileProgress
 from diffusionret.index import index_folder
 from diffusionret.video import VideoError
@@ -77,6 +80,13 @@ def test_the_table_shows_moves_and_sums(place, capsys):
         assert f"{hit.similarity:.4f} + {hit.boost:.4f} = {hit.score:.4f}" in line
         assert f"{hit.moment:.1f} s" in line and line.endswith(f"{hit.id}  {hit.caption}")
     assert lines[7].startswith("6 candidates, 10 steps, seed 0; ")
+
+
+def test_json_says_how_the_query_was_read(place, capsys):
+    assert main([*search(place), "--exact", "--json"]) == 0
+    read = json.loads(capsys.readouterr().out)["query"]
+    assert (read["text"], read["searched"], read["corrected"]) == ("a red boat", "a red boat", {})
+    assert (read["taken"], read["unknown"], read["unreadable"]) == ([], [], False)
 
 
 def test_what_is_not_read_is_said_on_standard_error(place, capsys):
@@ -251,6 +261,40 @@ def test_an_interrupt_before_a_command_runs_is_one_too():
     command = [sys.executable, "-c", textwrap.dedent(code)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_pressed_twice_it_ends_as_cleanly(place, tmp_path):
+    """Ctrl-C while files are being read, again and again: one sentence, and the gallery can be used."""
+    (tmp_path / "videos").mkdir()
+    for number in range(60):
+        (tmp_path / "videos" / f"{number}.mp4").symlink_to(place / "videos" / f"clip{number % 6}.mp4")
+    command = [sys.executable, "-m", "diffusionret", "index", str(tmp_path / "videos")]
+    command += ["--gallery", str(tmp_path / "gallery"), "--model", str(place / "model"), "--device", "cpu"]
+    with (tmp_path / "said").open("w+") as said:
+        run = subprocess.Popen(command, cwd=ROOT, stderr=said, stdout=subprocess.DEVNULL)
+        while run.poll() is None and not (tmp_path / "gallery" / "indexing.json").exists():
+            time.sleep(0.01)
+        while run.poll() is None:
+            run.send_signal(signal.SIGINT)
+            time.sleep(0.02)
+        said.seek(0)
+        text = said.read()
+    assert "Traceback" not in text and "Exception ignored" not in text
+    assert run.returncode in (0, 130) and text.count("Interrupted.") == (run.returncode == 130)
+    assert main([*command[3:]]) == 0
+    assert len(Gallery.open(tmp_path / "gallery")) == 60
+
+
+def test_json_knows_no_nan():
+    value = {"a": [1.5, float("nan")], "b": {"c": float("inf")}, "d": (True, None, "x", 2)}
+    assert json.loads(json_text(value)) == {"a": [1.5, None], "b": {"c": None}, "d": [True, None, "x", 2]}
+    assert "NaN" not in json_text(value) and "\n" not in json_text(value, None)
+
+
+def test_no_command_writes_json_of_its_own():
+    for file in (ROOT / "diffusionret" / "commands").glob("*.py"):
+        assert ("json.dumps" in file.read_text(encoding="utf-8")) == (file.name == "options.py"), file.name
 
 
 def test_converting_a_published_checkpoint(parity, tmp_path, capsys):

@@ -12,6 +12,7 @@ import pytest
 from clips import SIDE, number_of, stamped, write_clip
 
 from diffusionret import cutting, excerpt
+from diffusionret.children import PACKAGE
 from diffusionret.cutting import cut
 from diffusionret.video import VideoError, read_frames
 
@@ -99,6 +100,23 @@ def test_turned_and_odd_pictures_come_out_upright(tmp_path) -> None:
     assert np.abs(picture - shown).mean() < 12 < 40 < np.abs(picture - stored).mean()
 
 
+def test_pixels_that_are_not_square_come_out_square(tmp_path) -> None:
+    wide = tmp_path / "wide.mp4"
+    with av.open(str(wide), "w") as out:
+        stream = out.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = SIDE, SIDE, "yuv420p"
+        stream.sample_aspect_ratio = Fraction(3, 2)
+        for number in range(30):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(stamped(number), format="rgb24")))
+        out.mux(stream.encode())
+    assert excerpt.excerpt(str(wide), 0.5, 2.0, str(tmp_path / "part.mp4")) == "encoded"
+    with av.open(str(tmp_path / "part.mp4")) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert frames[0].shape == (SIDE, 3 * SIDE // 2, 3) and [number_of(f) for f in frames] == list(
+        range(5, 20)
+    )
+
+
 @pytest.mark.parametrize(
     ("start", "end"), [(5.0, 3.0), (-1.0, 3.0), (0.0, float("nan")), (1.0, float("inf"))]
 )
@@ -110,10 +128,12 @@ def test_parts_that_make_no_sense_are_refused(film, tmp_path, start, end) -> Non
 def test_what_cannot_be_cut_is_one_sentence_and_leaves_nothing(film, tmp_path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video at all")
     before = sorted(tmp_path.iterdir())
-    for video, start in ((film, 30.0), (tmp_path / "broken.mp4", 0.0)):
-        with pytest.raises(
-            VideoError, match=r"cannot be cut there \(.*\); try another part of it\.$"
-        ) as caught:
+    there = r"cannot be cut there \(.*\); try another part of it\.$"
+    for video, start, says in (
+        (film, 30.0, there),
+        (tmp_path / "broken.mp4", 0.0, r"^broken.mp4 is no video"),
+    ):
+        with pytest.raises(VideoError, match=says) as caught:
             cut(video, start, start + 2, tmp_path / "part.mp4")
         assert "\n" not in str(caught.value) and str(tmp_path) not in str(caught.value)
     with pytest.raises(VideoError, match=r"gone.mp4 is not there"):
@@ -126,23 +146,20 @@ def test_what_cannot_be_cut_is_one_sentence_and_leaves_nothing(film, tmp_path) -
 
 
 def test_a_child_that_hangs_or_dies_is_given_up(film, tmp_path, monkeypatch) -> None:
-    child = tmp_path / "child.py"
-    monkeypatch.setattr(excerpt, "__file__", str(child))
-    child.write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setattr(cutting, "PROGRAM", "import time; time.sleep(600)")
     with pytest.raises(VideoError, match="was given up after 1 s; cut a shorter part"):
         cut(film, 0.0, 2.0, tmp_path / "part.mp4", timeout=1.0)
-    child.write_text("import os\nos.abort()\n")
-    with pytest.raises(VideoError, match="cannot be cut there; try another"):
-        cut(film, 0.0, 2.0, tmp_path / "part.mp4")
-    assert [file.name for file in tmp_path.iterdir()] == ["child.py"]
+    for program in ("import os; os.abort()", 'print(\'{"how": "copied"}\')', "print('[]')"):
+        monkeypatch.setattr(cutting, "PROGRAM", program)
+        with pytest.raises(VideoError, match="cannot be cut there; try another"):
+            cut(film, 0.0, 2.0, tmp_path / "part.mp4")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits there")
 def test_a_part_that_grows_too_large_is_given_up(film, tmp_path, monkeypatch) -> None:
-    source = Path(excerpt.__file__).read_text(encoding="utf-8")
-    child = tmp_path / "child.py"
-    child.write_text(source.replace("MOST_BYTES = 2**32", "MOST_BYTES = 4096"), encoding="utf-8")
-    monkeypatch.setattr(cutting.excerpt, "__file__", str(child))
+    program = f"{PACKAGE}from diffusionret import excerpt; excerpt.MOST_BYTES = 4096; excerpt.main()"
+    monkeypatch.setattr(cutting, "PROGRAM", program)
     with pytest.raises(VideoError, match="cannot be cut there"):
         cut(film, 0.5, 9.5, tmp_path / "part.mp4")
-    assert [file.name for file in tmp_path.iterdir()] == ["child.py"]
+    assert not list(tmp_path.iterdir())

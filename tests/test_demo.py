@@ -34,6 +34,7 @@ from diffusionret import Gallery, Hit, Retriever, SearchResult
 from diffusionret.config import OpenSetConfig
 from diffusionret.gallery import Failure
 from diffusionret.query import MOST_CHARACTERS
+from diffusionret.reading import Reading
 from diffusionret.readout import BITS, ONE_WINNER, Readout
 from diffusionret.results import Settings
 from diffusionret.store import Row
@@ -73,7 +74,8 @@ def trajectory(form: str = "published", readout: Readout = ONE_WINNER) -> Trajec
 
 def found(*hits: Hit, generates: bool = True) -> SearchResult:
     path, settings = trajectory() if generates else None, Settings(10, 32, 50, 0, 1)
-    return SearchResult("query", list(hits), path, None, None, "", {"total": 12.0}, settings)
+    reading = Reading("query", "query")
+    return SearchResult("query", reading, list(hits), path, None, None, "", {"total": 12.0}, settings)
 
 
 class FakeRetriever:
@@ -88,7 +90,9 @@ class FakeRetriever:
         )
         self.model = SimpleNamespace(config=SimpleNamespace(name=NASTY, dataset="", generator=None))
 
-    def search(self, text, k=10, candidates=32, steps=50, seed=0, seeds=1, form=None, per_file=False):
+    def search(
+        self, text, k=10, candidates=32, steps=50, seed=0, seeds=1, form=None, exact=False, per_file=False
+    ):
         if not text.strip():
             raise ValueError("The query is empty: describe what should be seen.")
         return found(hit(1, 1, NASTY), generates=False)
@@ -123,7 +127,7 @@ def test_the_address_chooses_the_first_search(retriever):
     first = function(app.build(retriever), "first")
     asked = {"q": "a dog", "k": "3", "seed": "5", "candidates": "16", "steps": "4", "tab": "watch"}
     tabs, text, *chosen, _, cards, player = first(SimpleNamespace(query_params=asked))
-    assert (text, chosen) == ("a dog", [3, 16, 4, 5, "published"]) and tabs.selected == "watch"
+    assert (text, chosen) == ("a dog", [3, 16, 4, 5, "published", ""]) and tabs.selected == "watch"
     assert cards.count('class="dr-card"') == 3
     assert "?q=a+dog&amp;k=3&amp;seed=5&amp;candidates=16&amp;steps=4" in cards
     sent = json.loads(player)
@@ -133,7 +137,7 @@ def test_the_address_chooses_the_first_search(retriever):
     tabs, text, *chosen, _, _, _ = first(SimpleNamespace(query_params=asked))
     assert (text, chosen) == (
         search.EXAMPLES[""][0],
-        [10, 40, 10, 0, "published"],
+        [10, 40, 10, 0, "published", ""],
     ) and tabs.selected == "search"
 
 
@@ -341,14 +345,16 @@ def test_an_error_of_a_panel_is_an_answer_too(capsys):
 
 @pytest.mark.parametrize(
     "data", [None, 5, "abc", [1], {}, {"candidates": [1]}, {"candidates": None}, {"candidates": 10**9},
-             {"steps": 10**30}, {"seed": float("nan")}, {"similar": ["x"]}, {"similar": {}}, {"form": 5}], ids=str,
+             {"steps": 10**30}, {"seed": float("nan")}, {"similar": ["x"]}, {"similar": {}}, {"form": 5},
+             {"query": 5}, {"query": ""}, {"query": "x" * 9999, "exact": True}, {"query": "a boat", "exact": "yes"}],
+    ids=str,
 )  # fmt: skip
 def test_a_forged_event_is_a_sentence_or_nothing(retriever, data):
     page = app.build(retriever)
     event = SimpleNamespace(_data=data)
     outputs = function(page, "replayed")(event, "a red boat", 5, 8, 10, 0, None)
     assert len(outputs) == 7 and (isinstance(outputs[4], str))
-    assert len(function(page, "selected")(event, "a red boat", 5, 8, 10, 0, None)) == 3
+    assert len(function(page, "selected")(event, "a red boat", 5, 8, 10, 0, None)) == 5
 
 
 def test_the_filter_takes_anything(retriever):
@@ -766,5 +772,5 @@ def test_a_clip_is_cut_for_a_visitor_by_its_id_only(tmp_path, monkeypatch):
         assert served(gallery, address)[0] == 413
     (tmp_path / "film.mp4").write_bytes(b"no video at all")
     status, body, _ = served(gallery, address)
-    assert status == 422 and b"film.mp4 cannot be cut there" in body and str(tmp_path).encode() not in body
+    assert status == 422 and b"film.mp4 is no video" in body and str(tmp_path).encode() not in body
     assert {folder.name for folder in Path(tempfile.gettempdir()).glob("diffusionret-*")} == kept

@@ -72,7 +72,7 @@ def test_a_report_holds_what_is_asked_of_it(retriever):
     assert familiar.p_value == pytest.approx((1 + familiar.as_unusual) / (familiar.n + 1))
     assert familiar.flagged == (familiar.p_value <= familiar.alpha)
     assert report.match.n == 30, "one half of the gallery calibrates"
-    assert report.unknown_words == ("zebra",) and len(report.neighbours) == 5
+    assert len(report.neighbours) == 5 and report.reading.remarks == () and report.typed == report.query
     assert [word.word for word in report.words] == ["a", "red", "zebra", "spins"]
     without = retriever.inspect("a red spins")
     assert report.words[2].familiar == without.familiar.p_value

@@ -240,6 +240,23 @@ def test_another_model_is_refused(folder, model):
     assert Gallery.create(folder, model, "tiny").model_name == "tiny"
 
 
+def test_a_gallery_of_an_earlier_bundled_model_says_how_to_index_it_again(tmp_path, model, monkeypatch):
+    monkeypatch.setattr("diffusionret.gallery.MODELS", tmp_path / "models")
+    (tmp_path / "models" / "tiny").mkdir(parents=True)
+    gallery = Gallery.create(tmp_path / "mine", model, "tiny")
+    gallery.check(model)
+    with pytest.raises(ValueError, match="earlier tiny model") as caught:
+        gallery.check(tiny_model(seed=1))
+    assert "`python -m diffusionret index VIDEOS --gallery mine_new`" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_that_names_no_model_is_refused(tmp_path, model):
+    Store.create(tmp_path / TABLE, model.config.clip.embed_dim, {"model": "tiny"})
+    with pytest.raises(ValueError, match="made with another model"):
+        Gallery.open(tmp_path).check(model)
+
+
 def test_a_model_folder_is_remembered_by_its_place(folder, tmp_path, model, monkeypatch):
     assert Gallery.open(folder).model_name == "tiny"  # a name stays a name
     model.save_pretrained(tmp_path / "weights")

@@ -15,12 +15,22 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module may import only modules before it. A package is one entry, `__init__` and `__main__` see all.
 ORDER = [
     *("config", "query", "tables", "lock", "digest", "spans"),
-    *("diffusion", "metrics", "decoding", "video", "listing", "excerpt", "cutting", "encoders", "similarity"),
+    *("diffusion", "metrics", "picture", "film", "animation", "scenes", "decoding", "growth", "children"),
+    *("video", "listing", "excerpt", "cutting", "datasets", "token_table", "encoders", "similarity"),
     *("readout", "trajectory"),
     *("denoiser", "sampling", "losses", "generators", "tokenizer", "hub", "model", "encoding", "checkpoint"),
-    *("store", "gallery", "ood", "matching", "generation", "results", "cutlist", "inspection"),
-    *("retrieval", "export"),
-    *("projection", "datasets"),
+    *("store", "gallery", "spelling", "lexicon", "placement", "reading", "ood"),
+    *(
+        "matching",
+        "generation",
+        "evidence",
+        "results",
+        "cutlist",
+        "inspection",
+        "retrieval",
+        "export",
+        "projection",
+    ),
     *("benchmarks", "frames", "features", "evaluate", "training"),
     *("intake", "index", "inventory", "calibrate", "commands", "cli"),
 ]
@@ -35,12 +45,21 @@ INSIDE = {
     "training": [
         *("stage", "optimiser", "distributed", "records", "state", "loop", "openset_sets"),
         *("augmentation", "storybook_heads", "storybook_features", "storybook_stages"),
-        *("benchmark_pairs", "benchmark_stages", "start", "run", "interruption"),
+        *(
+            "benchmark_pairs",
+            "benchmark_stages",
+            "english",
+            "start",
+            "storybook_text",
+            "storybook",
+            "run",
+            "interruption",
+        ),
     ],
     "commands": [
         *("options", "progress", "search", "inspect", "calibrate", "index", "inventory", "cut", "export"),
         *("evaluate", "train"),
-        *("data", "storybook", "convert"),
+        *("data", "storybook", "tokens", "convert"),
     ],
 }
 STORYBOOK = "diffusionret.datasets.storybook"
@@ -120,7 +139,7 @@ def test_imports_point_one_way() -> None:
         ("diffusionret.model", "import diffusionret.model", "does not come before"),
         ("diffusionret.model", "from . import DiffusionRet", "does not come before"),
         ("diffusionret.model", "from diffusionret import Retriever", "does not come before"),
-        ("diffusionret.retrieval", "from .datasets.msrvtt import read", "does not come before"),
+        ("diffusionret.video", "from .datasets.msrvtt import read", "does not come before"),
         ("diffusionret.datasets.msrvtt", "from ..training.run import storybook_loop", "does not come before"),
         ("diffusionret.sampling.job", "from .sampler import sample", "does not come before"),
         ("diffusionret.sampling.job", "from . import sampler", "does not come before"),
@@ -185,8 +204,9 @@ NAMES = {
 }
 # Needed without being imported by name: huggingface_hub writes the weights with it.
 INDIRECT = {"safetensors"}
-# Imported where present only: the extras of drawing and training, Hugging Face's GPUs, PyTorch's own compiler on Linux.
-OPTIONAL = {"accelerate", "skia", "spaces", "triton"}
+# Imported where present only: the extras of drawing and training, Hugging Face's GPUs, PyTorch's own compiler on Linux,
+# and what the word file is made with.
+OPTIONAL = {"accelerate", "skia", "spaces", "triton", "matplotlib", "skimage", "wordfreq", "transformers"}
 
 
 def listed(file: str) -> set[str]:

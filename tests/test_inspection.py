@@ -53,7 +53,6 @@ def test_the_verdict_fills_one_cell_and_escapes_the_query(retriever):
     line = verdict.line(report)
     assert line.count("is-on") == 1 and f'data-cell="{report.cell}"' in line and report.sentence[:20] in line
     assert "<img" not in line and "Why?" in line
-    assert "never seen in training: <b>img</b>, <b>src</b>, <b>x</b>, <b>onerror</b> and 2 more" in line
     assert verdict.line(None) == ""
     ruled = verdict.line(retriever.inspect("?!"))
     assert NO_WORDS in ruled and "Why?" not in ruled
@@ -68,7 +67,7 @@ def test_the_panel_holds_all_that_an_answer_rests_on(retriever):
     assert "dr-word" in panel and NASTY.split()[0] not in panel.split("dr-cut")[0].split("Word by word")[1]
     assert "<img" not in panel and "zebra" in panel
     for part in (
-        "ordinary queries looked this unusual", "Nearest training captions", "Never seen in training", "dr-cut",
+        "ordinary queries looked this unusual", "Nearest training captions", "dr-cut",
         "Stability of the re-ranking", "of 5 noises", "is-band", "n = ", "gallery ", "no probability", "dr-alpha",
     ):  # fmt: skip
         assert part in panel, part

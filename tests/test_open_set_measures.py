@@ -19,7 +19,7 @@ from analysis.open_set.fitting import Fitted, logistic, softmax_at, softmax_or_n
 from analysis.open_set.quality import auroc, auroc_interval, calibration, first
 from demo import evidence
 from diffusionret.config import OpenSetConfig
-from diffusionret.datasets.storybook import captions, world
+from diffusionret.datasets.storybook import captions, truth, world
 from diffusionret.metrics import reliability
 
 SMALL = OpenSetConfig(steps=4, seeds=2, width=16, layers=1, state_width=16, state_layers=1, heads=2)
@@ -89,7 +89,7 @@ def test_all_questions_are_answered_on_both_looks(monkeypatch):
     scenes, rng = world.split("test")[:30], random.Random(0)
     written = [captions.write(scene, rng, 0.8) for scene in scenes]
     text, video = features(30, 30)
-    fits = torch.from_numpy(captions.fit_matrix(written, list(scenes)))
+    fits = torch.from_numpy(truth.fit_matrix(written, list(scenes)))
     with torch.no_grad():
         test = measure.Test(model, text, video, model.similarity(text, video), scenes, fits, written)
     fitted = probabilities.fit_baselines(test)

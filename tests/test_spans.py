@@ -149,7 +149,7 @@ def test_cuts_are_those_that_were_made(tmp_path) -> None:
 
 
 def test_a_part_that_does_not_decode_has_no_cuts(tmp_path, monkeypatch) -> None:
-    def changes(path, start, end, timeout):
+    def changes(path, start, end, *rest):
         if start in lost:
             raise VideoError("no.", path)
         return [start]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 # The map, projections, the compiled loops' compiler (in the background), drawing, decoding, training.
-CAN_WAIT = ("umap", "sklearn", "scipy", "numba", "skia", "av", "decord", "lance", "ray")
+CAN_WAIT = ("umap", "sklearn", "scipy", "numba", "skia", "av", "lance", "ray")
 
 
 def test_slow_imports_wait_until_they_are_needed() -> None:

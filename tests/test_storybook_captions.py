@@ -12,7 +12,7 @@ import pytest
 from open_clip import SimpleTokenizer
 
 from diffusionret.datasets.storybook import captions as C
-from diffusionret.datasets.storybook import world
+from diffusionret.datasets.storybook import truth, world
 
 # Words that carry no value of their own.
 FUNCTION_WORDS = """a an the of in on at by to and is that there we see clip among during after as falls it
@@ -93,7 +93,7 @@ def test_the_text_says_exactly_the_facts(style: str, omit: float) -> None:
             assert caption.facts == facts
         if omit == 1:
             assert set(caption.facts) == {"subject", "relation", "other_subject"} & set(facts)
-        assert C.fits(caption, scene)
+        assert truth.fits(caption, scene)
 
 
 def test_kept_attributes_are_always_said() -> None:
@@ -145,10 +145,10 @@ def test_full_captions_of_the_test_split_fit_their_clip_only() -> None:
     rng = random.Random(9)
     for captions in ([C.canonical(s) for s in test], [C.write(s, rng) for s in test]):
         started = time.process_time()  # what other work takes is not counted
-        fit = C.fit_matrix(captions, test)
+        fit = truth.fit_matrix(captions, test)
         assert time.process_time() - started < 10
         assert (fit == np.eye(len(test), dtype=bool)).all()
-        assert C.ceiling(captions, test) == 1.0
+        assert truth.ceiling(captions, test) == 1.0
 
 
 def test_ceiling_of_incomplete_captions() -> None:
@@ -156,14 +156,14 @@ def test_ceiling_of_incomplete_captions() -> None:
     found = {}
     for omit in (0.1, 0.3, 0.5, 1.0):
         rng = random.Random(10)
-        found[omit] = C.ceiling([C.write(s, rng, omit) for s in test], test)
+        found[omit] = truth.ceiling([C.write(s, rng, omit) for s in test], test)
     print(found)
     assert 1 > found[0.1] > found[0.3] > found[0.5] > found[1.0] > 0
     assert found[0.3] > 0.6
-    with pytest.raises(ValueError, match="no captions"):
-        C.ceiling([], test)
+    with pytest.raises(ValueError, match="no texts"):
+        truth.ceiling([], test)
     stray = C.Caption("a unicorn", (("subject", "unicorn"),))
-    assert C.ceiling([stray], test) == 0.0
+    assert truth.ceiling([stray], test) == 0.0
 
 
 def test_fit_matrix_agrees_with_fits() -> None:
@@ -171,10 +171,10 @@ def test_fit_matrix_agrees_with_fits() -> None:
     clips = scenes(120, seed=12)
     clips += [t for s in clips for t in (world.opposite(s), world.swapped(s)) if t]
     captions = [C.write(s, rng, omit) for s in clips for omit in (0.0, 0.6, 1.0)]
-    slow = np.array([[C.fits(c, s) for s in clips] for c in captions])
-    np.testing.assert_array_equal(C.fit_matrix(captions, clips), slow)
-    assert C.fit_matrix([], clips).shape == (0, len(clips))
-    assert C.fit_matrix(captions, []).shape == (len(captions), 0)
+    slow = np.array([[truth.fits(c, s) for s in clips] for c in captions])
+    np.testing.assert_array_equal(truth.fit_matrix(captions, clips), slow)
+    assert truth.fit_matrix([], clips).shape == (0, len(clips))
+    assert truth.fit_matrix(captions, []).shape == (len(captions), 0)
 
 
 def test_truth_in_scenes_of_two() -> None:
@@ -182,7 +182,7 @@ def test_truth_in_scenes_of_two() -> None:
     setting = dict(place="city", time="day", weather="clear")
 
     def true(scene: world.Scene, **says: str) -> bool:
-        return C.fits(C.Caption("", tuple(says.items())), scene)
+        return truth.fits(C.Caption("", tuple(says.items())), scene)
 
     chase = world.Scene(**setting, actor=cat, relation="chases", other=dog, direction="left")
     for subject in ("cat", "dog"):
@@ -211,7 +211,7 @@ def test_captions_of_relatives_tell_them_apart() -> None:
         family, varied = world.family(rng)
         for style in C.STYLES:
             captions = [C.write(s, rng, 0.7, keep=varied, style=style) for s in family]
-            assert (C.fit_matrix(captions, family) == np.eye(len(family), dtype=bool)).all()
+            assert (truth.fit_matrix(captions, family) == np.eye(len(family), dtype=bool)).all()
 
 
 @pytest.mark.parametrize("style", C.STYLES)
@@ -247,7 +247,7 @@ def test_describe_is_deterministic_and_distinct(style: str, omit: float) -> None
         assert found == C.describe(scene, 8, seed=3, omit=omit, style=style)
         assert found[:3] == C.describe(scene, 3, seed=3, omit=omit, style=style)
         assert found != C.describe(scene, 8, seed=4, omit=omit, style=style)
-        assert len({c.text for c in found}) == 8 and all(C.fits(c, scene) for c in found)
+        assert len({c.text for c in found}) == 8 and all(truth.fits(c, scene) for c in found)
         assert hash(found[0]) == hash(replace(found[0]))
     with pytest.raises(ValueError, match="different captions"):
         C.describe(scene, 1000, seed=0, omit=1.0)

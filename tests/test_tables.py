@@ -47,6 +47,7 @@ def test_quotes_inside_a_cell_are_letters():
     [
         ("", "some.csv is empty: its first line must name the columns video and caption."),
         ("video,text\n", "some.csv: the first line must name the columns video and caption; caption is missing."),
+        ("x,video,video\n", "some.csv, line 1: two columns have the name video; rename one of them, or take it away."),
         ("video,caption\na,b\nc\n", "some.csv, line 3: the row has 1 cell where 2 are needed."),
         ('video,caption\na,b\n\nc,"open\nd,e\n', "some.csv, line 4: the quote that opens here is never closed."),
         ("video,caption\na,b\0c\n", "some.csv holds zero bytes, so it is no text; save it as a CSV file anew."),

@@ -192,6 +192,10 @@ def test_a_changed_video_is_decoded_anew(tmp_path: Path) -> None:
     first = cache.place(video, clip)
     frames, mask = cache.load(first)
     assert frames.shape == (4, 32, 32, 3) and mask.any() and (frames[~mask] == 0).all()
+    whole = first.read_bytes()
+    for part in (whole[:-9], whole[:20], b""):  # a full disk, a lost machine
+        first.write_bytes(part)
+        assert cache.fill([(video, clip)]) == {} and first.read_bytes() == whole
     write_clip(video, count=20)
     assert cache.place(video, clip) != first
     video.write_bytes(b"no video")

@@ -1,23 +1,34 @@
 import json
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from tiny import CONFIG, tiny_model
 
 from diffusionret import DiffusionRet, VideoFeatures
-from diffusionret.config import PRESETS, GeneratorConfig, OpenSetConfig, Optimisation, TrainConfig
-from diffusionret.datasets.storybook import lessons, world
+from diffusionret.config import (
+    PRESETS,
+    GeneratorConfig,
+    OpenSetConfig,
+    Optimisation,
+    TokenTableConfig,
+    TrainConfig,
+)
+from diffusionret.datasets.storybook import captions, lessons, queries, truth, world
 from diffusionret.training import storybook_stages as stages
 from diffusionret.training.augmentation import shift
+from diffusionret.training.english import TOKENS
 from diffusionret.training.loop import Duration, Loop
 from diffusionret.training.openset_sets import ALPHAS
 from diffusionret.training.optimiser import lr_scale
 from diffusionret.training.records import values
 from diffusionret.training.start import storybook_start
-from diffusionret.training.storybook_heads import CaptionHeads
+from diffusionret.training.storybook import storybook_stage
+from diffusionret.training.storybook_heads import TextHeads
+from diffusionret.training.storybook_text import query_loss
 
 TINY = replace(CONFIG, generator=None, words=32, clip=replace(CONFIG.clip, context_length=32))
 STAGE = TrainConfig(
@@ -36,7 +47,7 @@ def few(monkeypatch):
 def loop(config, runs, tmp_path, start=None, families=16):
     """The loop of a preset, on few clips. start: folder of the stages before, `runs` when None."""
     model = storybook_start(config, start or runs, 0)
-    stage = stages.storybook_stage(config, model, tmp_path / "cache", families)
+    stage = storybook_stage(config, model, tmp_path / "cache", families)
     return Loop(stage, config.optimisation, Duration(config.steps, config.evaluate_every), runs / config.name)
 
 
@@ -117,21 +128,65 @@ def test_twins_are_told_apart_by_the_fit_of_their_own_clip(few, monkeypatch):
 
 
 def test_the_end_token_must_tell_every_fact(few, tmp_path):
-    heads = CaptionHeads(8)
+    heads = TextHeads(8)
     cls, facts = torch.randn(2, 8), [{"subject": "dog", "direction": "left"}, {"subject": "cat"}]
+    written = [captions.Caption("", tuple(fact.items())) for fact in facts]
     expected = 0.0
     for name, rows in (("subject", [0, 1]), ("direction", [0])):
         shares = heads.facts[name](cls).log_softmax(1)
         choices = lessons.values(name)
         expected -= sum(shares[i, choices.index(facts[i][name])].item() for i in rows) / len(rows)
-    assert heads.loss(cls, facts).item() == pytest.approx(expected, rel=1e-5)
+    assert heads.loss(cls, written).item() == pytest.approx(expected, rel=1e-5)
     assert lessons.values("other_colour") == world.COLOURS
     one = replace(STAGE, name="tiny-told", stage=1, init="tiny-0", fact_weight=0.5)
     train(STAGE, tmp_path, tmp_path)
     finished, records = train(one, tmp_path, tmp_path)
-    assert isinstance(finished.stage.heads, CaptionHeads) and np.isfinite(records[-2]["loss"])
+    assert isinstance(finished.stage.heads, TextHeads) and np.isfinite(records[-2]["loss"])
     kept = DiffusionRet.from_pretrained(tmp_path / "tiny-told" / "best").state_dict()
     assert not any("facts" in name for name in kept)  # what only trains is dropped
+
+
+def test_the_end_token_must_tell_classes_and_what_is_lacking() -> None:
+    heads, cls = TextHeads(8), torch.randn(2, 8)
+    allowed = [truth.allow({"subject": ["dog", "cat"]}), truth.allow({"subject": []})]
+    written = [queries.Query("", truth.Truth(part), "") for part in allowed]
+    shares, choices = heads.facts["subject"](cls).log_softmax(1), lessons.values("subject")
+    pets = [choices.index("dog"), choices.index("cat")]
+    spread = -np.log(2) - shares[0, pets].mean().item()  # 0 where both have a half
+    assert heads.loss(cls, written).item() == pytest.approx((spread - shares[1, -1].item()) / 2, rel=1e-5)
+
+
+def test_a_text_tower_anew_keeps_what_sees(few, tmp_path) -> None:
+    runs = tmp_path / "runs"
+    for config in (STAGE, replace(STAGE, name="tiny-1", stage=1, init="tiny-0")):
+        train(config, runs, tmp_path)
+    table = TokenTableConfig(8)
+    save_file(
+        dict(
+            rows=torch.randint(-127, 128, (TINY.clip.vocab_size, 8), dtype=torch.int8),
+            last=torch.zeros(TINY.clip.vocab_size, dtype=torch.bool),
+            runs=torch.zeros(0, 1, dtype=torch.int32), run_rows=torch.zeros(0, 8, dtype=torch.int8),
+        ),
+        runs / TOKENS, {name: str(value) for name, value in asdict(table).items()},
+    )  # fmt: skip
+    text = replace(STAGE, name="tiny-text", stage=4, init="tiny-1", query_weight=1.0, fact_weight=0.5)
+    _, records = train(text, runs, tmp_path)
+    validations = [record for record in records if "queries" in record]
+    assert [record["step"] for record in validations] == [2, 4] and "word_subject" in validations[0]
+    before, after = (DiffusionRet.from_pretrained(runs / name / "best") for name in ("tiny-1", "tiny-text"))
+    assert after.config.clip.token_table == table
+    frames = torch.randn(2, 2, 3, TINY.clip.image_size, TINY.clip.image_size)
+    mask = torch.ones(2, 2, dtype=torch.long)
+    torch.testing.assert_close(after.encode_frames(frames, mask), before.encode_frames(frames, mask))
+
+
+def test_queries_spread_over_what_is_true() -> None:
+    fits = torch.tensor([[True, True, False], [False, False, False], [False, False, True]])
+    even = torch.where(fits, 0.0, -50.0)
+    assert query_loss(even, fits).item() == pytest.approx(0, abs=1e-6)
+    lured = even.clone()
+    lured[1] = torch.tensor([3.0, -50.0, -50.0])  # it asks for what no clip shows, and one clip answers
+    assert query_loss(lured, fits).item() > 0.1
 
 
 OPEN = OpenSetConfig(steps=10, width=16, layers=1, state_width=16, state_layers=1, heads=2)

@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -20,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from diffusionret import decoding, video
+from diffusionret import children, decoding, picture, video
 from diffusionret.video import VideoError, VideoFrames, read_frames, read_many
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -36,18 +37,16 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @given(st.integers(1, 5000), st.integers(1, 64))
 def test_even_is_the_centre_of_equal_parts(count: int, n: int) -> None:
-    sample = video.sample_even(count, n)
+    sample = video.sample_even(np.arange(count), count, n)
     assert sample.mask.all()
     assert sample.numbers.tolist() == [int(Fraction(2 * i + 1, 2 * n) * count) for i in range(n)]
-    assert sample.numbers.min() >= 0
-    assert sample.numbers.max() < count
     if count >= n:  # enough frames: no frame twice
         assert len(set(sample.numbers.tolist())) == n
 
 
 @given(st.integers(1, 5000), st.floats(0.1, 120), st.integers(1, 64))
 def test_published_is_one_frame_a_second_thinned(count: int, fps: float, n: int) -> None:
-    sample = video.sample_published(count, fps, n)
+    sample = video.sample_published(np.arange(count) / fps, count / fps, fps, n)
     every_second = list(range(0, count, max(1, round(fps))))
     if len(every_second) > n:
         places = np.linspace(0, len(every_second) - 1, num=n, dtype=int)
@@ -57,18 +56,40 @@ def test_published_is_one_frame_a_second_thinned(count: int, fps: float, n: int)
     assert sample.mask.tolist() == [True] * len(every_second) + [False] * (n - len(every_second))
 
 
+@given(st.lists(st.floats(0.005, 3.0), min_size=1, max_size=60), st.integers(1, 24))
+def test_what_is_sampled_is_on_screen(lengths: list[float], n: int) -> None:
+    """Frames of any length: each sample is the frame on screen at its moment, by a slow twin."""
+    seconds = np.concatenate([[0.0], np.cumsum(lengths)])
+    end = seconds[-1]
+    seconds = seconds[:-1]
+
+    def on_screen(moment: float) -> int:
+        return max(i for i, begin in enumerate(seconds) if begin <= moment + decoding.TICK)
+
+    even = video.sample_even(seconds, end, n)
+    assert even.numbers.tolist() == [on_screen((i + 0.5) / n * end) for i in range(n)]
+    published = video.sample_published(seconds, end, 1.0, 1000)
+    mean = len(seconds) / end
+    stride = 1 / mean if abs(1 / mean - 1) < 0.01 else 1.0
+    numbers = published.numbers[published.mask].tolist()
+    assert numbers == [on_screen(i * stride) for i in range(len(numbers))]
+    assert abs(len(numbers) * stride - end) <= stride * 1.01
+
+
 def test_published_by_hand() -> None:
-    assert video.sample_published(250, 25.0, 12).numbers[:10].tolist() == list(range(0, 250, 25))
-    assert video.sample_published(250, 25.0, 12).mask.sum() == 10
-    assert video.sample_published(900, 29.97, 12).numbers.tolist() == [
-        30 * int(29 * i / 11) for i in range(12)
-    ]
+    def numbers(count: int, fps: float) -> list[int]:
+        sample = video.sample_published(np.arange(count) / fps, count / fps, fps, 12)
+        return sample.numbers[sample.mask].tolist()
+
+    assert numbers(250, 25.0) == list(range(0, 250, 25))
+    assert numbers(900, 29.97) == [30 * int(29 * i / 11) for i in range(12)]
 
 
 @pytest.mark.parametrize("arguments", [(0, 25.0, 12), (10, 0.0, 12), (10, float("nan"), 12), (10, 25.0, 0)])
 def test_nonsense_is_refused(arguments: tuple[int, float, int]) -> None:
+    count, fps, n = arguments
     with pytest.raises(ValueError, match="positive"):
-        video.sample_published(*arguments)
+        video.sample_published(np.arange(count) / 25, 1.0, fps, n)
 
 
 @given(st.integers(1, 300), st.integers(0, 299), st.integers(0, 299))
@@ -85,15 +106,17 @@ def test_span_holds_what_is_on_screen(count: int, a: int, b: int) -> None:
 # Reading
 
 
-@pytest.mark.parametrize("engine", ["decord", "pyav"])
-def test_frames_are_the_ones_asked_for(clip: Path, engine: video.Engine) -> None:
-    if engine == "decord":
-        pytest.importorskip("decord")
-    got = read_frames(clip, n=12, engine=engine)
-    assert [number_of(frame) for frame in got.frames] == video.sample_even(60, 12).numbers.tolist()
+def even(count: int, n: int) -> list[int]:
+    """Numbers of the even sample of so many frames of one length."""
+    return video.sample_even(np.arange(count), count, n).numbers.tolist()
+
+
+def test_frames_are_the_ones_asked_for(clip: Path) -> None:
+    got = read_frames(clip, n=12)
+    assert [number_of(frame) for frame in got.frames] == even(60, 12)
     assert got.frames.shape == (12, SIDE, SIDE, 3)
     assert got.frames.dtype == np.uint8
-    np.testing.assert_allclose(got.timestamps, video.sample_even(60, 12).numbers / 10, atol=1e-6)
+    np.testing.assert_allclose(got.timestamps, np.array(even(60, 12)) / 10, atol=1e-6)
     assert (round(got.duration, 3), got.width, got.height, got.fps) == (6.0, SIDE, SIDE, 10.0)
     red, green, blue = got.frames[:, -8:].mean(axis=(0, 1, 2))
     assert red > 170
@@ -126,8 +149,8 @@ def test_more_frames_than_the_clip_has(tmp_path: Path) -> None:
 
 
 def test_a_moment_of_a_video(clip: Path) -> None:
-    even = read_frames(clip, n=4, start=2.0, end=3.0)
-    assert [number_of(frame) for frame in even.frames] == (20 + video.sample_even(11, 4).numbers).tolist()
+    moment = read_frames(clip, n=4, start=2.0, end=3.0)
+    assert [number_of(frame) for frame in moment.frames] == [20 + number for number in even(11, 4)]
     published = read_frames(clip, rule="published", n=4, start=2.0, end=4.0)
     assert [number_of(f) for f in published.frames[published.mask]] == [20, 30, 40]
     assert number_of(read_frames(clip, n=1, start=5.95).frames[0]) == 59
@@ -137,7 +160,7 @@ def test_a_moment_of_a_video(clip: Path) -> None:
         read_frames(clip, start=3.0, end=2.0)
 
 
-@pytest.mark.parametrize(("height", "width"), [(90, 160), (161, 90), (70, 70)])
+@pytest.mark.parametrize(("height", "width"), [(90, 160), (161, 90), (70, 70), (16, 500), (333, 17)])
 def test_size_is_clips_preprocessing(height: int, width: int) -> None:
     from torchvision import transforms
 
@@ -146,15 +169,16 @@ def test_size_is_clips_preprocessing(height: int, width: int) -> None:
     for size in (32, 224):
         resize = transforms.Resize(size, interpolation=bicubic)
         expected = resize(Image.fromarray(frame))
-        np.testing.assert_array_equal(decoding.fit(frame, size, crop=False), np.asarray(expected))
+        np.testing.assert_array_equal(picture.fit(frame, size, crop=False), np.asarray(expected))
         cropped = transforms.CenterCrop(size)(expected)
-        np.testing.assert_array_equal(decoding.fit(frame, size, crop=True), np.asarray(cropped))
+        difference = picture.fit(frame, size, crop=True).astype(int) - np.asarray(cropped)
+        assert np.abs(difference).max() <= (max(height, width) > picture.LONG * min(height, width))
 
 
 def test_size_and_crop_travel_to_the_child(clip: Path) -> None:
     whole = read_frames(clip, n=2)
     small = read_frames(clip, n=2, size=32, crop=True)
-    np.testing.assert_array_equal(small.frames, [decoding.fit(frame, 32, True) for frame in whole.frames])
+    np.testing.assert_array_equal(small.frames, [picture.fit(frame, 32, True) for frame in whole.frames])
     assert (small.width, small.height) == (SIDE, SIDE)
 
 
@@ -168,11 +192,9 @@ def test_containers(tmp_path: Path, name: str) -> None:
         write_clip(path, count=40, codec="mpeg4" if path.suffix == ".avi" else "libx264")
     count = video.probe(path).frame_count
     got = read_frames(path, n=5)
-    assert [number_of(frame) for frame in got.frames] == video.sample_even(count, 5).numbers.tolist()
+    assert [number_of(frame) for frame in got.frames] == even(count, 5)
     # Some containers start a frame late; the distances are exact up to their clock's tick.
-    np.testing.assert_allclose(
-        np.diff(got.timestamps), np.diff(video.sample_even(count, 5).numbers) / 10, atol=0.01
-    )
+    np.testing.assert_allclose(np.diff(got.timestamps), np.diff(even(count, 5)) / 10, atol=0.01)
 
 
 def test_probe_and_poster(clip: Path) -> None:
@@ -180,13 +202,13 @@ def test_probe_and_poster(clip: Path) -> None:
     assert info == video.VideoInfo(info.duration, SIDE, SIDE, 10.0, "h264", 60)
     assert info.duration == pytest.approx(6.0, abs=0.01)
     for source in (clip, read_frames(clip, n=3)):
-        picture = Image.open(io.BytesIO(video.poster(source, size=32)))
-        assert (picture.format, picture.size) == ("JPEG", (32, 32))
+        still = Image.open(io.BytesIO(video.poster(source, size=32)))
+        assert (still.format, still.size) == ("JPEG", (32, 32))
 
 
 def test_a_still_is_the_same_where_its_pictures_are_too_large_to_keep(clip: Path) -> None:
     request = {"op": "read", "path": str(clip), "rule": "even", "n": 4, "size": 32, "crop": True, "still": 48}
-    request |= {"start": None, "end": None, "engine": "auto"}
+    request |= {"start": None, "end": None}
     kept = decoding.read(request)[2]
     with patch.object(decoding, "STILL_BYTES", 0):
         assert decoding.read(request)[2] == kept != b""
@@ -195,11 +217,11 @@ def test_a_still_is_the_same_where_its_pictures_are_too_large_to_keep(clip: Path
 def test_a_still_comes_with_the_frames(clip: Path) -> None:
     got = read_frames(clip, n=5, size=32, crop=True, still=48)
     assert (read_frames(clip, n=5, size=32, crop=True).frames == got.frames).all()
-    with Image.open(io.BytesIO(got.still)) as picture:
+    with Image.open(io.BytesIO(got.still)) as still:
         whole = read_frames(clip, n=5).frames[video.representative(got.frames)]
-        assert picture.format == "JPEG" and min(picture.size) == min(48, *whole.shape[:2])
-        expected = Image.fromarray(whole).resize(picture.size, Image.Resampling.BICUBIC)
-        assert np.abs(np.asarray(picture, float) - np.asarray(expected, float)).mean() < 4
+        assert still.format == "JPEG" and min(still.size) == min(48, *whole.shape[:2])
+        expected = Image.fromarray(whole).resize(still.size, Image.Resampling.BICUBIC)
+        assert np.abs(np.asarray(still, float) - np.asarray(expected, float)).mean() < 4
 
 
 def test_representative_is_not_black() -> None:
@@ -214,7 +236,6 @@ def test_arguments_are_checked(clip: Path) -> None:
         {"size": 0},
         {"timeout": 0.0},
         {"rule": "random"},
-        {"engine": "magic"},
         {"start": -1.0},
     ):
         with pytest.raises(ValueError, match=r"must be|no sense"):
@@ -224,9 +245,9 @@ def test_arguments_are_checked(clip: Path) -> None:
 # Children that die
 
 
-def idle_child() -> video._Worker:
+def idle_child() -> children._Worker:
     """The child that answers next."""
-    return video._POOL.idle[-1]
+    return children.POOL.idle[-1]
 
 
 def test_a_killed_child_is_replaced(clip: Path) -> None:
@@ -252,18 +273,14 @@ def test_a_child_that_hangs_is_killed_in_time(clip: Path) -> None:
 
 
 @posix
-def test_a_child_that_crashes_is_followed_by_one_with_pyav(clip: Path) -> None:
-    read_frames(clip, n=2)
-    child = idle_child().process
-    os.kill(child.pid, signal.SIGSTOP)
-    threading.Timer(0.3, child.kill).start()
-    assert read_frames(clip, n=2).mask.all()
+def test_a_file_that_crashes_its_child_is_named(clip: Path) -> None:
     read_frames(clip, n=2)
     child = idle_child().process
     os.kill(child.pid, signal.SIGSTOP)
     threading.Timer(0.3, child.kill).start()
     with pytest.raises(VideoError, match="crashes the decoder"):
-        read_frames(clip, n=2, engine="pyav")
+        read_frames(clip, n=2)
+    assert read_frames(clip, n=2).mask.all()
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's list of loaded libraries")
@@ -312,3 +329,45 @@ def test_many_may_be_left_early(clip: Path) -> None:
     next(results)
     results.close()
     assert read_frames(clip, n=2).mask.all()
+
+
+SPAWNED = """
+import multiprocessing, sys
+
+from diffusionret.video import read_frames
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(pool.apply(read_frames, (sys.argv[1],), {"n": 2, "size": 8}).frames.shape)
+"""
+
+
+def test_a_spawned_process_reads_too(tmp_path: Path, clip: Path) -> None:
+    """As on Windows and macOS, where processes are never forked: the caller's main module is imported again."""
+    (tmp_path / "main.py").write_text(SPAWNED)
+    environment = {**os.environ, "PYTHONPATH": str(Path(video.__file__).parents[1])}
+    command = [sys.executable, str(tmp_path / "main.py"), str(clip)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "(2, 8, 8, 3)", done.stderr
+
+
+def test_what_lies_in_the_working_directory_is_not_imported(tmp_path: Path, clip: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        children.close_workers()
+        assert read_frames(clip, n=2).mask.all()
+
+
+def test_many_left_early_ends_what_is_being_read(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped: list[bool] = []
+    real = children.Stop.set
+    monkeypatch.setattr(children.Stop, "set", lambda self: (stopped.append(True), real(self))[1])
+    results = read_many([clip] * 6, n=2, workers=2)
+    next(results)
+    results.close()
+    assert stopped == [True]
+    stop = children.Stop()
+    stop.set()
+    with pytest.raises(VideoError):
+        children.POOL.ask(clip, {"op": "probe"}, 30.0, stop)

@@ -12,7 +12,7 @@ import pytest
 from clips import SIDE, stamped, write_clip
 from PIL import Image
 
-from diffusionret import decoding, video
+from diffusionret import decoding, picture, video
 from diffusionret.video import VideoError, read_frames
 
 
@@ -121,28 +121,20 @@ BROKEN = {
 }
 
 
-def test_ordinary_clips_read_alike_with_both(realdata: Path) -> None:
-    pytest.importorskip("decord")
+def test_seeking_finds_what_reading_on_finds(realdata: Path) -> None:
+    """Jumps that leave out what nothing depends on, against a slow twin that decodes everything from the beginning."""
     clips = sorted((realdata / "clips").glob("*.mp4"))
     assert len(clips) == 10
-    for path in clips:
-        ours, theirs = (
-            read_frames(path, n=3, size=96, timeout=60, engine=engine) for engine in ("decord", "pyav")
-        )
-        np.testing.assert_allclose(ours.timestamps, theirs.timestamps)
-        assert np.abs(ours.frames.astype(int) - theirs.frames).mean() < 1.0, path.name
-        assert ours[3:] == theirs[3:]
-
-
-def test_seeking_finds_what_reading_on_finds(realdata: Path) -> None:
-    """PyAV's jumps against a slow twin that decodes everything from the beginning."""
-    folder = realdata / "decoding"
-    for path in [*sorted((realdata / "clips").glob("*nasa*")), folder / "iejMac_clip-video-encode__vid1.mp4"]:
-        got = read_frames(path, n=6, engine="pyav")
+    chosen = [path for path in clips if path.stat().st_size < 1_100_000]
+    for path in [*chosen, realdata / "decoding" / "iejMac_clip-video-encode__vid1.mp4"]:
+        got = read_frames(path, n=6, size=64)
         with av.open(str(path)) as container:
-            frames = [f.to_ndarray(format="rgb24") for f in container.decode(container.streams.best("video"))]
-        for mine, number in zip(got.frames, video.sample_even(len(frames), 6).numbers, strict=True):
-            np.testing.assert_array_equal(mine, frames[number], err_msg=path.name)
+            shown = [(f.time, f) for f in container.decode(container.streams.best("video"))]
+        begin = shown[0][0]
+        for mine, stamp in zip(got.frames, got.timestamps, strict=True):
+            frame = min(shown, key=lambda pair: abs(pair[0] - begin - stamp))[1]
+            whole = frame.to_ndarray(format="rgb24")
+            np.testing.assert_array_equal(mine, picture.fit(whole, 64, False), err_msg=path.name)
 
 
 def test_every_odd_file_is_read_or_named(realdata: Path) -> None:
@@ -160,10 +152,9 @@ def test_every_odd_file_is_read_or_named(realdata: Path) -> None:
 def test_rotation(realdata: Path) -> None:
     path = realdata / "decoding" / "dmlc_decord__video_90.mov"
     assert (video.probe(path).width, video.probe(path).height) == (320, 568)
-    for engine in ("auto", "pyav"):
-        got = read_frames(path, n=2, engine=engine)
-        assert got.frames.shape[1:3] == (568, 320)
-        with av.open(str(path)) as container:
-            stored = next(container.decode(video=0)).to_ndarray(format="rgb24")
-        difference = np.abs(got.frames[0].astype(int) - np.rot90(stored, -1))
-        assert difference.mean() < 2
+    got = read_frames(path, n=2)
+    assert got.frames.shape[1:3] == (568, 320)
+    with av.open(str(path)) as container:
+        stored = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    difference = np.abs(got.frames[0].astype(int) - np.rot90(stored, -1))
+    assert difference.mean() < 2

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from .decoders import decoders
 from .evaluation import evaluation
 from .gpu import gpu
 from .growth import growth
@@ -28,6 +29,7 @@ PARTS: dict[str, Callable[[bool], object]] = {
     "start": start,
     "sampling": sampling,
     "evaluation": evaluation,
+    "decoders": decoders,
     "indexing": indexing,
     "growth": growth,
     "steps": steps_needed,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-PACKAGES = ("torch", "numba", "numpy", "gradio", "open_clip_torch", "pylance", "av")
+PACKAGES = ("torch", "numba", "numpy", "gradio", "open_clip_torch", "pylance", "av", "decord")
 
 
 def peak_memory() -> float | None:

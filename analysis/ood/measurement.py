@@ -52,7 +52,7 @@ def measure(retriever: Retriever, annotations: Path | None, size: int, draws: in
     written = [c.text for c in storybook_ordinary_captions()]
     familiar = calibrate_text(model, training, written, "ordinary captions", PLAIN["familiar"])
     retriever.detector = Detector(make_protocol(model, retriever.gallery), familiar=familiar)
-    scenes = sets.gallery_scenes(retriever)
+    scenes = sets.gallery_scenes(retriever.gallery.captions)
     answering = model.choose().config.form if retriever.generates else None
     forms = (None, *(form for form in model.forms if form != answering)) if retriever.generates else ()
 

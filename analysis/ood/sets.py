@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffusionret import Retriever
 from diffusionret.calibrate import ordinary_caption
-from diffusionret.datasets.storybook import captions, world
+from diffusionret.datasets.storybook import captions, truth, world
 from diffusionret.datasets.storybook.captions import Caption
 
 ORDINARY, SHIFTED, TERSE = "in-distribution", "covariate-shifted", "without articles"
@@ -41,12 +40,12 @@ class Sets:
         return Sets(self.name, self.texts[:count], self.unit[:count], without)
 
 
-def gallery_scenes(retriever: Retriever) -> list[world.Scene]:
-    """The scenes of the gallery's clips. Raises ValueError for a gallery of anything else."""
+def gallery_scenes(shown: Sequence[str]) -> list[world.Scene]:
+    """The scenes of clips by the captions that a gallery shows. Raises ValueError for a gallery of anything else."""
     scenes = {captions.canonical(scene).text: scene for scene in world.split("test")}
-    if missing := [caption for caption in retriever.gallery.captions if caption not in scenes]:
+    if missing := [caption for caption in shown if caption not in scenes]:
         raise ValueError(f"The gallery is none of Storybook: it has no scene {missing[0]!r}.")
-    return [scenes[caption] for caption in retriever.gallery.captions]
+    return [scenes[caption] for caption in shown]
 
 
 def captions_of(scenes: Sequence[world.Scene], clips: Iterable[int], times: int, rng: random.Random):
@@ -55,7 +54,7 @@ def captions_of(scenes: Sequence[world.Scene], clips: Iterable[int], times: int,
 
 
 def matches(written: Sequence[Caption], scenes: Sequence[world.Scene]) -> Tensor:
-    return torch.from_numpy(captions.fit_matrix(written, scenes))
+    return torch.from_numpy(truth.fit_matrix(written, scenes))
 
 
 def ordinary(name: str, scenes: Sequence[world.Scene], clips: Iterable[int], times: int) -> Sets:

@@ -1,4 +1,4 @@
-// The results of a search: their address, and the way to clips like one of them and back.
+// The results of a search: their address, the way to clips like one of them and back, and to another query.
 (() => {
   const { linkResults } = window.DiffusionRet;
 
@@ -7,6 +7,10 @@
       const similar = event.target.closest(".dr-similar");
       if (similar) trigger("select", { similar: similar.dataset.id });
       else if (event.target.closest(".dr-back")) trigger("select", { similar: "" });
+      const link = event.target.closest(".dr-follow");
+      if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return; // a new tab follows the link itself
+      event.preventDefault();
+      trigger("select", { query: link.dataset.query, exact: "exact" in link.dataset });
     });
     watch("value", () => linkResults(element));
     linkResults(element);

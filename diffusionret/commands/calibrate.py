@@ -23,14 +23,14 @@ def calibrate(
         Path | None, typer.Option(help="training captions of the model, one a line", show_default=False)
     ] = None,
 ) -> None:
-    """Calibrate both answers about a query for a gallery.
+    """Calibrate both answers about a query for a gallery, and where the bundled model may be trusted to place a word.
 
     \b
     Examples:
       python -m diffusionret calibrate --gallery my_gallery --captions training.txt
       python -m diffusionret calibrate --gallery my_gallery --queries typed.csv
     """
-    from ..calibrate import read_captions, read_queries, run_calibration
+    from ..calibrate import calibrate_words, read_captions, read_queries, run_calibration
     from ..retrieval import Retriever
 
     retriever = Retriever.open(gallery, model, device)
@@ -47,3 +47,5 @@ def calibrate(
         if measured := calibration.about.get("measured"):
             line += f"; {measured['flagged']} of {measured['of']} others flagged at {measured['alpha']:.0%}"
         print(line)
+    if placement := calibrate_words(retriever):
+        print(f"words: {placement.threshold}")

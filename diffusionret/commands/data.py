@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from ..datasets import READERS, read
 from ..datasets.count import missing
-from .options import choices
+from .options import choices, json_text
 
 SPLITS = ("train", "val", "test")
 NAMED = 5  # videos of those that are missing
@@ -45,7 +44,7 @@ def data(
         "missing": len(absent),
     }
     if as_json:
-        print(json.dumps(counts))
+        print(json_text(counts, None))
         return
     print(f"{name} {split}: {counts['videos']:,} videos, {counts['captions']:,} captions")
     if absent:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from ..datasets import READERS
 from ..datasets.storybook import world
-from .options import Annotations, Device, Json, Model, Videos, choices
+from .options import Annotations, Device, Json, Model, Videos, choices, json_text
 
 DATA = (*world.LOOKS, *READERS)
 SPLITS = sorted({*world.SPLIT_SIZES, "train", "val"})
@@ -67,7 +66,7 @@ def evaluate(
         else:
             loaded.config = as_published(loaded.config, data)
             report = evaluate_benchmark(loaded, data, split, annotations, videos, cache or CACHE, csv)
-    text = json.dumps(report, indent=1)
+    text = json_text(report, 1)
     if out:
         out.write_text(text + "\n", encoding="utf-8")
     print(text if as_json else as_table(report))

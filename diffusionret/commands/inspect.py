@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import redirect_stdout
 from typing import Annotated
 
 import typer
 
-from .options import Device, Gallery, GalleryModel, Json
+from .options import Device, Exact, Gallery, GalleryModel, Json, json_text
 
 
 def inspect(
@@ -20,6 +19,7 @@ def inspect(
     alpha: Annotated[
         float | None, typer.Option(help="false alarms accepted, for each answer", show_default="0.05")
     ] = None,
+    exact: Exact = False,
     as_json: Json = False,
 ) -> None:
     """Say whether a query is familiar, and whether a gallery holds a match.
@@ -35,5 +35,5 @@ def inspect(
         from ..retrieval import Retriever
 
         retriever = Retriever.open(gallery, model, device)
-        report = retriever.inspect(text, ALPHA if alpha is None else alpha)
-    print(json.dumps(report.to_dict(), indent=2, allow_nan=False) if as_json else as_text(report))
+        report = retriever.inspect(text, ALPHA if alpha is None else alpha, exact)
+    print(json_text(report.to_dict()) if as_json else as_text(report))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
 import typer
 
-from .options import Gallery, Json
+from .options import Gallery, Json, json_text
 
 
 def list_files(gallery: Gallery = None, as_json: Json = False) -> None:
@@ -38,7 +37,7 @@ def list_files(gallery: Gallery = None, as_json: Json = False) -> None:
             }
             for row in rows
         ]  # fmt: skip
-        print(json.dumps(files, indent=2, allow_nan=False))
+        print(json_text(files))
         return
     wide = max((len(row.id) for row in rows), default=0)
     for row in rows:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,7 +30,7 @@ def _complete(*names: str) -> Callable[[str], list[str]]:
 
 
 Device = Annotated[
-    str, typer.Option(help="auto, cpu or cuda", autocompletion=_complete("auto", "cpu", "cuda"))
+    str, typer.Option(help="auto, cpu, cuda or mps", autocompletion=_complete("auto", "cpu", "cuda", "mps"))
 ]
 Gallery = Annotated[
     str | None, typer.Option(help="a folder made by `index`", show_default="the bundled gallery")
@@ -43,6 +45,22 @@ GalleryModel = Annotated[
 Model = Annotated[
     str, typer.Option(help="bundled name, folder, Hub id, published .bin, or clip:ARCHITECTURE:WEIGHTS")
 ]
+Exact = Annotated[bool, typer.Option("--exact", help="search for what was typed, typing errors and all")]
+
+
+def json_text(value: Any, indent: int | None = 2) -> str:
+    """`value` as JSON, which knows no NaN and no infinity: null instead."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output, and nothing else there")]
 Annotations = Annotated[
     Path | None, typer.Option(help="of a benchmark: folder of its annotation files", show_default=False)

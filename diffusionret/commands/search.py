@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Device, Gallery, GalleryModel, Json
+from .options import Device, Exact, Gallery, GalleryModel, Json, json_text
 
 if TYPE_CHECKING:
     from ..results import Hit, SearchResult
@@ -34,6 +33,7 @@ def search(
         Path | None,
         typer.Option(help="write the results as a cut list too: FILE.csv, .edl or .json", show_default=False),
     ] = None,
+    exact: Exact = False,
     as_json: Json = False,
 ) -> None:
     """Rank the videos of a gallery by a sentence.
@@ -53,22 +53,26 @@ def search(
         retriever = Retriever.open(gallery, model, device)
         if retriever.gallery.damage:
             print(retriever.gallery.damage, file=sys.stderr)
-        result = retriever.search(text, k, candidates, steps, seed, seeds)
+        result = retriever.search(text, k, candidates, steps, seed, seeds, exact=exact)
         if export is not None:
             cutlist.write(export, text, result.hits)
     if result.truncated:
         print(f'The model does not read the end of the query: "{result.truncated}".', file=sys.stderr)
-    print(json.dumps(result.to_dict(), indent=2, allow_nan=False) if as_json else table(result))
+    print(json_text(result.to_dict()) if as_json else table(result))
 
 
 def table(result: SearchResult) -> str:
-    """The hits as lines of text: rank, move, similarity + boost = score, share, moment, id and caption."""
+    """What was read of the query, and the hits as lines of text: rank, move, similarity + boost = score, share, moment,
+    id and caption."""
     from ..video import printable
 
+    lines = [printable(line) for line in result.reading.lines]
+    if not result.hits:
+        return "\n".join(lines)
     wide = max(len(hit.id) for hit in result.hits)
     divided = any(not hit.is_whole for hit in result.hits)
     span = f"{'span':>21}" if divided else ""
-    lines = [f"{'':4}{'move':>5}  {'similarity + boost = score':28}{'share':>6}{span}{'moment':>9}  video"]
+    lines += [f"{'':4}{'move':>5}  {'similarity + boost = score':28}{'share':>6}{span}{'moment':>9}  video"]
     lines += [
         f"{hit.rank:3} {_move(hit):>5}  {f'{hit.similarity:.4f} + {hit.boost:.4f} = {hit.score:.4f}':28}"
         f"{'' if hit.probability is None else f'{hit.probability:.0%}':>6}"

@@ -18,6 +18,7 @@ from ..gallery import BUNDLED as BUNDLED_GALLERY
 from ..gallery import SAMPLED, Gallery, fingerprint, sample
 from ..hub import BUNDLED as MODELS
 from ..model import DiffusionRet
+from ..reading import ADVICE, Reading
 from .conformal import ALPHA, Calibration, StaleCalibration, p_values
 from .report import MISSING, Answer, Report, verdict
 from .scores import GENERATOR_SCORES, Reference, Scores, combine
@@ -127,17 +128,25 @@ class Detector:
         """The report of one scored query. more: further fields of `Report`."""
         familiar, match = answers
         cell, sentence, advice = verdict(familiar, match)
-        unknown = () if self.reference is None else tuple(self.reference.unknown_words(query))
         return Report(
             query, familiar, match, cell, sentence, advice,
-            truncated=truncated, unknown_words=unknown, band=self.band, gallery=self.gallery, **more,
+            truncated=truncated, band=self.band, gallery=self.gallery, **more,
         )  # fmt: skip
 
-    def ruled(self, query: str, rule: str, alpha: float = ALPHA) -> Report:
+    def ruled(self, reading: Reading, rule: str, alpha: float = ALPHA) -> Report:
         """The report of a query to which a rule applies: no score, no p-value, both flagged."""
         answer = Answer(alpha=alpha, flagged=True, note=rule)
-        advice = "Describe in words what should be seen."
-        return Report(query, answer, answer, "outside", rule, advice, rule, gallery=self.gallery)
+        return Report(
+            reading.searched,
+            answer,
+            answer,
+            "outside",
+            rule,
+            ADVICE,
+            rule,
+            reading=reading,
+            gallery=self.gallery,
+        )
 
     @property
     def band(self) -> tuple[tuple[float, ...], ...] | None:

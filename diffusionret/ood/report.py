@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..query import words_of
+from ..reading import UNREADABLE, Reading
+from ..video import printable
 from .conformal import ALPHA, benjamini_hochberg, say_p
-from .scores import words_of
 
 MISSING = {
     "familiar": "Not calibrated for this model.",
@@ -100,8 +102,9 @@ class Report:
     cell: "ordinary", "absent", "unusual" or "outside", "" where an answer is missing. sentence, advice: in words.
     rule: why no score was computed, "" where they were. scores: every score by name. similarities [candidate] and
     band (5, 50 and 95 % of unrelated queries, [3 candidate]): of the most similar videos, best first; None
-    without a calibration. neighbours, stability and words: by `Retriever.inspect` only. unknown_words: never seen
-    in training. truncated: the end that the model does not read. gallery: digest of the gallery.
+    without a calibration. neighbours, stability and words: by `Retriever.inspect` only. query: as it was searched for;
+    reading: what was read of its words. truncated: the end that the model does not read. gallery: digest of the
+    gallery.
     """
 
     query: str
@@ -112,7 +115,7 @@ class Report:
     advice: str
     rule: str = ""
     truncated: str = ""
-    unknown_words: tuple[str, ...] = ()
+    reading: Reading | None = None
     scores: dict[str, float] | None = None
     neighbours: tuple[Neighbour, ...] = ()
     stability: Stability | None = None
@@ -121,17 +124,32 @@ class Report:
     band: tuple[tuple[float, ...], ...] | None = None
     gallery: str = ""
 
+    @property
+    def typed(self) -> str:
+        """The query before any correction."""
+        return self.query if self.reading is None else self.reading.text
+
+    @property
+    def said(self) -> str:
+        """What is said of its words, for a table; nothing in it can be followed."""
+        if self.reading is None:
+            return ""
+        return " ".join(remark.text for remark in self.reading.remarks if not remark.exact)
+
     def to_dict(self) -> dict:
         """Plain values, fit for JSON."""
         values = asdict(self)
         values["neighbours"] = [neighbour._asdict() for neighbour in self.neighbours]
         values["words"] = [word._asdict() for word in self.words]
+        values["reading"] = None if self.reading is None else self.reading.to_dict()
         return values
 
 
-def rule_of(query: str) -> str:
-    """Why a query cannot be scored, "" where it can: it is empty, or holds no letter and no digit."""
-    return "" if words_of(query) else NO_WORDS
+def rule_of(reading: Reading) -> str:
+    """Why a query cannot be scored, "" where it can: none of its words can be read, or it has none at all."""
+    if reading.unreadable:
+        return UNREADABLE
+    return "" if words_of(reading.searched) else NO_WORDS
 
 
 def verdict(familiar: Answer, match: Answer) -> tuple[str, str, str]:
@@ -171,7 +189,10 @@ def in_batch(reports: Sequence[Report], alpha: float) -> list[Report]:
 
 def as_text(report: Report) -> str:
     """A report for people."""
-    lines = [report.sentence]
+    lines = [] if report.reading is None else [printable(line) for line in report.reading.lines]
+    if report.reading is not None and report.reading.unreadable:
+        return "\n".join(lines)
+    lines.append(report.sentence)
     if report.advice:
         lines.append(f"Next: {report.advice}")
     if report.truncated:
@@ -179,8 +200,6 @@ def as_text(report: Report) -> str:
     if report.rule:
         return "\n".join(lines)
     lines += [f"familiar  {describe(report.familiar)}", f"match     {describe(report.match)}"]
-    if report.unknown_words:
-        lines.append(f"words never seen in training: {', '.join(report.unknown_words)}")
     if report.neighbours:
         lines.append("nearest training captions (1 - cosine):")
         lines += [f"  {neighbour.distance:.3f}  {neighbour.text}" for neighbour in report.neighbours]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -25,17 +24,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from ..query import words_of
 from ..trajectory import Trajectory, agreement, gap, path_length, settled, sharp_entropy
 
 NEIGHBOUR = 10  # which nearest training caption the distance is taken to
 COMPONENTS = 24  # of the mixture
 RETAINED = 0.999  # of the captions' variance: a reference keeps the principal axes that hold so much
-WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text in lower case: letters and digits of any script, apostrophes inside."""
-    return WORD.findall(text.lower())
 
 
 # --- A: the text alone ----------------------------------------------------------------------------------
@@ -245,10 +239,6 @@ class Reference:
         found = (self.place(end_tokens) @ self.bank.T).topk(min(k, len(self.texts)), dim=1)
         rows = zip(found.indices.tolist(), found.values.tolist(), strict=True)
         return [[(self.texts[int(i)], 1 - c) for i, c in zip(*row, strict=True)] for row in rows]
-
-    def unknown_words(self, text: str) -> list[str]:
-        """Words that no training caption holds, each once, in the order of the text."""
-        return [word for word in dict.fromkeys(words_of(text)) if word not in self.vocabulary]
 
 
 def _principal_axes(bank: Float[Tensor, "caption dim"]) -> Float[Tensor, "dim axis"]:

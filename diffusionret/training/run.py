@@ -20,7 +20,7 @@ from .distributed import Process
 from .loop import Duration, Loop
 from .records import Record
 from .start import benchmark_start, storybook_start
-from .storybook_stages import storybook_stage
+from .storybook import storybook_stage
 
 
 def storybook_loop(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..benchmarks import BENCHMARKS, FinetuneConfig
 from ..checkpoint import load_model
 from ..config import GeneratorConfig, OpenSetConfig, TrainConfig
 from ..model import DiffusionRet, build_model, initialise
+from .english import TOKENS, read_table
 
 
 def best_of(name: str, runs: Path) -> Path | None:
@@ -42,7 +44,25 @@ def storybook_start(config: TrainConfig, runs: Path, seed: int) -> DiffusionRet:
         return model.trainable(GeneratorConfig(candidates=config.negatives + 1))
     if config.stage == 3:
         return model.trainable(openset=OpenSetConfig(), form="open-set")
+    if config.stage == 4:
+        return with_new_text_tower(model, runs / TOKENS)
     return model
+
+
+def with_new_text_tower(model: DiffusionRet, tokens: Path) -> DiffusionRet:
+    """A copy whose text tower and token weights have random weights, over the table of tokens in a file.
+
+    Raises FileNotFoundError where there is no such file.
+    """
+    table, buffers = read_table(tokens)
+    new = build_model(replace(model.config, clip=replace(model.config.clip, token_table=table)))
+    initialise(new, ["text_weights"])
+    kept = ("towers.visual.", "temporal.", "video_weights.")
+    new.load_state_dict(
+        {name: part for name, part in model.state_dict().items() if name.startswith(kept)}, strict=False
+    )
+    new.towers.token_embedding.load_state_dict(buffers, strict=False)
+    return new
 
 
 def benchmark_start(config: FinetuneConfig, runs: Path, init: str | None = None) -> DiffusionRet:

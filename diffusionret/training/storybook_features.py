@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ..config import TrainConfig
-from ..datasets.storybook import captions, clips, world
+from ..datasets.storybook import captions, clips, truth, world
 from ..encoders import TextFeatures, VideoFeatures
 from ..encoding import encode_clips
 from ..evaluate import OMIT
@@ -97,7 +97,7 @@ class StorybookFeatures:
         """The pool of a caption and the features of each clip."""
         with torch.no_grad():
             text = self.encode_texts([caption.text for caption in written])
-        fits = torch.from_numpy(captions.fit_matrix(written, scenes)).to(self.device)
+        fits = torch.from_numpy(truth.fit_matrix(written, scenes)).to(self.device)
         return make_pool(self.model, text, video, fits)
 
     @cached_property

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from ..datasets.storybook import captions, lessons, world
+from ..datasets.storybook import lessons, truth, world
 from ..datasets.storybook.labels import NUMBERS, TRAITS, FrameLabels
 from ..losses import choice_loss
 
@@ -46,21 +46,30 @@ class FrameHeads(nn.Module):
         return parts
 
 
-class CaptionHeads(nn.Module):
-    """Linear readings of a caption's end token: everything that it says."""
+class TextHeads(nn.Module):
+    """Linear readings of a text's end token: which values of each attribute it allows, or that the world lacks what it
+    asks for."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.facts = nn.ModuleDict(
-            {name: nn.Linear(dim, len(lessons.values(name))) for name in captions.ATTRIBUTES}
+            {name: nn.Linear(dim, len(lessons.values(name)) + 1) for name in truth.ATTRIBUTES}
         )
 
-    def loss(self, cls: Float[Tensor, "text dim"], facts: Sequence[Mapping[str, str]]) -> Float[Tensor, ""]:
-        """The sum over attributes of the cross entropy (nats), each the mean over the texts that say it."""
+    def loss(self, cls: Float[Tensor, "text dim"], texts: Sequence[truth.Text]) -> Float[Tensor, ""]:
+        """The sum over attributes of the divergence (nats) from what is allowed, all values alike; each the mean over
+        the texts that say something of it."""
         losses = []
         for name, head in self.facts.items():
-            rows = [i for i, fact in enumerate(facts) if name in fact]
+            values = lessons.values(name)
+            rows, shares = [], []
+            for i, text in enumerate(texts):
+                allowed = dict(text.truth.says).get(name)
+                if allowed is not None:
+                    rows.append(i)
+                    shares.append(
+                        [(value in allowed) / max(1, len(allowed)) for value in values] + [not allowed]
+                    )
             if rows:
-                true = [lessons.values(name).index(facts[i][name]) for i in rows]
-                losses.append(cross_entropy(head(cls[rows]), torch.tensor(true, device=cls.device)))
+                losses.append(choice_loss(head(cls[rows]), torch.tensor(shares, device=cls.device).float()))
         return torch.stack(losses).sum()

@@ -11,7 +11,6 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +18,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from ..config import TrainConfig
 from ..datasets.storybook import captions, clips, lessons, world
 from ..datasets.storybook.labels import FrameLabels, frame_labels
 from ..encoders import TextFeatures, VideoFeatures
@@ -30,9 +28,9 @@ from ..model import DIRECTIONS, DiffusionRet
 from ..similarity import cls_similarity, mean_frame, wti_pairs
 from .augmentation import shift, soften
 from .openset_sets import Pool, SetConfig, seeded, set_loss, validate_sets
-from .stage import Stage, Validation
+from .stage import Validation
 from .storybook_features import StorybookFeatures
-from .storybook_heads import MASKED, CaptionHeads, FrameHeads
+from .storybook_heads import MASKED, FrameHeads, TextHeads
 
 
 class FramePretraining:
@@ -101,6 +99,48 @@ class FramePretraining:
         return Validation(cast, {"cast": cast, "actor": actor} | losses)
 
 
+def caption_loss(
+    features: StorybookFeatures, heads: nn.Module, batch: clips.Batch, video: VideoFeatures, step: int
+) -> Float[Tensor, ""]:
+    """The objectives of captions (see `StorybookDiscrimination`), each by its weight in the preset.
+
+    heads: `TextHeads`, anything else where the end token need not tell facts. video: features of the batch's clips.
+    """
+    config, model, device = features.config, features.model, features.device
+    count = len(batch.indices)
+    rng = features.rng(step)
+    relation = rng.choice(world.RELATIONS)
+    phrases = lessons.phrases(rng) + lessons.role_phrases(relation, rng)
+    sentences = batch.texts + batch.wrong
+    text = features.encode_texts([caption.text for caption in sentences] + phrases)
+    others = TextFeatures(*(torch.cat([part[:count], part[2 * count :]]) for part in text))
+    wrong = TextFeatures(*(part[count : 2 * count] for part in text))
+    fits = torch.from_numpy(batch.fits).to(device)
+    held = (*lessons.truth(batch.scenes).values(), *lessons.role_truth(relation, batch.scenes))
+    shares = [torch.from_numpy(share).to(device) for share in held]
+    total = torch.zeros((), device=device)
+    if isinstance(heads, TextHeads):
+        total = config.fact_weight * heads.loss(text.cls[: 2 * count], sentences)
+    readings = (
+        (1.0, model.similarity, partial(aligned_similarity, model)),
+        (
+            config.cls_weight,
+            cls_similarity,
+            lambda a, b: (normalize(a.cls, dim=-1) * mean_frame(b)).sum(1),
+        ),
+    )
+    for weight, similarity, aligned in readings:
+        logits = model.logit_scale * similarity(others, video)
+        own = logits[:count]
+        versus = torch.stack([own.diagonal(), model.logit_scale * aligned(wrong, video)], dim=1)
+        preference = cross_entropy(versus, torch.zeros(count, dtype=torch.long, device=device))
+        choices = logits[count:].T.split([share.shape[1] for share in shares], dim=1)
+        divergences = [choice_loss(x, share) for x, share in zip(choices, shares, strict=True)]
+        spread = torch.stack(divergences).sum()
+        total = total + weight * (contrastive_loss(own, fits) + preference + config.phrase_weight * spread)
+    return total
+
+
 class StorybookDiscrimination:
     """Stage 1: every text against every clip, token by token (the weighted interaction) and by end token alone.
 
@@ -119,7 +159,7 @@ class StorybookDiscrimination:
         self.features, self.settings, self.model = features, features.settings, features.model
         self.heads: nn.Module = nn.ModuleDict()
         if features.config.fact_weight:
-            self.heads = CaptionHeads(self.model.config.clip.embed_dim).to(features.device)
+            self.heads = TextHeads(self.model.config.clip.embed_dim).to(features.device)
 
     def trained(self) -> list[nn.Module]:
         model = self.model
@@ -131,44 +171,10 @@ class StorybookDiscrimination:
 
     def loss(self, step: int) -> Tensor:
         """The sum of all objectives, each by its weight in the preset."""
-        config, model, device = self.features.config, self.model, self.features.device
         batch = self.features.batch(step)
-        count = len(batch.indices)
-        rng = self.features.rng(step)
-        relation = rng.choice(world.RELATIONS)
-        phrases = lessons.phrases(rng) + lessons.role_phrases(relation, rng)
-        sentences = batch.texts + batch.wrong
-        text = self.features.encode_texts([caption.text for caption in sentences] + phrases)
-        others = TextFeatures(*(torch.cat([part[:count], part[2 * count :]]) for part in text))
-        wrong = TextFeatures(*(part[count : 2 * count] for part in text))
-        video = self.features.contextualise(batch.indices)
-        fits = torch.from_numpy(batch.fits).to(device)
-        held = (*lessons.truth(batch.scenes).values(), *lessons.role_truth(relation, batch.scenes))
-        truth = [torch.from_numpy(share).to(device) for share in held]
-        total = torch.zeros((), device=device)
-        if isinstance(self.heads, CaptionHeads):
-            facts = [caption.facts for caption in sentences]
-            total = config.fact_weight * self.heads.loss(text.cls[: 2 * count], facts)
-        readings = (
-            (1.0, model.similarity, partial(aligned_similarity, model)),
-            (
-                config.cls_weight,
-                cls_similarity,
-                lambda a, b: (normalize(a.cls, dim=-1) * mean_frame(b)).sum(1),
-            ),
+        return caption_loss(
+            self.features, self.heads, batch, self.features.contextualise(batch.indices), step
         )
-        for weight, similarity, aligned in readings:
-            logits = model.logit_scale * similarity(others, video)
-            own = logits[:count]
-            versus = torch.stack([own.diagonal(), model.logit_scale * aligned(wrong, video)], dim=1)
-            preference = cross_entropy(versus, torch.zeros(count, dtype=torch.long, device=device))
-            choices = logits[count:].T.split([share.shape[1] for share in truth], dim=1)
-            divergences = [choice_loss(x, share) for x, share in zip(choices, truth, strict=True)]
-            spread = torch.stack(divergences).sum()
-            total = total + weight * (
-                contrastive_loss(own, fits) + preference + config.phrase_weight * spread
-            )
-        return total
 
     @torch.no_grad()
     def validate(self, model: DiffusionRet, heads: nn.Module) -> Validation:
@@ -304,20 +310,6 @@ class StorybookOpenSet:
         """As `validate_sets`, on every second query of validation."""
         pool = self.features.validation_pool
         return validate_sets(model, pool, torch.arange(0, len(pool.fits), 2, device=self.features.device))
-
-
-def storybook_stage(
-    config: TrainConfig, model: DiffusionRet, cache: Path, families: int, compiled: bool = False
-) -> Stage:
-    """The stage of a preset. cache: folder of drawn clips. families: of training clips, four each. compiled: run the
-    image tower compiled where it learns. Raises ValueError where clips must be drawn and skia-python is missing."""
-    size, frames = model.config.clip.image_size, model.config.frames
-    # Each stage sees clips of its own: it must not learn on features that were fitted to them.
-    data = clips.TrainingClips(cache, families, frames, size, 10 * config.seed + config.stage)
-    features = StorybookFeatures(config, model, data, cache)
-    if config.stage == 0:
-        return FramePretraining(features, compiled)
-    return (StorybookDiscrimination, StorybookGeneration, StorybookOpenSet)[config.stage - 1](features)
 
 
 def aligned_similarity(

@@ -52,18 +52,18 @@
       );
       return cell;
     });
-    head.append(part("th"), ...cells);
+    head.append(part("th"), part("th", "", "weight"), ...cells);
     return head;
   }
 
-  function wordRow(text, cosine, fit) {
+  function wordRow({ text, weight }, cosine, fit) {
     const line = part("tr");
     const cells = cosine.map((v) => {
       const cell = part("td", "", (Math.round(100 * v) / 100 || 0).toFixed(2).replace("-", "−"));
       cell.style.setProperty("--fit", fit(v));
       return cell;
     });
-    line.append(part("th", "", text), ...cells);
+    line.append(part("th", "", text), part("td", "dr-weight", percent(weight)), ...cells);
     return line;
   }
 
@@ -73,10 +73,10 @@
     const pictures = clip.times.map(() => part("canvas"));
     table.append(heading(clip, pictures));
     tokens.forEach((token, row) => {
-      if (token.own) table.append(wordRow(token.text, clip.cosine[row], (v) => fit(v, row)));
+      if (token.own) table.append(wordRow(token, clip.cosine[row], (v) => fit(v, row)));
     });
     const figure = part("figure", "dr-drawing");
-    const note = "Words against frames (cosine); under each frame, its share of the query’s attention.";
+    const note = "Words against frames (cosine), and each word’s weight in the similarity: the end token has read all words before it. Under each frame, its share of the query’s attention.";
     figure.append(
       Object.assign(part("h3", "", clip.caption), { title: clip.caption }),
       part("p", "dr-note", note),

@@ -1,21 +1,19 @@
-"""What one can say of a Storybook clip, and which clips a sentence is true of.
+"""What one can say of a Storybook clip.
 
 `write` is a grammar: synonyms, paraphrases, several orders of clauses, and circumstances left out.
-A caption remembers the facts that it says, so its truth about any other clip can be decided
-(`fits`), and with it the best score that a retrieval system can expect (`ceiling`).
+A caption remembers the facts that it says, so its truth about any other clip can be decided (truth.py).
 Captions are in lower case without a full stop, as those of the public benchmarks are.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from . import world
-from .world import Actor, Scene
+from .truth import ATTRIBUTES, Truth, allow
+from .world import Scene
 
 # Words by attribute and value: those of the storybook style, then those of the sketchbook style, the
 # plainest first. No content word stands for two values of one attribute or of two (a test checks it),
@@ -117,10 +115,6 @@ for _d in world.DIRECTIONS:
     _MOTIONS[_d] = (", ".join(_tails), f"|moving {_d}, |{_d}ward bound")
 
 STYLES = ("storybook", "sketchbook")
-ATTRIBUTES = (
-    "place", "time", "weather", "subject", "colour", "size", "motion",
-    "relation", "other_subject", "other_colour", "direction",
-)  # fmt: skip
 _TABLES = dict(
     place=_PLACES, time=_TIMES, weather=_WEATHERS, subject=_SUBJECTS, colour=_COLOURS, size=_SIZES,
     motion=_MOTIONS, relation=_RELATIONS, direction=_DIRECTIONS,
@@ -136,9 +130,14 @@ _LEXICON = {
 }
 
 
+def wordings(style: str) -> dict[tuple[str, str], list[str]]:
+    """Every wording of a value in a style, the plainest first; the forms of verbs are joined by "|"."""
+    return {key: list(options) for key, options in _LEXICON[style].items()}
+
+
 def vocabulary(style: str) -> dict[tuple[str, str], frozenset[str]]:
     """Every word by which a style can say a value: (attribute, value) -> words, function words among them."""
-    phrases = {key: list(options) for key, options in _LEXICON[style].items()}
+    phrases = wordings(style)
     if style == "storybook":
         for value, hour in _HOURS.items():
             phrases["time", value].append(hour)
@@ -161,6 +160,11 @@ class Caption:
     def facts(self) -> dict[str, str]:
         """What it says, as a dictionary."""
         return dict(self.says)
+
+    @property
+    def truth(self) -> Truth:
+        """What it is true of."""
+        return Truth(allow(self.facts))
 
 
 def write(
@@ -333,67 +337,3 @@ def _note(told: dict[str, str], rng: random.Random) -> str:
     if form == "headed" and setting:
         return f"{', '.join(setting)}: {deed}"
     return count + "; ".join([deed, ", ".join(setting)] if setting else [deed])
-
-
-def _roles(scene: Scene) -> list[tuple[Actor, str | None]]:
-    """Every actor with its own motion; the one that acts comes first."""
-    if scene.other is None:
-        return [(scene.actor, scene.motion)]
-    if scene.relation == "circles":
-        return [(scene.actor, "circle"), (scene.other, "still")]
-    other = "still" if scene.relation == "jumps over" else scene.direction
-    return [(scene.actor, scene.direction), (scene.other, other)]
-
-
-def _slots(scene: Scene) -> list[dict[str, str | None]]:
-    """What is true of a scene, once for every actor that a caption may be about.
-
-    Two actors give two slots: only the first, about the one that acts, has the relation.
-    """
-    setting = {name: getattr(scene, name) for name in world.SETTING}
-    slots: list[dict[str, str | None]] = [
-        setting | dict(subject=actor.subject, colour=actor.colour, size=actor.size, motion=motion)
-        for actor, motion in _roles(scene)
-    ]
-    slots[0] |= {k: v for k, v in world.said(scene).items() if k not in slots[0]}
-    return slots
-
-
-def fits(caption: Caption, scene: Scene) -> bool:
-    """Whether the caption is true of the scene.
-
-    What it says of the setting must hold. With a relation, both roles must agree; without one, any
-    actor may be meant, and in a scene of two each moves as its part demands: both go the way of a
-    chase, a push or a load, whoever is jumped over or circled stands still. Actors of medium size are
-    neither small nor big.
-    """
-    return any(all(slot.get(name) == value for name, value in caption.says) for slot in _slots(scene))
-
-
-def fit_matrix(captions: Sequence[Caption], scenes: Sequence[Scene]) -> np.ndarray:
-    """`fits` for all pairs: bool [caption, scene]."""
-    codes: dict[str | None, int] = {None: 0}
-
-    def encode(rows: Sequence[Mapping[str, str | None]]) -> np.ndarray:  # [attribute, row]; 0 = not there
-        table = [[codes.setdefault(row.get(name), len(codes)) for row in rows] for name in ATTRIBUTES]
-        return np.array(table, dtype=np.int16).reshape(len(ATTRIBUTES), len(rows))
-
-    slots = [_slots(scene) for scene in scenes]
-    said = encode([caption.facts for caption in captions])[:, :, None]
-    fit = np.zeros((len(captions), len(scenes)), dtype=bool)
-    for i in (0, -1):  # the actor, and the other or the same once more
-        held = encode([slot[i] for slot in slots])[:, None]
-        fit |= np.logical_and.reduce([(s == 0) | (s == h) for s, h in zip(said, held, strict=True)])
-    return fit
-
-
-def ceiling(captions: Sequence[Caption], scenes: Sequence[Scene]) -> float:
-    """The R@1, in [0, 1], that a perfect reader expects: of the clips that fit it can only guess one.
-
-    The mean over captions of 1 / (number of scenes that fit), 0 where none does. Raises ValueError
-    without captions.
-    """
-    if not captions:
-        raise ValueError("The ceiling of no captions is not defined.")
-    counts = fit_matrix(captions, scenes).sum(axis=1)
-    return float(np.mean(np.where(counts > 0, 1 / np.maximum(counts, 1), 0.0)))

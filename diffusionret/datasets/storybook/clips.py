@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import captions, lessons, world
+from . import captions, lessons, truth, world
 from .world import Scene
 
 logger = logging.getLogger(__name__)
@@ -38,8 +38,11 @@ def clip_frames(scene: Scene, frames: int, size: int) -> np.ndarray:
 
 
 def render_scenes(scenes: list[Scene], file: Path, frames: int, size: int, workers: int = 2) -> np.ndarray:
-    """The frames of many clips, uint8 [clip frame size size 3], memory-mapped from `file` (drawn when absent)."""
-    if not file.is_file():
+    """The frames of many clips, uint8 [clip frame size size 3], memory-mapped from `file` (drawn when absent or cut
+    off)."""
+    try:
+        return np.load(file, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part")
         array = np.lib.format.open_memmap(
@@ -119,4 +122,4 @@ class TrainingClips:
             wording = rng.getrandbits(31)  # the same for both
             written.append(captions.compose(facts, random.Random(wording), self.look))
             wrong.append(captions.compose(lessons.wrong(facts, rng), random.Random(wording), self.look))
-        return Batch(np.array(indices), scenes, written, wrong, captions.fit_matrix(written, scenes))
+        return Batch(np.array(indices), scenes, written, wrong, truth.fit_matrix(written, scenes))

@@ -1,0 +1,5 @@
+"""`python -m analysis.visitors`."""
+
+from .command import main
+
+main()

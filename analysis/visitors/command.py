@@ -1,0 +1,90 @@
+"""The command: every model on test clips, the first one on the bundled gallery, too."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from diffusionret.checkpoint import load_model
+from diffusionret.datasets.storybook import captions, clips, world
+from diffusionret.encoding import encode_clips
+from diffusionret.gallery import Gallery
+from diffusionret.model import DiffusionRet
+
+from .. import measure
+from ..ood.sets import gallery_scenes
+from .halves import HALVES
+from .measurement import first_results, measure_kind, misses, together
+from .queries import visitor_queries
+
+TITLE = "Is the first result what visitors ask for?"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and write results/visitors.json."""
+    parser = argparse.ArgumentParser(prog="python -m analysis.visitors", description=TITLE)
+    parser.add_argument(
+        "--models", nargs="+", default=["storybook"], help="folders or names, the first in full"
+    )
+    parser.add_argument("--half", choices=HALVES, default="work", help="half of templates and words")
+    parser.add_argument(
+        "--misses", type=int, default=0, help="print so many wrong first results of each kind"
+    )
+    parser.add_argument("--keep", action="store_true", help="write results/visitors.json")
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    rows: list[dict] = []
+    for number, name in enumerate(options.models):
+        for where, found in _measured(load_model(name), options.half, number == 0, options.misses).items():
+            rows += [{"model": number, "clips": where} | row for row in found]
+    for row in rows:
+        print(*row.values(), sep="\t")
+    groups = [{"model": m, "clips": c} | row for m, c in dict.fromkeys((r["model"], r["clips"]) for r in rows)
+              for row in together([r for r in rows if (r["model"], r["clips"]) == (m, c)])]  # fmt: skip
+    for row in groups:
+        print(*row.values(), sep="\t")
+    if options.keep:
+        measure.store("visitors", TITLE, sentence(groups), started, rows, groups=groups, half=options.half)
+
+
+def sentence(groups: Sequence[dict]) -> str:
+    """What the figures of the first model on test clips say."""
+    shares = {
+        row["group"]: row["first_true"] for row in groups if row["model"] == 0 and row["clips"] == "test"
+    }
+    return (
+        f"The first result is a true one for {shares['trained']} % of the queries of kinds that training had, "
+        f"{shares['held out']} % of those of kinds that it had not, and {shares['unseen']} % of those whose word it "
+        f"never saw."
+    )
+
+
+@torch.no_grad()
+def _measured(model: DiffusionRet, half: str, in_gallery: bool, wrong: int) -> dict[str, list[dict]]:
+    """Rows on test clips and, where asked for, on the bundled gallery."""
+    scenes = world.split("test")
+    frames = clips.split_frames("test", clips.CACHE, model.config.frames, model.config.clip.image_size)
+    places = {"test": (scenes, encode_clips(model, frames))}
+    if in_gallery:
+        shown = gallery_scenes(Gallery.bundled().captions)
+        positions = [scenes.index(scene) for scene in shown]
+        video = type(places["test"][1])(*(part[positions] for part in places["test"][1]))
+        places["gallery"] = (tuple(shown), video)
+    found: dict[str, list[dict]] = {}
+    for where, (some, video) in places.items():
+        found[where] = []
+        for queries in visitor_queries(half, some).values():
+            first = first_results(
+                model, [q.text for q in queries], lambda text, video=video: model.similarity(text, video)
+            )
+            row = measure_kind(queries, first, some)
+            if row:
+                found[where].append(row)
+            lines = misses(queries, first, some, [captions.canonical(scene).text for scene in some])
+            for text, caption in np.random.default_rng(0).permutation(np.array(lines, dtype=object))[:wrong]:
+                print(f"{where}: {queries[0].kind}: {text!r} -> {caption}")
+    return found

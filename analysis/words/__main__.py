@@ -1,0 +1,5 @@
+"""`python -m analysis.words`."""
+
+from .command import main
+
+main()

@@ -1,0 +1,174 @@
+"""The lexicon: what is known of the words of a world, and what each word of a text is by it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+from .datasets.storybook.words import Word, inflections, words
+from .query import words_of
+from .spelling import Spelling
+
+EXCLUSIONS_LEARNED = False  # whether the model was trained on texts that rule something out
+NEGATIONS = frozenset(
+    {
+        "not",
+        "no",
+        "without",
+        "never",
+        "nothing",
+        "nobody",
+        "neither",
+        "nor",
+        "except",
+        "excluding",
+        "minus",
+        "cannot",
+    }
+)
+# What is silent wherever it stands: English words that name nothing to be seen.
+FUNCTION = frozenset(
+    """
+    a about above across after again against all almost along already also although always am among an and another any
+    anybody anyone anything are around as at away back be because been before being below beneath beside between both
+    but by can could d did do does doing done down during each either else even ever every everyone everything few for
+    from get gets getting give given gives had has have having he her here hers him his how i if in inside into is it
+    its itself just least less let like ll m many may maybe me mine more most much must my near next now of off often
+    on once one ones only onto or other others our out outside over own past per perhaps please plus quite rather re
+    really s same several shall she should since so some somebody somehow someone something sometimes somewhere soon
+    still such t than that the their them then there these they this those though through till to together too toward
+    towards under underneath until up upon us ve very via was we were what when where whether which while who whom
+    whose why will with within would yes yet you your
+    two three four five six seven eight nine ten
+    find search show see look looking want need video videos clip clips film footage scene picture image
+    """.split()  # noqa: SIM905
+) | NEGATIONS  # fmt: skip
+MOST_MEANINGS = (
+    3  # values of an attribute that are spelled out; a word for more of them is a class and speaks for itself
+)
+ORDER = ("size", "colour", "subject", "motion", "relation", "direction", "place", "time", "weather")
+
+
+class Term(NamedTuple):
+    """A word, or several in a row, of a text.
+
+    word: in lower case. kind: "says", "lacks", "empty" (silent) or "unknown". meaning: what a word is taken for by
+    convention, "" for one of the grammar. attribute: the place in a sentence of what the world lacks.
+    """
+
+    word: str
+    kind: str
+    meaning: str = ""
+    attribute: str = ""
+
+
+class Lexicon:
+    """Words with facts, found by any of their forms."""
+
+    def __init__(self, rows: Sequence[Word]) -> None:
+        """rows: of a word file; the first of several rows with one form wins, so that the grammar's own come first."""
+        self.rows = list(rows)
+        self._rows: dict[tuple[str, ...], Word] = {}
+        own: set[str] = set()
+        for row in self.rows:
+            for form in inflections(row):
+                self._rows.setdefault(form, row)
+            if row.split == "lexicon":
+                own.update(word for form in (row.word, *row.forms) for word in words_of(form))
+        self._own = frozenset(own - FUNCTION)  # also words that the grammar has inside of phrases only
+        self._longest = max((len(tokens) for tokens in self._rows), default=1)
+
+    @classmethod
+    @lru_cache(maxsize=1)
+    def bundled(cls) -> Lexicon:
+        """That of the Storybook world, read once."""
+        return cls(words())
+
+    @cached_property
+    def spelling(self) -> Spelling:
+        """How the words are spelled: the grammar's, then others that say something, then what the world lacks."""
+        tiers: list[dict[str, set[int]]] = [{}, {}, {}]
+        silent = {word for word in FUNCTION if len(word) > 2}
+        for number, row in enumerate(self.rows):
+            for form in inflections(row):
+                if row.split == "lexicon":
+                    for token in self._own.intersection(form):
+                        tiers[0].setdefault(token, set()).add(number)
+                elif len(form) == 1 and row.kind == "empty":
+                    silent.add(form[0])
+                elif len(form) == 1:
+                    tiers[1 if row.kind == "says" else 2].setdefault(form[0], set()).add(number)
+        return Spelling(*tiers, silent=silent)
+
+    def parse(self, tokens: Sequence[str]) -> list[Term]:
+        """What the words of a text are, the longest run that the lexicon holds at a time. tokens: in lower case."""
+        terms, at = [], 0
+        while at < len(tokens):
+            for length in range(min(self._longest, len(tokens) - at), 0, -1):
+                run = tuple(tokens[at : at + length])
+                if term := self._term(run):
+                    terms.append(term)
+                    break
+            else:
+                length = 1
+                terms.append(Term(tokens[at], "unknown"))
+            at += length
+        return terms
+
+    def _term(self, run: tuple[str, ...]) -> Term | None:
+        text = " ".join(run)
+        if len(run) == 1:
+            word = run[0]
+            plain = word.replace("’", "'")
+            if word not in self._rows and (base := plain.removesuffix("'s")) != plain:
+                return self._term((base,)) or None
+            if plain in FUNCTION or plain.endswith("n't") or "'" in plain or word.isdecimal():
+                return Term(text, "empty")
+        row = self._rows.get(run)
+        if row is None:
+            return Term(text, "says") if len(run) == 1 and run[0] in self._own else None
+        if row.kind == "lacks":
+            return Term(text, "lacks", attribute=next(iter(row.facts), ""))
+        if row.kind == "empty":
+            return Term(text, "empty")
+        return Term(text, "says", self._meaning(run, row))
+
+    def _meaning(self, run: tuple[str, ...], row: Word) -> str:
+        """What a word is taken for; "" where that needs no saying: the grammar's own, and compounds of them."""
+        if row.split == "lexicon":
+            return ""
+        for token in run:
+            part = self._rows.get((token,))
+            if part is not None and part.split == "lexicon" and part.facts == row.facts:
+                return ""
+        return self.meaning(row)
+
+    def meaning(self, row: Word) -> str:
+        """What a word says, in the grammar's plainest words; "" for a class of many values."""
+        parts = []
+        for attribute in sorted(
+            row.facts, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER)
+        ):
+            values = sorted(row.facts[attribute])
+            if len(values) > MOST_MEANINGS:
+                return ""
+            parts.append(" or ".join(self._plainest(attribute, value) for value in values))
+        return " ".join(parts)
+
+    @cached_property
+    def grammar(self) -> list[Word]:
+        """The words that the model's captions are made of."""
+        return [row for row in self.rows if row.split == "lexicon" and row.kind == "says"]
+
+    def _plainest(self, attribute: str, value: str) -> str:
+        """The grammar's first word for a value."""
+        facts = {attribute: frozenset({value})}
+        return next((row.word for row in self.grammar if row.facts == facts), value)
+
+    def exclusion(self, text: str) -> str | None:
+        """The word by which a text rules something out, None where there is none or the model has learned it."""
+        if EXCLUSIONS_LEARNED:
+            return None
+        found = (w for w in words_of(text) if w in NEGATIONS or w.replace("’", "'").endswith("n't"))
+        return next(found, None)

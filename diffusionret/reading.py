@@ -1,0 +1,222 @@
+"""What was read of a query's words, and all that is said of it. The one owner of these sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .lexicon import Lexicon
+from .model import DiffusionRet
+from .placement import Placement
+from .query import tokens_of, words_of
+from .spelling import Suggestion
+
+UNREADABLE = "I can read none of these words."
+ADVICE = "Describe in English words what should be seen: who, in which colour, where, doing what."
+MOST_SAID = 4  # words of one sentence
+
+
+class Correction(NamedTuple):
+    """A word as it was typed, and the word that was searched for instead."""
+
+    word: str
+    correction: str
+
+
+class Taken(NamedTuple):
+    """A word that the model was not trained on, and what it is taken for. by: "file" of facts, or "model"."""
+
+    word: str
+    meaning: str
+    by: str
+
+
+class Lacking(NamedTuple):
+    """A word for something that the world does not have; attribute: its place in a sentence."""
+
+    word: str
+    attribute: str
+
+
+class Remark(NamedTuple):
+    """A sentence about a query. query: another one to search for, None where there is nothing to follow; exact:
+    whether that one is to be searched for as it stands."""
+
+    text: str
+    query: str | None = None
+    exact: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read of a query.
+
+    text: as typed. searched: with corrections. corrected: one entry a word. offered: a text with further corrections,
+    which is not searched, "" mostly. taken, lacking, unknown: words as typed, each once. exclusion: the word that rules
+    something out, "" where there is none or the model has learned it. unreadable: whether no word can be placed.
+    """
+
+    text: str
+    searched: str
+    corrected: tuple[Correction, ...] = ()
+    offered: str = ""
+    taken: tuple[Taken, ...] = ()
+    lacking: tuple[Lacking, ...] = ()
+    unknown: tuple[str, ...] = ()
+    exclusion: str = ""
+    unreadable: bool = False
+
+    def to_dict(self) -> dict:
+        """Plain values, fit for JSON, with the sentences."""
+        return {
+            "text": self.text,
+            "searched": self.searched,
+            "corrected": dict(self.corrected),
+            "offered": self.offered,
+            "taken": [{"word": word, "as": meaning, "by": by} for word, meaning, by in self.taken],
+            "lacking": [word for word, _ in self.lacking],
+            "unknown": list(self.unknown),
+            "exclusion": self.exclusion,
+            "unreadable": self.unreadable,
+            "remarks": [remark.text for remark in self.remarks],
+        }
+
+    @property
+    def lines(self) -> list[str]:
+        """The remarks for a terminal."""
+        return [
+            f"{remark.text}{'' if remark.text[-1] in '.?' else ' with --exact.'}" for remark in self.remarks
+        ]
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """All that is to be said, in order."""
+        said = []
+        if self.corrected:
+            said.append(Remark(f"Searched for “{self.searched}”."))
+            said.append(Remark(f"Search exactly “{self.text}”", self.text, exact=True))
+        if self.offered:
+            said.append(Remark(f"Did you mean “{self.offered}”?", self.offered))
+        if self.unreadable:
+            return (*said, Remark(f"{UNREADABLE} {ADVICE}"))
+        parts = []
+        if self.taken:
+            parts.append("taking " + _list([f"{taken.word} as {taken.meaning}" for taken in self.taken]))
+        if self.unknown:
+            noun = "word" if len(self.unknown) == 1 else "words"
+            parts.append(f"the model does not know the {noun} {_list(self.unknown)}")
+        if self.lacking:
+            parts.append("this world has " + _list([_none(lacking) for lacking in self.lacking]))
+        if parts:
+            sentence = "; ".join(parts)
+            said.append(Remark(f"{sentence[0].upper()}{sentence[1:]}."))
+        if self.exclusion:
+            said.append(Remark(f"The model has not learned to leave out: it reads past “{self.exclusion}”."))
+        return tuple(said)
+
+
+def _none(lacking: Lacking) -> str:
+    return f"nothing {lacking.word}" if lacking.attribute == "colour" else f"no {lacking.word}"
+
+
+def _list(words: Sequence[str]) -> str:
+    if len(words) > MOST_SAID:
+        return f"{', '.join(words[:MOST_SAID])} and {len(words) - MOST_SAID} more"
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+class Reader:
+    """Reads queries: by a lexicon, and by where a model places the words that it does not hold."""
+
+    def __init__(self, lexicon: Lexicon | None, placement: Placement | None = None, words: int = 30) -> None:
+        """lexicon: None for a model of no world, of whose words nothing is said. words: of a text, looked at."""
+        self.lexicon, self.placement, self.words = lexicon, placement, words
+
+    @classmethod
+    def open(cls, model: DiffusionRet) -> Reader:
+        """The reader of a model's queries: with the lexicon of the world that it was trained on."""
+        if model.config.dataset != "storybook":
+            return cls(None)
+        lexicon = Lexicon.bundled()
+        return cls(lexicon, Placement.open(model, lexicon), model.config.words - 2)
+
+    def read(self, text: str, exact: bool = False) -> Reading:
+        """The reading of a query. exact: whether it is searched for as it stands; corrections are then offers."""
+        if self.lexicon is None:
+            return Reading(text, text)
+        suggestions = self._suggestions(self.lexicon, text)
+        sure = {word: found.word for word, found in suggestions.items() if found.sure}
+        corrected = {} if exact else sure
+        searched = replaced(text, corrected)
+        offers = {word: found.word for word, found in suggestions.items() if word not in corrected}
+        offered = replaced(searched, offers) if offers else ""
+        taken, lacking, unknown, readable = self._terms(self.lexicon, searched)
+        if not (readable or sure):
+            return Reading(text, searched, offered=offered, unknown=unknown, unreadable=True)
+        return Reading(
+            text=text,
+            searched=searched,
+            corrected=tuple(Correction(*pair) for pair in corrected.items()),
+            offered=offered,
+            taken=taken,
+            lacking=lacking,
+            unknown=unknown,
+            exclusion=self.lexicon.exclusion(searched) or "",
+        )
+
+    def _suggestions(self, lexicon: Lexicon, text: str) -> dict[str, Suggestion]:
+        """What the words that nobody knows were meant to be, in the order of the text."""
+        terms = lexicon.parse(words_of(text)[: self.words])
+        unknown = dict.fromkeys(term.word for term in terms if term.kind == "unknown")
+        return {word: found for word in unknown if (found := lexicon.spelling.suggestion(word))}
+
+    def _terms(
+        self, lexicon: Lexicon, text: str
+    ) -> tuple[tuple[Taken, ...], tuple[Lacking, ...], tuple[str, ...], bool]:
+        """(taken, lacking, unknown, whether any word can be placed) of a text."""
+        taken: dict[str, Taken] = {}
+        lacking: dict[str, Lacking] = {}
+        unknown: dict[str, None] = {}
+        readable = False
+        for word, kind, meaning, attribute in lexicon.parse(words_of(text)[: self.words]):
+            readable |= kind in ("says", "lacks")
+            if kind == "says" and meaning:
+                taken[word] = Taken(word, meaning, "file")
+            elif kind == "lacks":
+                lacking[word] = Lacking(word, attribute)
+            elif kind == "unknown" and self.placement and (place := self.placement.place(word)):
+                taken[word] = Taken(word, place, "model")
+                readable = True
+            elif kind == "unknown":
+                unknown[word] = None
+        return tuple(taken.values()), tuple(lacking.values()), tuple(unknown), readable
+
+
+def replaced(text: str, corrections: Mapping[str, str]) -> str:
+    """A text with other words in place of some, in their capitals; "a" and "an" follow.
+
+    corrections: {word in lower case: another}.
+    """
+    parts: list[str] = []
+    end, before = 0, ""
+    for word, start, stop in tokens_of(text):
+        typed = text[start:stop]
+        parts += [text[end:start], typed]
+        if correction := corrections.get(word):
+            parts[-1] = _cased(correction, typed)
+            if before in ("a", "an"):
+                parts[-3] = _cased("an" if _vowel(correction) else "a", parts[-3])
+        end, before = stop, word
+    return "".join([*parts, text[end:]])
+
+
+def _vowel(word: str) -> bool:
+    return word[0] in "aeiou" and not word.startswith(("uni", "use", "eu", "one"))
+
+
+def _cased(word: str, like: str) -> str:
+    """A word in the capitals of another."""
+    if like.isupper() and len(like) > 1:
+        return word.upper()
+    return word[0].upper() + word[1:] if like[0].isupper() else word

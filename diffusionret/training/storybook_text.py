@@ -1,0 +1,125 @@
+"""The text tower anew, over a frozen table of tokens that know English: captions, and queries as people type them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from ..datasets.storybook import queries, truth, world
+from ..datasets.storybook.words import Word, words
+from ..encoders import VideoFeatures
+from ..losses import choice_loss
+from ..metrics import retrieval_metrics
+from ..model import DiffusionRet
+from ..similarity import cls_similarity
+from .stage import Validation
+from .storybook_features import StorybookFeatures
+from .storybook_heads import TextHeads
+from .storybook_stages import caption_loss, twin_accuracy
+
+QUERIES = 1500  # of validation
+
+
+class StorybookText:
+    """Stage 1 once more for the text tower alone, on frozen features of clips.
+
+    Beside the objectives of captions a batch has as many queries as clips (see queries.py). A query must spread over
+    the clips that it is true of, and a clip over the queries that are true of it; one that asks for what the world
+    lacks is true of none, and only a wrong answer for the clips. The end token must tell what a query allows, or that
+    it lacks.
+    """
+
+    def __init__(self, features: StorybookFeatures) -> None:
+        self.features, self.settings, self.model = features, features.settings, features.model
+        self.heads: nn.Module = TextHeads(self.model.config.clip.embed_dim).to(features.device)
+
+    def trained(self) -> list[nn.Module]:
+        parts = (self.model.towers, self.model.text_weights, self.model.video_weights)
+        return [part for part in parts if part is not None]
+
+    def frozen(self) -> list[nn.Module]:
+        return [self.model.towers.visual]
+
+    def loss(self, step: int) -> Tensor:
+        """The objectives of captions and, with the weight of the preset, those of queries."""
+        config, device = self.features.config, self.features.device
+        batch = self.features.batch(step)
+        ids = torch.from_numpy(batch.indices).to(device)
+        video = VideoFeatures(*(part[ids] for part in self.features.video))
+        total = caption_loss(self.features, self.heads, batch, video, step)
+        rng = random.Random(f"queries {config.seed} {step}")
+        written = [queries.write(scene, rng) for scene in batch.scenes]
+        text = self.features.encode_texts([query.text for query in written])
+        fits = torch.from_numpy(truth.fit_matrix(written, batch.scenes)).to(device)
+        assert isinstance(self.heads, TextHeads)
+        spread = config.fact_weight * self.heads.loss(text.cls, written)
+        for weight, similarity in ((1.0, self.model.similarity), (config.cls_weight, cls_similarity)):
+            spread = spread + weight * query_loss(self.model.logit_scale * similarity(text, video), fits)
+        return total + config.query_weight * spread
+
+    @torch.no_grad()
+    def validate(self, model: DiffusionRet, heads: nn.Module) -> Validation:
+        """Percent of the queries and of the words of validation, which training never saw, whose first clip is a true
+        one; R@1 of full and natural captions, minimal twins as in stage 1. The score is the sum of natural captions,
+        twins and queries: the words are too few to choose by."""
+        text, natural, video = self.features.validation(model)
+        scenes = world.split("validation")
+        rng = random.Random("validation queries")
+        written = [queries.write(rng.choice(scenes), rng) for _ in range(QUERIES)]
+        unseen = words(split="validation", kind="says")
+        figures = dict(
+            full_R1=retrieval_metrics(model.similarity(text, video)).R1,
+            natural_R1=retrieval_metrics(model.similarity(natural, video)).R1,
+            roles=twin_accuracy(model, video, world.swapped),
+            direction=twin_accuracy(model, video, world.opposite),
+            queries=first_true(model, written, video, scenes),
+        )
+        for name in ("subject", "colour", "place", "motion"):
+            phrases = [phrase for word in unseen if name in word.facts for phrase in word_phrases(word)]
+            if phrases:
+                figures[f"word_{name}"] = first_true(model, phrases, video, scenes)
+        return Validation(
+            sum(figures[name] for name in ("natural_R1", "roles", "direction", "queries")), figures
+        )
+
+
+def query_loss(logits: Float[Tensor, "text video"], fits: Bool[Tensor, "text video"]) -> Float[Tensor, ""]:
+    """Every text spreads evenly over the videos that it is true of, and, with half the weight, every video over the
+    texts; who has none does not count."""
+    share = fits.float()
+    forward = choice_loss(logits, share / share.sum(1, keepdim=True).clamp(min=1))
+    return forward + choice_loss(logits.T, (share / share.sum(0).clamp(min=1)).T) / 2
+
+
+def word_phrases(word: Word) -> list[queries.Query]:
+    """A word that says something as a query by itself and beside a noun."""
+    claim = truth.Truth(truth.allow(word.facts))
+    texts = [word.word]
+    if "subject" in word.facts:
+        texts += [f"a {word.word}", f"show me a {word.word}"]
+    elif "colour" in word.facts or "size" in word.facts:
+        texts += [f"something {word.word}", f"a {word.word} thing"]
+    elif "relation" in word.facts:
+        texts = [f"something {word.word} something"]
+    elif "motion" in word.facts:
+        texts += [f"something {word.word}", f"a thing {word.word}"]
+    else:
+        texts += [f"something {form}" for form in word.forms[:1]]
+    return [queries.Query(text, claim, "word") for text in texts]
+
+
+def first_true(
+    model: DiffusionRet, texts: Sequence[queries.Query], video: VideoFeatures, scenes: Sequence[world.Scene]
+) -> float:
+    """Percent of the texts that are true of some clip whose most similar clip is one of these."""
+    fits = truth.fit_matrix(texts, scenes)
+    some = fits.any(axis=1)
+    first = (
+        model.similarity(model.encode_text([text.text for text in texts]), video).argmax(dim=1).cpu().numpy()
+    )
+    return 100 * float(np.mean(fits[np.arange(len(texts)), first][some]))
