@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from analysis import figures
+from analysis.figures import canvas
 from demo import theme
 from diffusionret.readout import ONE_WINNER
 from diffusionret.trajectory import places
@@ -43,7 +44,7 @@ def test_bands_agreement_bars_and_states():
     assert list(agree.data[0].y) == [0.5, 1.0]
     bars = figures.share_bars(values[0], NAMES).data[0]
     assert list(bars.y) == values[0].tolist()
-    assert bars.marker.color[int(values[0].argmax())] == figures.SIGNAL
+    assert bars.marker.color[int(values[0].argmax())] == canvas.SIGNAL
     assert figures.state_map(values - 0.5, NAMES).data[0].zmin == -1
     line = figures.uncertainty(ONE_WINNER.entropy(values), values.amax(-1), 2, math.log2(6))
     assert list(line.data[1].y) == values.amax(-1).tolist()
@@ -57,10 +58,10 @@ def test_a_page_of_figures_needs_no_network():
 def test_the_colours_are_the_page_s():
     styles = theme.styles()
     for name, value in {
-        "paper": figures.PAPER,
-        "ink": figures.INK,
-        "signal": figures.SIGNAL,
-        "down": figures.DOWN,
+        "paper": canvas.PAPER,
+        "ink": canvas.INK,
+        "signal": canvas.SIGNAL,
+        "down": canvas.DOWN,
     }.items():
         assert f"--dr-{name}: {value};" in styles
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from diffusionret import growth
 from diffusionret.video import VideoError, read_frames
 
 
-class Clock:
+class Clock(threading.Event):
     """Time that passes when somebody waits. happen: called with the seconds so far, after every wait."""
 
     def __init__(self, happen: Callable[[float], None] = lambda now: None) -> None:
+        super().__init__()
         self.now, self.happen = 0.0, happen
 
     def monotonic(self) -> float:
@@ -28,8 +30,8 @@ class Clock:
     def is_set(self) -> bool:
         return False
 
-    def wait(self, seconds: float) -> bool:
-        self.now += seconds
+    def wait(self, timeout: float | None = None) -> bool:
+        self.now += timeout or 0.0
         self.happen(self.now)
         return False
 

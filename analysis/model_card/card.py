@@ -7,6 +7,7 @@ from .open_set import open_set
 from .retrieval import gains, natural, results_table
 from .targets import targets
 from .training import training
+from .visitors import visitors
 
 FRONT = """---
 license: apache-2.0
@@ -16,17 +17,20 @@ tags: [video-text-retrieval, diffusion]
 # Storybook: a DiffusionRet model of a small drawn world
 
 Text-to-video retrieval on Storybook, the procedurally drawn world of this repository, trained from scratch with the
-project's own commands. It knows that world and its words, and nothing else: real videos need CLIP weights or a
-published checkpoint. All figures are in percent unless said otherwise, brackets are 95 % bootstrap intervals, and
+project's own commands. It knows that world and everyday words for it, and nothing else: real videos need CLIP weights
+or a published checkpoint. All figures are in percent unless said otherwise, brackets are 95 % bootstrap intervals, and
 all of them, good and bad, are printed by the commands beside them.
 """
 
 
-def card(report: dict, record: dict, other: dict | None, proof: dict | None) -> str:
+def card(
+    report: dict, record: dict, other: dict | None, proof: dict | None, queries: dict | None = None
+) -> str:
     """The card in Markdown.
 
     report: of the evaluation on the test split. record: of the trainings. other: of the evaluation on the second
-    look, None where there is none. proof: what was measured of the open-set generator, likewise.
+    look, None where there is none. proof: what was measured of the open-set generator, queries: of visitors' queries,
+    likewise.
     """
     parts = [
         FRONT,
@@ -46,6 +50,8 @@ def card(report: dict, record: dict, other: dict | None, proof: dict | None) -> 
             "\n## On the second look (another hand, another way of writing), never seen in training\n"
             "`python -m diffusionret evaluate --data sketchbook --split test`\n\n" + results_table(other)
         )
+    if queries is not None:
+        parts.append("\n## What visitors type\n" + visitors(queries))
     if proof is not None:
         parts.append("\n## The open-set generator\n" + open_set(proof))
     parts.append(f"\n## Training\nOn {record['machine']}.\n\n" + training(record["stages"]))

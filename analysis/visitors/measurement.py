@@ -54,8 +54,8 @@ def measure_kind(
     """Figures of one kind among some clips; None where no query has a true one. Intervals are over words where the
     kind is of unseen words, else over templates."""
     fits = truth.fit_matrix(queries, scenes)
-    rows = np.flatnonzero(fits.any(axis=1))
-    if not len(rows):
+    rows = [i for i, row in enumerate(fits) if row.any()]
+    if not rows:
         return None
     hits = fits[rows, first[rows]]
     kind = queries[0].kind
@@ -70,7 +70,9 @@ def measure_kind(
         pieces = np.array([len(token_ids(queries[i].word)) for i in rows])
         for name, chosen in (("one_token", pieces == 1), ("several_tokens", pieces > 1)):
             if chosen.any():
-                row[name] = macro(hits[chosen], [queries[i].word for i in rows[chosen]])[0]
+                row[name] = macro(
+                    hits[chosen], [queries[i].word for i, one in zip(rows, chosen, strict=True) if one]
+                )[0]
     return row
 
 
@@ -89,7 +91,7 @@ def misses(
     """Queries whose first result is wrong, and that result's caption."""
     fits = truth.fit_matrix(queries, scenes)
     return [
-        (query.text, captions[first[i]])
+        (query.text, captions[int(first[i])])
         for i, query in enumerate(queries)
         if fits[i].any() and not fits[i, first[i]]
     ]

@@ -12,6 +12,7 @@ from ..benchmarks import BENCHMARKS, FinetuneConfig
 from ..checkpoint import load_model
 from ..config import GeneratorConfig, OpenSetConfig, TrainConfig
 from ..model import DiffusionRet, build_model, initialise
+from ..token_table import TokenTable
 from .english import TOKENS, read_table
 
 
@@ -61,7 +62,9 @@ def with_new_text_tower(model: DiffusionRet, tokens: Path) -> DiffusionRet:
     new.load_state_dict(
         {name: part for name, part in model.state_dict().items() if name.startswith(kept)}, strict=False
     )
-    new.towers.token_embedding.load_state_dict(buffers, strict=False)
+    tokens_of = new.towers.token_embedding
+    assert isinstance(tokens_of, TokenTable)
+    tokens_of.load_state_dict(buffers, strict=False)
     return new
 
 

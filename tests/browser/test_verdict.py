@@ -20,7 +20,7 @@ from diffusionret.reading import UNREADABLE
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
-FAR = "a robot slices onions in a restaurant kitchen"
+FAR = "quarterly revenue grew by four percent"
 GIBBERISH = "qwzx fjrp vlkt brgh"
 GERMAN = "ein rotes Auto fährt nach links"
 LONG = "a red boat rises at sea at night in the rain and " * 4 + "zebra"

@@ -76,7 +76,8 @@
       if (token.own) table.append(wordRow(token, clip.cosine[row], (v) => fit(v, row)));
     });
     const figure = part("figure", "dr-drawing");
-    const note = "Words against frames (cosine), and each word’s weight in the similarity: the end token has read all words before it. Under each frame, its share of the query’s attention.";
+    const note =
+      "Words against frames (cosine), and each word’s weight in the similarity: the end token has read all words before it. Under each frame, its share of the query’s attention.";
     figure.append(
       Object.assign(part("h3", "", clip.caption), { title: clip.caption }),
       part("p", "dr-note", note),

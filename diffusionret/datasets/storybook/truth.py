@@ -54,7 +54,7 @@ def allow(facts: Mapping[str, str | Collection[str]]) -> Allowed:
     if unknown := set(facts) - set(ATTRIBUTES):
         raise ValueError(f"No text says {sorted(unknown)}: choose of {', '.join(ATTRIBUTES)}.")
     return tuple(
-        (name, frozenset([facts[name]] if isinstance(facts[name], str) else facts[name]))
+        (name, frozenset([values]) if isinstance(values := facts[name], str) else frozenset(values))
         for name in ATTRIBUTES
         if name in facts
     )
@@ -121,7 +121,10 @@ def _code(slot: Slot) -> list[int]:
 def _bits(allowed: Allowed | None) -> list[int]:
     """The bits of what is allowed, -1 (all of them, absence too) where an attribute is not named."""
     named = dict(allowed or ())
-    return [sum(1 << _VALUES[n].index(v) for v in named[n]) if n in named else -1 for n in ATTRIBUTES]
+    return [
+        sum(1 << _VALUES[n].index(v) for v in named[n] if v in _VALUES[n]) if n in named else -1
+        for n in ATTRIBUTES
+    ]
 
 
 def fit_matrix(texts: Sequence[Text], scenes: Sequence[Scene]) -> np.ndarray:
