@@ -14,14 +14,14 @@ from diffusionret import Gallery
 from diffusionret.benchmarks import CLIP
 from diffusionret.gallery import POSTERS, TABLE
 from diffusionret.inventory import inventory
-from diffusionret.spans import video_id
+from diffusionret.spans import DEFAULT, video_id
 from diffusionret.video import printable
 
 from .clips import card, clock, grid, name_of
 from .gallery import headline, model_word
 from .gallery_choice import Choice, first_spans, folders
 from .gallery_groups import SAME, Group, groups
-from .gallery_job import State
+from .gallery_job import State, division_of
 from .gallery_upload import UPLOADS
 from .shelf import BUNDLED_MODEL, Place, Shelf
 
@@ -35,6 +35,11 @@ MODELS = (
     (BUNDLED_MODEL, "The bundled model",
      "Nothing is fetched. It knows only the drawn world of the bundled clips: with real videos it shows how the app "
      "works, and its answers mean little."),
+)  # fmt: skip
+DIVISIONS = (
+    (DEFAULT, "Windows of 30 seconds", "They overlap a little; each is searched by itself, a short video as a whole."),
+    ("shots", "Shots", "From cut to cut, at most a minute; finding the cuts takes longer."),
+    ("whole", "Whole videos", "One look at each file, whatever its length: quickest, and blind to single moments."),
 )  # fmt: skip
 OWN_MODEL = "A folder, a published .bin, a Hub id, or clip:ARCHITECTURE:FILE with weights on this machine."
 
@@ -92,6 +97,10 @@ def state(shelf: Shelf, place: Place, job: State, refusal: str, watched: Sequenc
         content["made"] = place.is_made
         content["models"] = [dict(zip(("name", "title", "says"), model, strict=True)) for model in MODELS]
         content["own_model"] = OWN_MODEL
+        content["divisions"] = [dict(zip(("name", "title", "says"), one, strict=True)) for one in DIVISIONS]
+        # A fixed gallery takes no videos: those go to a new one.
+        made = place.folder if place.is_made else None
+        content["division"] = division_of(made) if made else DEFAULT
         content["model_chosen"] = bool(shelf.model)  # its name may be a path
     return content
 

@@ -111,6 +111,22 @@ class Inspector:
             for reading, report in zip(readings, reports, strict=True)
         ]
 
+    @torch.no_grad()
+    def part_reports(self, readings: Sequence[Reading], text: TextFeatures) -> list[Report | None]:
+        """What a search within a part of the gallery says of its queries: whether they are familiar, which depends on
+        no gallery; None where that is not calibrated. Arguments as in `search_reports`."""
+        detector = self.detector.of_part
+        if detector.reference is None:
+            return [None] * len(readings)
+        texts = [reading.searched for reading in readings]
+        scores = detector.reference.scores(texts, text.cls)
+        return [
+            detector.ruled(reading, rule)
+            if (rule := rule_of(reading))
+            else detector.report(reading.searched, answers, self.model.cut(reading.searched), reading=reading)
+            for reading, answers in zip(readings, detector.answers(scores), strict=True)
+        ]
+
     # --- scores -----------------------------------------------------------------------------------------
 
     @torch.no_grad()

@@ -102,8 +102,8 @@ class Retriever:
         the generator's config says; of a model without one they mean nothing. form: the name of the
         generator, "published" or "open-set"; None for the one that the model answers with. exact: whether the text is
         searched for as it stands; else words that are surely typing errors are corrected (see reading.py). within: ids
-        of the videos to search, as if the others were not there; None for all. The two answers are calibrated for the
-        whole gallery: `ood` is None within a part of it.
+        of the videos to search, as if the others were not there; None for all. Whether there is a match is
+        calibrated for the whole gallery: within a part of it `ood` says only whether the query is familiar.
         Raises ValueError with one sentence for a text that is empty or longer than query.py allows, for an empty
         gallery, for an empty or unknown `within` and for settings out of range.
         """
@@ -330,9 +330,10 @@ class Retriever:
             for q in range(len(texts))
         ]
         clock.lap("rank")
-        reports: list[Report | None] = [None] * len(texts)
         if part is None:
             reports = self.inspector.search_reports(readings, text, candidates, trajectory, settings)
+        else:
+            reports = self.inspector.part_reports(readings, text)
         timings = clock.done("ood", len(texts))
         return [
             SearchResult(

@@ -20,8 +20,8 @@ from ..hub import BUNDLED as MODELS
 from ..model import DiffusionRet
 from ..reading import ADVICE, Reading
 from .conformal import ALPHA, Calibration, StaleCalibration, p_values
-from .report import MISSING, Answer, Report, verdict
-from .scores import GENERATOR_SCORES, Reference, Scores, combine
+from .report import MISSING, PART, Answer, Report, verdict
+from .scores import GENERATOR_SCORES, TEXT_SCORES, Reference, Scores, combine
 
 FAMILIAR, MATCH = "familiar.safetensors", "match.safetensors"
 # The scores of a detector for which no other was chosen on validation data.
@@ -80,6 +80,15 @@ class Detector:
     def calibrated(self) -> bool:
         """Whether there is anything to say: a calibration, or one that was refused."""
         return self.familiar is not None or self.match is not None or bool(self.notes)
+
+    @cached_property
+    def of_part(self) -> Detector:
+        """What holds within a part of the gallery too: whether a query is familiar, if that depends on no gallery."""
+        familiar = self.familiar
+        if familiar is not None and not familiar.weights.keys() <= set(TEXT_SCORES):
+            familiar = None
+        notes = {name: note for name, note in self.notes.items() if name == "familiar"}
+        return Detector(self.protocol, familiar, None, notes | {"match": PART}, self.gallery)
 
     @cached_property
     def reference(self) -> Reference | None:

@@ -17,6 +17,7 @@ MISSING = {
     "familiar": "Not calibrated for this model.",
     "match": "Not calibrated for this gallery.",
 }
+PART = "Whether there is a match is calibrated for the whole gallery only."
 # (sentence, what to do next) by cell: (familiar?, match?).
 CELLS = {
     "ordinary": (
