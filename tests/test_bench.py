@@ -63,7 +63,7 @@ def test_random_features_have_the_models_sizes() -> None:
 
 @pytest.fixture
 def queries() -> CaptionQueries:
-    small = OpenSetConfig(steps=3, width=16, state_width=16, heads=2)
+    small = OpenSetConfig(steps=3, width=16, heads=2)
     config = replace(CONFIG, generator=GeneratorConfig(steps=3), openset=small, form="open-set")
     model, (text, video) = tiny_model(config=config), features(12, 12)
     with torch.no_grad():

@@ -17,7 +17,7 @@ from diffusionret.model import NoGenerator
 from diffusionret.readout import ONE_WINNER
 from diffusionret.sampling import States
 
-BOTH = replace(CONFIG, openset=OpenSetConfig(steps=10, width=16, state_width=16, heads=2), form="open-set")
+BOTH = replace(CONFIG, openset=OpenSetConfig(steps=10, width=16, heads=2), form="open-set")
 
 
 class LastGenerator(Generator):

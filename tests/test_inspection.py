@@ -29,7 +29,7 @@ TRAINING = [
     for subject in ("boat", "cat", "dog", "bus", "kite")
     for motion in ("spins", "moves left", "moves right", "rises", "stands still", "sinks", "bounces", "flies")
 ]
-SMALL = OpenSetConfig(steps=10, candidates=8, width=16, layers=1, state_width=16, state_layers=1, heads=2)
+SMALL = OpenSetConfig(steps=10, candidates=8, width=16, layers=1, heads=2)
 
 
 def make(folder, config=CONFIG, count: int = 60) -> Retriever:

@@ -22,7 +22,7 @@ from diffusionret.config import OpenSetConfig
 from diffusionret.datasets.storybook import captions, truth, world
 from diffusionret.metrics import reliability
 
-SMALL = OpenSetConfig(steps=4, seeds=2, width=16, layers=1, state_width=16, state_layers=1, heads=2)
+SMALL = OpenSetConfig(steps=4, seeds=2, width=16, layers=1, heads=2)
 
 
 def test_reliability_by_hand():

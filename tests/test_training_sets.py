@@ -16,10 +16,11 @@ from typechecks import unchecked
 from diffusionret import DiffusionRet
 from diffusionret.config import OpenSetConfig
 from diffusionret.generators.openset import OpenSetGenerator
+from diffusionret.pool import Pool, make_pool
 from diffusionret.training import openset_sets as sets
-from diffusionret.training.openset_sets import SetConfig, absent_queries, make_pool, set_loss, validate_sets
+from diffusionret.training.openset_sets import SetConfig, absent_queries, set_loss, validate_sets
 
-SMALL = OpenSetConfig(steps=10, candidates=6, width=16, layers=1, state_width=16, state_layers=1, heads=2)
+SMALL = OpenSetConfig(steps=10, candidates=6, width=16, layers=1, heads=2)
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +29,14 @@ def model() -> DiffusionRet:
 
 
 @pytest.fixture(scope="module")
-def pool(model: DiffusionRet) -> sets.Pool:
+def pool(model: DiffusionRet) -> Pool:
     """Twenty texts and videos; a text is true of its own video, and some of the next one too."""
     own = torch.eye(20, dtype=torch.bool)
     extra = own.roll(1, dims=1) & (torch.arange(20) % 3 == 0)[:, None]
     return make_pool(model, *features(20, 20), own | extra)
 
 
-def matches(pool: sets.Pool, direction: str, **settings: float) -> list[Tensor]:
+def matches(pool: Pool, direction: str, **settings: float) -> list[Tensor]:
     """Which candidates match, of several sets of all queries."""
     collected = []
 
@@ -57,7 +58,7 @@ def matches(pool: sets.Pool, direction: str, **settings: float) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("direction", ["t2v", "v2t"])
-def test_a_share_of_the_queries_has_no_match(pool: sets.Pool, direction: str) -> None:
+def test_a_share_of_the_queries_has_no_match(pool: Pool, direction: str) -> None:
     # A gallery may hold fewer than 12; absent matches would then fill the rest, so the similar ones are looked at.
     full = torch.stack(matches(pool, direction, absent=0.0, smallest=1.0))
     by_rank = pool.queries(direction, torch.arange(20))
@@ -69,7 +70,7 @@ def test_a_share_of_the_queries_has_no_match(pool: sets.Pool, direction: str) ->
 
 
 @pytest.mark.parametrize("direction", ["t2v", "v2t"])
-def test_queries_carry_their_own_rows(model: DiffusionRet, pool: sets.Pool, direction: str) -> None:
+def test_queries_carry_their_own_rows(model: DiffusionRet, pool: Pool, direction: str) -> None:
     rows, candidates = torch.tensor([3, 7]), torch.tensor([[1, 3, 5], [7, 2, 0]])
     queries = pool.queries(direction, rows)
     ours = queries.pairs(candidates)

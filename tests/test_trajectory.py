@@ -82,7 +82,7 @@ def test_the_seed_explains_nothing_or_all():
 def test_the_app_and_evaluation_print_one_number_under_one_name(form):
     """The same query, candidates and noises: the panel, the figures of a model card and the scores agree."""
     seeds = 6
-    small = OpenSetConfig(steps=10, sampling_steps=10, seeds=seeds, width=16, state_width=16, heads=2)
+    small = OpenSetConfig(steps=10, sampling_steps=10, seeds=seeds, width=16, heads=2)
     model = tiny_model(config=replace(CONFIG, openset=small, form=form))
     _, video = features(1, 12)
     gallery = Gallery.in_memory(video)

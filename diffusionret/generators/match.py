@@ -31,8 +31,9 @@ def match_of(none: Float[Tensor, " query"], given: Float[Tensor, "query candidat
     far as the numbers go.
     """
     none = none.clamp(LEAST, 1 - LEAST)
-    given = given / given.sum(dim=1, keepdim=True).clamp(LEAST, 1.0)
-    return Match((1 - none)[:, None] * given.clamp(LEAST, 1.0), none)
+    given = given.clamp(LEAST, 1.0)
+    given = given / given.sum(dim=1, keepdim=True).clamp(max=1.0)
+    return Match((1 - none)[:, None] * given, none)
 
 
 def at_prior(none: Float[Tensor, " query"], absent: float, learned: float = TRAINED_ABSENT) -> Tensor:
