@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from diffusionret.evaluate import generator_only
+from diffusionret.fusion import fuse
 from diffusionret.metrics import bootstrap_interval, paired_bootstrap, ranks
 from diffusionret.trajectory import Trajectory
 

@@ -18,20 +18,20 @@ ORDER = [
     *("diffusion", "metrics", "picture", "film", "animation", "decoding", "growth", "children"),
     *("video", "listing", "datasets", "token_table", "encoders", "similarity"),
     *("readout", "trajectory"),
-    *("denoiser", "sampling", "losses", "generators", "tokenizer", "hub", "model", "encoding", "checkpoint"),
+    *("denoiser", "sampling", "losses", "generators", "tokenizer", "hub", "model", "pool", "encoding", "checkpoint"),
     *("store", "edits", "gallery", "spelling", "lexicon", "placement", "reading", "ood"),
     *("matching", "generation", "evidence", "results", "inspection", "retrieval", "projection"),
-    *("benchmarks", "frames", "features", "evaluate", "training"),
-    *("index", "inventory", "calibrate", "commands", "cli"),
+    *("benchmarks", "frames", "features", "fusion", "evaluate", "training"),
+    *("index", "inventory", "odds", "calibrate", "commands", "cli"),
 ]
 # A package of the order is one entry; of these, the modules inside have an order of their own.
 INSIDE = {
-    "generators": ["interface", "published", "openset", "registry"],
+    "generators": ["match", "interface", "standing", "published", "openset", "registry"],
     "sampling": [
         *("limits", "precision", "factorisation", "prepared", "job", "torch_loop"),
         *("kernel", "cuda", "loops", "threads", "compilation", "cpu", "sampler"),
     ],
-    "ood": ["scores", "conformal", "report", "detector"],
+    "ood": ["scores", "conformal", "verdict", "report", "stability", "detector"],
     "training": [
         *("stage", "optimiser", "distributed", "records", "state", "loop", "openset_sets"),
         *("augmentation", "storybook_heads", "storybook_features", "storybook_stages"),
