@@ -57,7 +57,9 @@ class Generation:
         """What the match head says of chosen videos. positions: in the gallery. candidates: of these texts."""
         video, columns, known = self._chosen(generator, text, positions, candidates.token_weights)
         assert isinstance(known, OpenSetGenerator)
-        return known.answers(text, video, columns, "t2v", candidates.similarity.to(self.model.device))
+        device = self.model.device
+        there = None if candidates.there is None else candidates.there.to(device)
+        return known.answers(text, video, columns, "t2v", candidates.similarity.to(device), there)
 
     @torch.no_grad()
     def trajectory(

@@ -177,13 +177,14 @@ class Inspector:
         )
 
     def _without(self, candidates: Candidates, without: Bool[Tensor, "text video"]) -> Candidates:
-        """The candidates with some videos put last, the rest in its order."""
-        positions, similarity, weights = candidates
+        """The candidates with some videos put last, as if they were not there, the rest in its order."""
+        positions, similarity, weights, _ = candidates
         last = without.gather(1, positions).long().sort(dim=1, stable=True)
         kept = slice(0, max(self.detector.protocol.candidates, 1))
         if bool(last.values[:, kept].any()):
             raise ValueError("Too few videos are left to be candidates.")
-        return Candidates(positions.gather(1, last.indices), similarity.gather(1, last.indices), weights)
+        order, there = last.indices, last.values == 0
+        return Candidates(positions.gather(1, order), similarity.gather(1, order), weights, there)
 
     def _full_reports(self, readings: Sequence[Reading], alpha: float) -> list[Report]:
         """Reports of texts that no rule stops, with neighbours and stability."""

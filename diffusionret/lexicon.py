@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
+from .datasets.storybook.inflection import plural
 from .datasets.storybook.words import Word, inflections, words
 from .query import words_of
 from .spelling import Spelling
@@ -142,7 +143,9 @@ class Lexicon:
             part = self._rows.get((token,))
             if part is not None and part.split == "lexicon" and part.facts == row.facts:
                 return ""
-        return self.meaning(row)
+        meaning = self.meaning(row)
+        several = "subject" in row.facts and " ".join(run) != row.word and " ".join(run) == plural(row.word)
+        return plural(meaning) if several and meaning and " or " not in meaning else meaning
 
     def meaning(self, row: Word) -> str:
         """What a word says, in the grammar's plainest words; "" for a class of many values."""

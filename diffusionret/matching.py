@@ -31,12 +31,14 @@ class Candidates(NamedTuple):
 
     positions [text kept]: in the gallery. similarity [text kept]: in [-1, 1]. Both on the CPU; kept is the whole
     gallery, or what the coarse stage keeps. token_weights [text token]: how much each token counts, on the model's
-    device; None for a model that weighs none.
+    device; None for a model that weighs none. there [text kept]: whether a video counts as held, bool on the CPU; None
+    where all do.
     """
 
     positions: Tensor
     similarity: Tensor
     token_weights: Tensor | None
+    there: Tensor | None = None
 
 
 class Matcher:

@@ -52,7 +52,8 @@ class Remark(NamedTuple):
 class Reading:
     """What was read of a query.
 
-    text: as typed. searched: with corrections. corrected: one entry a word. offered: a text with further corrections,
+    text: as typed. searched: with corrections, and in the grammar's words where a word is taken for one of them.
+    corrected: one entry a word. offered: a text with further corrections,
     which is not searched, "" mostly. taken, lacking, unknown: words as typed, each once. exclusion: the word that rules
     something out, "" where there is none or the model has learned it. unreadable: whether no word can be placed.
     """
@@ -95,6 +96,7 @@ class Reading:
         said = []
         if self.corrected:
             said.append(Remark(f"Searched for “{self.searched}”."))
+        if self.searched != self.text:
             said.append(Remark(f"Search exactly “{self.text}”", self.text, exact=True))
         if self.offered:
             said.append(Remark(f"Did you mean “{self.offered}”?", self.offered))
@@ -156,7 +158,7 @@ class Reader:
             return Reading(text, searched, offered=offered, unknown=unknown, unreadable=True)
         return Reading(
             text=text,
-            searched=searched,
+            searched=searched if exact else self._plain(searched, taken),
             corrected=tuple(Correction(*pair) for pair in corrected.items()),
             offered=offered,
             taken=taken,
@@ -170,6 +172,25 @@ class Reader:
         terms = lexicon.parse(words_of(text)[: self.words])
         unknown = dict.fromkeys(term.word for term in terms if term.kind == "unknown")
         return {word: found for word in unknown if (found := lexicon.spelling.suggestion(word))}
+
+    def _plain(self, text: str, taken: Sequence[Taken]) -> str:
+        """A text in the grammar's words, where its own are taken for them: what is said of a word is what is done."""
+        meanings = {word.word: word.meaning for word in taken}
+        tokens = tokens_of(text)
+        parts, end, at = [], 0, 0
+        longest = max((len(word.split()) for word in meanings), default=0)
+        while at < len(tokens):
+            for length in range(min(longest, len(tokens) - at), 0, -1):
+                run = " ".join(token[0] for token in tokens[at : at + length])
+                if meaning := meanings.get(run) or meanings.get(run.replace("’", "'").removesuffix("'s")):
+                    start, stop = tokens[at][1], tokens[at + length - 1][2]
+                    parts += [with_articles(text[end:start], meaning), meaning]
+                    end = stop
+                    break
+            else:
+                length = 1
+            at += length
+        return "".join([*parts, text[end:]])
 
     def _terms(
         self, lexicon: Lexicon, text: str
@@ -209,6 +230,16 @@ def replaced(text: str, corrections: Mapping[str, str]) -> str:
                 parts[-3] = _cased("an" if _vowel(correction) else "a", parts[-3])
         end, before = stop, word
     return "".join([*parts, text[end:]])
+
+
+def with_articles(before: str, word: str) -> str:
+    """What stands before a word, its last article as the word wants it: "a " before "owl" is "an "."""
+    head, space = before.rstrip(), before[len(before.rstrip()) :]
+    first, _, last = head.rpartition(" ")
+    if last.lower() not in ("a", "an") or not space:
+        return before
+    article = _cased("an" if _vowel(word) else "a", last)
+    return f"{first} {article}{space}" if first else article + space
 
 
 def _vowel(word: str) -> bool:

@@ -87,8 +87,9 @@ def reader() -> Reader:
     return Reader(Lexicon(ROWS))
 
 
-def said(reader: Reader, text: str, exact: bool = False) -> list[str]:
-    return [remark.text for remark in reader.read(text, exact).remarks]
+def said(reader: Reader, text: str, exact: bool = False, ways_back: bool = False) -> list[str]:
+    remarks = reader.read(text, exact).remarks
+    return [remark.text for remark in remarks if ways_back or not remark.exact]
 
 
 # --- words ----------------------------------------------------------------------------------------------
@@ -113,7 +114,7 @@ def test_the_silent_are_no_words_of_the_grammar_that_stand_alone():
     [
         ("a pigeon", "Taking pigeon as bird."),
         ("A PIGEON!", "Taking pigeon as bird."),
-        ("two pigeons", "Taking pigeons as bird."),
+        ("two pigeons", "Taking pigeons as birds."),
         ("canary", "Taking canary as yellow bird."),
         ("an insect by the seaside", "Taking insect as butterfly or bee and seaside as beach."),
         ("it soars", "Taking soars as rising."),
@@ -128,6 +129,22 @@ def test_the_silent_are_no_words_of_the_grammar_that_stand_alone():
 def test_what_is_said_of_a_word(reader, text, expected):
     lines = said(reader, text)
     assert [line.replace("bee or butterfly", "butterfly or bee") for line in lines] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("typed", "searched"),
+    [
+        ("a pigeon", "a bird"),
+        ("Two pigeons, please!", "Two birds, please!"),
+        ("A canary at sea", "A yellow bird at sea"),
+        ("a pigeon soars", "a bird rising"),
+        ("the pigeon's dog", "the bird dog"),
+    ],
+)
+def test_what_a_word_is_taken_for_is_what_is_searched(reader, typed, searched):
+    reading = reader.read(typed)
+    assert reading.searched == searched and f"Search exactly “{typed}”" in said(reader, typed, ways_back=True)
+    assert reader.read(typed, exact=True).searched == typed
 
 
 @pytest.mark.parametrize(
@@ -251,7 +268,7 @@ def test_nothing_is_loaded_before_a_word_is_unknown(monkeypatch):
 def test_any_text_is_read(text, exact):
     reader = Reader(LEXICON)
     reading = reader.read(text, exact)
-    assert reading.text == text and (reading.searched == text or (reading.corrected and not exact))
+    assert reading.text == text and (reading.searched == text or ((reading.corrected or reading.taken) and not exact))
     assert json.loads(json.dumps(reading.to_dict()))["text"] == text
     for remark in reading.remarks:
         assert remark.text and "\n" not in remark.text.replace(text, "").replace(

@@ -6,13 +6,14 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from reference import galleries_slowly, standing_slowly
 from tiny import features, noise
 from torch.nn.functional import normalize
 
 from diffusionret.generators.match import LEAST, TRAINED_ABSENT, at_prior, match_of
+from diffusionret.generators.openset import any_odds
 from diffusionret.generators.standing import hubness, standing
 from diffusionret.pool import galleries, seeded
 
@@ -22,20 +23,35 @@ odds = st.floats(0.001, 0.999)
 # --- probabilities ----------------------------------------------------------------------------------------
 
 
-@given(none=st.floats(0, 1), given_some=st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_probabilities_agree_by_construction(none, given_some):
-    found = match_of(torch.tensor([none]), torch.tensor([given_some]))
+log_odds = st.lists(st.floats(-60, 60), min_size=1, max_size=8)
+
+
+@given(none=st.floats(0, 1), said=log_odds)
+def test_probabilities_agree_by_construction(none, said):
+    found = match_of(torch.tensor([none]), torch.tensor([said]))
     some = 1 - found.none.item()
     assert 0 < found.none.item() < 1 and (found.probability > 0).all() and (found.probability < 1).all()
     assert found.probability.max().item() <= some + 1e-6
     assert some <= found.probability.sum().item() + 1e-5
 
 
-def test_what_sums_to_more_than_one_is_left_alone():
-    found = match_of(torch.tensor([0.5]), torch.tensor([[0.9, 0.8, 0.1]]))
-    assert found.probability[0].tolist() == pytest.approx([0.45, 0.4, 0.05])
-    found = match_of(torch.tensor([0.5]), torch.tensor([[0.2, 0.05]]))  # one of those shown must be it
-    assert found.probability[0].tolist() == pytest.approx([0.4, 0.1])
+@given(said=log_odds)
+def test_independent_candidates_keep_their_probabilities(said):
+    """Where p(none matches) is the product that independence gives, nothing is scaled."""
+    alone = [1 / (1 + math.exp(-value)) for value in said]
+    none = math.prod(1 - p for p in alone)
+    assume(1e-3 < none < 1 - 1e-3)
+    found = match_of(torch.tensor([none]), torch.tensor([said]))
+    assert found.probability[0].tolist() == pytest.approx(alone, abs=2e-3, rel=2e-3)
+    odds = any_odds(torch.tensor([said]))
+    assert odds.sigmoid().item() == pytest.approx(1 - none, abs=1e-4)
+
+
+def test_extreme_log_odds_stay_finite():
+    odds = torch.tensor([[-200.0, -150.0], [200.0, 150.0], [0.0, -200.0]])
+    assert any_odds(odds).isfinite().all()
+    for none in (0.0, 0.5, 1.0):
+        assert match_of(torch.full((3,), none), odds).probability.isfinite().all()
 
 
 @given(none=odds, absent=odds, learned=odds)

@@ -133,9 +133,9 @@ def test_the_loss_is_three_cross_entropies():
         fitting = [k for k in range(3) if match[q, k]]
         for k in fitting:
             expected -= (choice[q, k].item() - math.log(total)) / len(fitting) / 2  # of 2 queries that have one
-        for k in range(3) if some[q] else ():
+        for k in range(3):
             p = 1 / (1 + math.exp(-bits[q, k].item()))
-            expected -= math.log(p if match[q, k] else 1 - p) / 3  # of 3 queries with some match
+            expected -= math.log(p if match[q, k] else 1 - p) / 4
         p = 1 / (1 + math.exp(-none[q].item()))
         expected -= math.log(1 - p if some[q] else p) / 4
     assert match_loss(Answers(choice, bits, none), match, some).item() == pytest.approx(expected, rel=1e-5)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from diffusionret import Retriever
 from diffusionret.checkpoint import load_model
 from diffusionret.datasets.storybook import captions, clips, world
 from diffusionret.encoders import VideoFeatures
@@ -21,6 +22,7 @@ from ..ood.sets import gallery_scenes
 from .halves import HALVES
 from .measurement import first_results, measure_kind, misses, together
 from .queries import visitor_queries
+from .verdicts import outcomes, verdict_row, without_test_words
 
 TITLE = "Is the first result what visitors ask for?"
 
@@ -35,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--misses", type=int, default=0, help="print so many wrong first results of each kind"
     )
+    parser.add_argument(
+        "--verdicts", action="store_true", help="of the first model: what a search says, with matches and without"
+    )
     parser.add_argument("--keep", action="store_true", help="write results/visitors.json")
     options = parser.parse_args(arguments)
     started = time.monotonic()
@@ -48,8 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
               for row in together([r for r in rows if (r["model"], r["clips"]) == (m, c)])]  # fmt: skip
     for row in groups:
         print(*row.values(), sep="\t")
+    verdicts = _verdicts(load_model(options.models[0]), options.half) if options.verdicts else []
+    for row in verdicts:
+        print(*row.values(), sep="\t")
     if options.keep:
-        measure.store("visitors", TITLE, sentence(groups), started, rows, groups=groups, half=options.half)
+        measure.store(
+            "visitors", TITLE, sentence(groups), started, rows, groups=groups, half=options.half, verdicts=verdicts
+        )
 
 
 def sentence(groups: Sequence[dict]) -> str:
@@ -89,3 +99,28 @@ def _measured(model: DiffusionRet, half: str, in_gallery: bool, wrong: int) -> d
             for text, caption in np.random.default_rng(0).permutation(np.array(lines, dtype=object))[:wrong]:
                 print(f"{where}: {queries[0].kind}: {text!r} -> {caption}")
     return found
+
+
+def _verdicts(model: DiffusionRet, half: str) -> list[dict]:
+    """Rows of every kind, in a gallery of the test clips and in the bundled one; unseen and lacking words also by a
+    reader that has never heard of them."""
+    bundled = Retriever(model, Gallery.bundled())
+    scenes = world.split("test")
+    frames = clips.split_frames("test", clips.CACHE, model.config.frames, model.config.clip.image_size)
+    names = [captions.canonical(scene).text for scene in scenes]
+    everything = Gallery.in_memory(encode_clips(model, frames), names)
+    wide = Retriever(model, everything)
+    wide.detector = bundled.detector
+    rows = []
+    for where, retriever, some in (
+        ("test", wide, scenes), ("gallery", bundled, tuple(gallery_scenes(bundled.gallery.captions)))
+    ):  # fmt: skip
+        reader = retriever.inspector.reader
+        for kind, written in visitor_queries(half, some).items():
+            strangers = kind.startswith(("unseen", "lacking"))
+            for read in ("app", "without test words") if strangers else ("app",):
+                retriever.inspector.reader = reader if read == "app" else without_test_words(reader)
+                found = outcomes(retriever, written, some)
+                rows.append({"clips": where, "reader": read} | verdict_row(written, found, some))
+        retriever.inspector.reader = reader
+    return rows

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import softplus
 
 TRAINED_ABSENT = 0.35  # mean share of queries without a match, as training asks them
 ABSENT = 0.3  # the share that is assumed where nobody says another
@@ -24,15 +25,17 @@ class Match(NamedTuple):
     none: Tensor
 
 
-def match_of(none: Float[Tensor, " query"], given: Float[Tensor, "query candidate"]) -> Match:
-    """The match from p(no video matches) and p(candidate matches | some video does).
+def match_of(none: Float[Tensor, " query"], odds: Float[Tensor, "query candidate"]) -> Match:
+    """The match from p(no video matches), whoever says it, and the log odds of each candidate.
 
-    Where the latter sum to less than 1 they are scaled up to it: if some video matches, one of those shown does, as
-    far as the numbers go.
+    If candidates match independently of each other, p(any matches) = 1 - product of (1 - p_i). Each p_i is scaled by
+    what p(any matches) is said to be instead, so that all of it agrees.
     """
     none = none.clamp(LEAST, 1 - LEAST)
-    given = given.clamp(LEAST, 1.0)
-    given = given / given.sum(dim=1, keepdim=True).clamp(max=1.0)
+    alone = odds.sigmoid().clamp(min=LEAST)
+    together = -torch.expm1(-softplus(odds).sum(dim=1, keepdim=True))
+    given = alone / torch.maximum(together, alone.amax(dim=1, keepdim=True))
+    given = given / given.sum(dim=1, keepdim=True).clamp(max=1.0)  # rounding
     return Match((1 - none)[:, None] * given, none)
 
 

@@ -22,7 +22,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, gelu, log_softmax, normalize
+from torch.nn.functional import binary_cross_entropy_with_logits, gelu, log_softmax, normalize, softplus
 
 from ..config import GeneratorConfig, OpenSetConfig
 from ..diffusion import Schedule, ddim
@@ -174,7 +174,7 @@ class Answers(NamedTuple):
     """What the network says of queries and candidates, as log odds and logits.
 
     choice [query candidate]: which one is meant, given that one matches; a softmax makes shares of it. match [query
-    candidate]: log odds that the candidate matches, given that some video does. none [query]: log odds that none does,
+    candidate]: log odds that the candidate matches. none [query]: log odds that no video of the gallery does. Both hold
     where TRAINED_ABSENT of the queries have no match.
     """
 
@@ -229,7 +229,14 @@ class OpenSetNetwork(nn.Module):
         h = self.among(seen + self.standing(place.pair) + side)
         choice, match = self.read(h).unbind(-1)
         pooled = torch.cat([h.mean(dim=1), h.amax(dim=1), h[:, 0], of_row], dim=-1)
-        return Answers(choice, match, self.none(pooled).squeeze(-1))
+        # As if candidates matched independently of each other; what is pooled corrects it.
+        return Answers(choice, match, self.none(pooled).squeeze(-1) - any_odds(match))
+
+
+def any_odds(match: Float[Tensor, "query candidate"]) -> Float[Tensor, " query"]:
+    """The log odds that any candidate matches, if they match independently with these log odds."""
+    nothing = softplus(match).sum(dim=1)  # - log p(none matches)
+    return nothing + torch.log(-torch.expm1(-nothing.clamp(min=1e-6)))
 
 
 def match_loss(
@@ -241,13 +248,10 @@ def match_loss(
     that match is meant, all alike. Where nothing matches there is nothing to choose.
     """
     truth = match.float()
-    among = match.any(dim=1)
     share = truth / truth.sum(1, keepdim=True).clamp(min=1)
-    choice = -(share * log_softmax(answers.choice, dim=1)).sum() / among.sum().clamp(min=1)
-    bits = binary_cross_entropy_with_logits(answers.match, truth, reduction="none").sum(1)
-    bits = (bits * some).sum() / some.sum().clamp(min=1)
-    none = binary_cross_entropy_with_logits(answers.none, (~some).float())
-    return choice + bits + none
+    chosen = -(share * log_softmax(answers.choice, dim=1)).sum() / match.any(dim=1).sum().clamp(min=1)
+    bits = binary_cross_entropy_with_logits(answers.match, truth, reduction="none").sum(dim=1).mean()
+    return chosen + bits + binary_cross_entropy_with_logits(answers.none, (~some).float())
 
 
 @torch.no_grad()
@@ -324,16 +328,18 @@ class OpenSetGenerator(Generator):
         candidates: Int[Tensor, "query candidate"],
         direction: str = "t2v",
         row: Float[Tensor, "query gallery"] | None = None,
+        there: Bool[Tensor, "query gallery"] | None = None,
     ) -> Answers:
         """What the network says, in one pass.
 
         text, video, candidates, direction: as for `generate`. row: the similarity of each query with the whole
-        gallery, where the other side holds only a part of it; None where it holds all.
+        gallery, where the other side holds only a part of it; None where it holds all. there: what of that counts as
+        held, None for all of it; the candidates do.
         """
         if row is None:
             row = wti_in_blocks(text, video, *self._weights(text, video))
             row = row if direction == "t2v" else row.T.contiguous()
-        return self.network(self.pairs(text, video, candidates, direction), row, direction)
+        return self.network(self.pairs(text, video, candidates, direction), row, direction, there)
 
     def match(
         self,
@@ -345,7 +351,7 @@ class OpenSetGenerator(Generator):
         absent: float = ABSENT,
     ) -> Match:
         answers = self.answers(text, video, candidates, direction, row)
-        return match_of(at_prior(answers.none.sigmoid(), absent), answers.match.sigmoid())
+        return match_of(at_prior(answers.none.sigmoid(), absent), answers.match)
 
     def knowing(self, answers: Answers, none: Float[Tensor, " query"]) -> OpenSetGenerator:
         """This generator for queries of which the answers, and the probability of no match, are known already."""
