@@ -232,7 +232,10 @@ def natural_captions(model: DiffusionRet, video: VideoFeatures, scenes: tuple, l
     if model.generators:
         trajectory = generate(model, text, video, similarity, "t2v")
         fusion = fuse(model, text, video, similarity, trajectory)
-        for name, scores in (("after", fusion.added(similarity)), ("generator_only", fusion.alone(similarity))):
+        for name, scores in (
+            ("after", fusion.added(similarity)),
+            ("generator_only", fusion.alone(similarity)),
+        ):
             result[name] = row(scores)
     return result
 

@@ -171,7 +171,9 @@ def standing_slowly(row, candidates, hub, there=None):
         rows = []
         for s, h, left in zip(shown, hubs, alone, strict=True):
             rival = second if s >= best else best
-            rows.append([(s - mean) / spread / 4, 10 * (s - rival), 10 * h, 10 * left, 10 * (left - max(alone))])
+            rows.append(
+                [(s - mean) / spread / 4, 10 * (s - rival), 10 * h, 10 * left, 10 * (left - max(alone))]
+            )
         pairs.append(rows)
         near = math.log(1 + sum(best - v < 0.05 for v in held)) / math.log(1000)
         size = math.log(len(held)) / math.log(1000)

@@ -139,5 +139,7 @@ def test_its_size_says_nothing_of_what_is_in_it():
     absent = torch.arange(400) % 2 == 0
     held = galleries(fits, own, absent, 30, seeded("b")).sum(1)
     assert (held == 30).all()
-    tight = galleries(torch.ones(2, 5, dtype=torch.bool), own[:2, :5], torch.tensor([True, False]), 3, seeded("c"))
+    tight = galleries(
+        torch.ones(2, 5, dtype=torch.bool), own[:2, :5], torch.tensor([True, False]), 3, seeded("c")
+    )
     assert tight.sum(1).tolist() == [0, 3], "where nothing else is left, nothing is left"

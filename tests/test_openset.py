@@ -76,7 +76,9 @@ def test_the_similarity_of_pairs_is_the_models(model):
     pairs = model.choose("open-set").pairs(text, video, candidates, "t2v")
     words = model.text_weights.weigh(text.tokens, text.mask)
     frames = model.video_weights.weigh(video.frames, video.mask)
-    assert torch.allclose(token_interaction(cosines(pairs), pairs), wti(text, video, words, frames), atol=1e-5)
+    assert torch.allclose(
+        token_interaction(cosines(pairs), pairs), wti(text, video, words, frames), atol=1e-5
+    )
     mirrored = model.choose("open-set").pairs(text, video, torch.arange(5).expand(7, -1), "v2t")
     found = token_interaction(cosines(mirrored), mirrored)
     assert torch.allclose(found, model.similarity(text, video).T, atol=1e-5)
@@ -132,7 +134,9 @@ def test_the_loss_is_three_cross_entropies():
         total = sum(math.exp(v) for v in choice[q].tolist())
         fitting = [k for k in range(3) if match[q, k]]
         for k in fitting:
-            expected -= (choice[q, k].item() - math.log(total)) / len(fitting) / 2  # of 2 queries that have one
+            expected -= (
+                (choice[q, k].item() - math.log(total)) / len(fitting) / 2
+            )  # of 2 queries that have one
         for k in range(3):
             p = 1 / (1 + math.exp(-bits[q, k].item()))
             expected -= math.log(p if match[q, k] else 1 - p) / 4

@@ -297,13 +297,13 @@ def test_what_the_model_does_not_read_is_reported(retriever):
 def test_a_result_is_fit_for_json_and_tables(retriever):
     result = retriever.search("a red boat", k=3, candidates=2, steps=10)
     values = json.loads(json.dumps(result.to_dict(), allow_nan=False))
-    assert list(values) == ["query", "settings", "hits", "ood", "no_match", "truncated", "timings"]
-    assert values["ood"] is None and values["no_match"] is None
+    assert list(values) == ["query", "settings", "hits", "verdict", "ood", "no_match", "truncated", "timings"]
+    assert values["ood"] is values["verdict"] is values["no_match"] is None
     assert values["settings"] == {"k": 3, "candidates": 2, "steps": 10, "seed": 0, "seeds": 1}
     keys = ("id", "rank", "base_rank", "similarity", "boost", "score", "probability", "moment", "caption")
     assert [tuple(hit) for hit in values["hits"]] == [(*keys, "duration")] * 3
     assert values["hits"][0]["score"] == result.hits[0].score
-    assert set(values["timings"]) == {"encode", "match", "generate", "rank", "ood", "total"}
+    assert set(values["timings"]) == {"encode", "match", "generate", "draw", "rank", "ood", "total"}
     parts = sum(v for k, v in values["timings"].items() if k != "total")
     assert parts == pytest.approx(values["timings"]["total"])
     table = result.to_pandas()

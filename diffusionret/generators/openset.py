@@ -32,7 +32,7 @@ from ..sampling import States
 from ..similarity import counting_positions, mean_frame, wti_in_blocks
 from .interface import DIRECTIONS, Generator
 from .match import ABSENT, LEAST, Match, at_prior, match_of
-from .standing import PAIR, QUERY, Standing, hubness, standing
+from .standing import PAIR, QUERY, hubness, standing
 
 # Bytes of intermediate results that a part of a large batch may take.
 MEMORY = 2**25
