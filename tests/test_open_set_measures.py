@@ -56,7 +56,7 @@ def test_chance_alone_is_no_error():
     for _ in range(200):
         said = rng.random(300)
         errors.append(quality.error(said, (rng.random(300) < said).astype(float)) ** 2)
-    assert np.mean(errors) < 0.0012, "the noise of a bin of 20 would be 0.0083"
+    assert np.mean(errors) < 0.003, "the noise of a bin of 20 would be 0.0083"
 
 
 def test_losses_by_hand_and_paired():
@@ -222,7 +222,7 @@ def test_all_questions_are_answered_on_both_looks(monkeypatch):
     monkeypatch.setattr(ensemble, "SEEDS", 20)
     monkeypatch.setattr(spread, "QUERIES", 30)
     monkeypatch.setattr(measurement, "CAPTIONS", 12)
-    monkeypatch.setattr(measurement, "minimal_pairs", lambda model, look, **labels: [])
+    monkeypatch.setattr(measurement, "minimal_pairs", lambda *_: [])
     model = tiny_model(config=replace(CONFIG, openset=SMALL, form="open-set"))
     scenes, rng = world.split("test")[:40], random.Random(0)
     written = [captions.write(scene, rng, 0.8) for scene in scenes]

@@ -18,11 +18,9 @@ from typechecks import unchecked
 from diffusionret import Gallery, Retriever, VideoFeatures, matching, retrieval
 from diffusionret.config import OpenSetConfig
 from diffusionret.generators import Generator
-from diffusionret.ood.detector import Detector
 from diffusionret.sampling import sampler
 from diffusionret.sampling.factorisation import make_plan
 from diffusionret.similarity import TokenWeights, wti_in_blocks
-from diffusionret.trajectory import Trajectory
 
 pytestmark = pytest.mark.usefixtures("loops")
 
@@ -203,28 +201,6 @@ def test_a_gallery_is_prepared_for_searches_at_their_usual_settings(model, galle
         with patch.object(sampler, "prepared_gallery", lambda *_: None):
             same = retriever.search("a red boat", candidates=8, steps=steps)
         assert torch.allclose(found.trajectory.x, same.trajectory.x, atol=1e-5)
-
-
-def test_what_a_search_generates_serves_its_answers_too(model, gallery):
-    retriever = Retriever(model, gallery)
-    candidates, steps, seed, seeds = retriever.detector.protocol
-    with torch.no_grad():
-        text = model.encode_text(["a red boat"])
-    expected = retriever.inspector.trajectory(text, retriever.matcher.candidates(text))
-
-    def part(**changes) -> Trajectory | None:
-        usual = dict(candidates=candidates, steps=steps, seed=seed, seeds=seeds + 1) | changes
-        result = retriever.search("a red boat", **usual)
-        return retriever.inspector.calibrated_part(result.trajectory, result.settings)
-
-    assert part() is None, "no answer needs it"
-    with patch.object(Detector, "needs_generator", True):
-        found = part()
-        assert torch.equal(found.candidates, expected.candidates)
-        for states in ("x", "x0", "x0_raw"):
-            assert torch.allclose(getattr(found, states), getattr(expected, states), atol=1e-5)
-        others = (dict(seeds=2), dict(steps=4), dict(seed=1), dict(candidates=8))
-        assert [part(**other) for other in others] == [None] * 4
 
 
 def test_blocks_change_nothing(monkeypatch, model, gallery, retriever):

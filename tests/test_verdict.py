@@ -136,8 +136,12 @@ def retriever(seed: int, form: str, odds: MatchOdds | None, familiar: bool = Fal
     fine = OpenSetConfig(steps=50, candidates=8, sampling_steps=30, width=16, layers=1, heads=2)
     model = loud(seed, replace(BOTH, openset=fine, form=form))
     found = Retriever(model, Gallery.in_memory(features(1, 24, seed=seed)[1]))
-    if odds is not None:
-        found.detector = Detector(make_protocol(model, found.gallery), odds=odds)
+    if odds is not None:  # half of the queries above it, whatever these random weights say
+        scores = found.scores([f"{one} {other}" for one in WORDS[:6] for other in WORDS[:6]], forms=())
+        middle = torch.logit(odds.none(scores, odds.learned)).median().item()
+        found.detector = Detector(
+            make_protocol(model, found.gallery), odds=replace(odds, bias=odds.bias - middle)
+        )
     return found
 
 
@@ -152,34 +156,8 @@ RETRIEVERS = [
         lambda: retriever(2, "published", MatchOdds({"similarity": 30.0, "margin": 9.0})),
     ),
 ]
-WORDS = [
-    *[
-        "a",
-        "red",
-        "boat",
-        "the",
-        "dog",
-        "at",
-        "night",
-        "in",
-        "rain",
-        "no",
-        "it",
-        "is",
-        "sketch",
-        "of",
-        "xyz",
-        "?",
-        "!",
-        "7",
-        "ÖL",
-        "кот",
-        "猫",
-        "😀",
-    ],
-    "<b>",
-    "x" * 40,
-]
+SENTENCE = "a red boat the dog at night in rain no it is sketch of xyz ? ! 7 ÖL кот 猫 😀 <b>"
+WORDS = [*SENTENCE.split(), "x" * 40]
 texts = st.one_of(
     st.text(min_size=1, max_size=40),
     st.sampled_from(

@@ -83,9 +83,8 @@ def measurements(
         for form in shown.model.forms:
             for direction in DIRECTIONS:
                 tables["retrieval"] += retrieve(test._replace(model=shown.model), direction, form, label)
-    labels = {"look": LOOKS[look], "questions": "full captions"}
     tables["figures"] += changes(tables["retrieval"])
-    tables["figures"] += minimal_pairs(shown.model, look, **labels)
+    tables["figures"] += minimal_pairs(shown.model, look, LOOKS[look])
     return tables
 
 

@@ -35,8 +35,8 @@ def preferences(model: DiffusionRet, texts: list[str], video: VideoFeatures) -> 
     return tuple((scores[:, 0] > scores[:, 1]).numpy() for scores in (row, fused))  # type: ignore[return-value]
 
 
-def minimal_pairs(model: DiffusionRet, look: str, **labels: object) -> list[dict]:
-    """The paired change by the head, in points, with its interval over pairs. labels: columns before it."""
+def minimal_pairs(model: DiffusionRet, look: str, label: str) -> list[dict]:
+    """The paired change by the head, in points, with its interval over pairs. label: the look's name in the table."""
     rows = []
     size, frames = model.config.clip.image_size, model.config.frames
     for kind in KINDS:
@@ -51,5 +51,13 @@ def minimal_pairs(model: DiffusionRet, look: str, **labels: object) -> list[dict
             before.astype(float), after.astype(float), lambda v: 100 * float(np.mean(v)),
             groups=np.arange(len(texts)) // 2,
         )  # fmt: skip
-        rows.append(figure(f"minimal pairs, {kind}, with the head", gain, Target(ahead=-1.0), **labels))
+        rows.append(
+            figure(
+                f"minimal pairs, {kind}, with the head",
+                gain,
+                Target(ahead=-1.0),
+                look=label,
+                questions="full captions",
+            )
+        )
     return rows
