@@ -254,6 +254,8 @@ def test_all_questions_are_answered_on_both_looks(monkeypatch):
         tables["rows"]
     )
     assert len(seeds) == 2 and seeds[0] == seeds[1] | {"training seed": "0"}
+    many = tables["several_that_fit"]
+    assert many and all(0 <= row["entropy"] <= row["log_m"] + 1e-9 and row["queries"] for row in many)
     shows = sentence(figures, seeds)
     assert "Over 2 training seeds" in shows and "targets are missed" in shows
     card = open_set_card(tables | {"command": "c", "minutes": 1, "shows": shows, "training_seeds": seeds})

@@ -59,10 +59,11 @@ def measurements(
     shown: Shown, rivals: dict[str, Rivals], natural: measure.Test, full: measure.Test, look: str, times: int
 ) -> dict[str, list]:
     """figures: the table of what is wanted and reached. rows: reliability, bin by bin. retrieval: rankings.
+    several_that_fit: how even draws are, by how many fit.
 
     rivals: by kind of question. natural, full: the captions of the look's test split. times: questions of each clip.
     """
-    tables: dict[str, list] = {"figures": [], "rows": [], "retrieval": []}
+    tables: dict[str, list] = {"figures": [], "rows": [], "retrieval": [], "several_that_fit": []}
     scenes, video = natural.scenes, natural.video
     for kind in KINDS if look == "storybook" else KINDS[:1]:
         labels = {"look": LOOKS[look], "questions": kind}
@@ -73,7 +74,9 @@ def measurements(
             others = shown.answers(questions, video, share, f"{look} {kind} {share}")
             tables["figures"].append(none_error(others, shown.odds, share, **labels))
         tables["figures"] += selection(answers, shown.odds, *rivals[kind], **labels)
-        tables["figures"] += spread(shown.model, answers, shown.odds, **labels)
+        found, numbers = spread(shown.model, answers, shown.odds, **labels)
+        tables["figures"] += found
+        tables["several_that_fit"] += numbers
         if (look, kind) == ("storybook", KINDS[0]):
             tables["rows"] = bins(answers, shown.odds, rivals[kind].evidence)
         if look != "storybook":

@@ -16,8 +16,10 @@ from .targets import Target, figure, plainly
 QUERIES = 500  # of an ensemble
 
 
-def spread(model: DiffusionRet, answers: Answers, odds: MatchOdds, **labels: object) -> list[dict]:
-    """Figures of the draws. labels: columns before them."""
+def spread(
+    model: DiffusionRet, answers: Answers, odds: MatchOdds, **labels: object
+) -> tuple[list[dict], list[dict]]:
+    """Figures of the draws, and how even they are by the number of clips that fit. labels: columns before them."""
     rows = np.random.default_rng(0).permutation(len(answers.empty))[:QUERIES]
     some = answers.some(np.sort(rows))
     probability, none = some.shown(odds, SHARE)
@@ -37,9 +39,11 @@ def spread(model: DiffusionRet, answers: Answers, odds: MatchOdds, **labels: obj
         figure("noise share by that of a sampler that knows the facts", plainly(mine / max(facts, 1e-12)),
                Target(0.9, 1.1), **labels),
     ]  # fmt: skip
+    numbers: list[dict] = []
     if len(several):
         clip = some.clip[several.numpy()]
         even = ensemble.evenness(visit[several], some.match[several]).numpy()
+        numbers = by_number(some.match[several].numpy(), even)
         fit = ensemble.hits(visit[several], some.match[several]).numpy()
         claimed = probability[several].amax(dim=1).numpy()
         found += [
@@ -51,4 +55,21 @@ def spread(model: DiffusionRet, answers: Answers, odds: MatchOdds, **labels: obj
                    over_clips(clip, lambda chosen: float((fit - claimed)[chosen].mean())), Target(-0.02, 0.02),
                    **labels),
         ]  # fmt: skip
-    return found
+    return found, [labels | row for row in numbers]
+
+
+def by_number(match: np.ndarray, even: np.ndarray) -> list[dict]:
+    """The entropy of the draws that fit beside log m, by the number m of candidates that fit. match: bool [query
+    candidate], even [query]: as `ensemble.evenness` gives it."""
+    m, rows = match.sum(axis=1), []
+    for low, high in ((2, 2), (3, 3), (4, 5), (6, 10), (11, match.shape[1])):
+        chosen = (m >= low) & (m <= high)
+        if chosen.any():
+            most = np.log(m[chosen])
+            rows.append(
+                {
+                    "clips that fit": str(low) if low == high else f"{low} to {high}", "queries": int(chosen.sum()),
+                    "entropy": float((even[chosen] * most).mean()), "log_m": float(most.mean()),
+                }
+            )  # fmt: skip
+    return rows
