@@ -2,13 +2,14 @@
 
 `python -m analysis.ideas`
 
-The match head of the open-set generator sees every word beside the frame that shows it, not one vector a sentence, and answers with p(match) of
-each candidate, in one pass; it needs a training of its own. The ideas need none. Truncated sampling (as DITS, arXiv
-2409.14313, has it): denoising starts not from noise but, part of the way down the schedule, from what the similarity
-already believes, because a prior that puts the true clip first most of the time is closer to the answer than noise is.
-A calibrated weight: alpha and beta as they do best on validation, because one added to a similarity in [-1, 1] is an
-accident of scale. Evidence in logits: similarity x logit scale + alpha x the prediction before softmax and clamp,
-because independent evidence multiplies probabilities. What is chosen is chosen on validation and measured on test.
+The match head of the open-set generator sees every word beside the frame that shows it, not one vector a sentence, and
+answers with p(match) of each candidate, in one pass; it needs a training of its own. The ideas need none. Truncated
+sampling (as DITS, arXiv 2409.14313, has it): denoising starts not from noise but, part of the way down the schedule,
+from what the similarity already believes, because a prior that puts the true clip first most of the time is closer to
+the answer than noise is. A calibrated weight: alpha and beta as they do best on validation, because one added to a
+similarity in [-1, 1] is an accident of scale. Evidence in logits: similarity x logit scale + alpha x the prediction
+before softmax and clamp, because independent evidence multiplies probabilities. What is chosen is chosen on validation
+and measured on test.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def measurements(
         if (look, kind) == ("storybook", KINDS[0]):
             tables["rows"] = bins(answers, shown.odds, rivals[kind].evidence)
         if look != "storybook":
-            tables["figures"] += transfers(shown, questions, answers, video, **labels)
+            tables["figures"] += transfers(shown, questions, answers, video, labels)
     for captions, test in (("natural", natural), ("full", full)):
         label = {"look": LOOKS[look], "captions": captions}
         for form in shown.model.forms:
@@ -92,9 +92,9 @@ def measurements(
 
 
 def transfers(
-    shown: Shown, questions: Questions, answers: Answers, video: VideoFeatures, **labels: object
+    shown: Shown, questions: Questions, answers: Answers, video: VideoFeatures, labels: dict
 ) -> list[dict]:
-    """See `transfer`: the clips of the few captions are left out of what is measured."""
+    """See `transfer`: the clips of the few captions are left out of what is measured. labels: columns of every row."""
     clips = np.unique(questions.clip)[:: max(len(np.unique(questions.clip)) // CAPTIONS, 1)][:CAPTIONS]
     one_each = np.array([np.flatnonzero(questions.clip == clip)[0] for clip in clips])
     one_each = one_each[questions.fits[one_each].any(dim=1).numpy()]

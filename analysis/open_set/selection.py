@@ -23,7 +23,7 @@ def f1(chosen: np.ndarray, match: np.ndarray) -> np.ndarray:
 
 
 def best_cut(probability: np.ndarray, match: np.ndarray) -> float:
-    """The probability from which on candidates are chosen with the best mean F1; a half where there is nothing to tell."""
+    """The probability from which on candidates are chosen with the best mean F1; a half where nothing tells."""
     if not len(match):
         return 0.5
     return float(max(CUTS, key=lambda cut: f1(probability >= cut, match).mean()))
