@@ -33,7 +33,7 @@ ORDER = [
     *("store", "edits", "gallery", "spelling", "lexicon", "placement", "reading", "ood"),
     *("matching", "generation", "evidence", "results", "inspection", "retrieval", "projection"),
     *("benchmarks", "frames", "features", "fusion", "evaluate", "training"),
-    *("index", "inventory", "odds", "calibrate", "commands", "cli"),
+    *("index", "inventory", "odds", "background", "calibrate", "commands", "cli"),
 ]
 # A package of the order is one entry; of these, the modules inside have an order of their own.
 INSIDE = {

@@ -27,7 +27,7 @@ from diffusionret.metrics import Interval, reliability
 from diffusionret.ood.scores import Reference
 from diffusionret.ood.verdict import MatchOdds
 
-SMALL = OpenSetConfig(steps=30, sampling_steps=20, candidates=6, width=16, layers=1, heads=2)
+SMALL = OpenSetConfig(steps=30, sampling_steps=20, candidates=20, width=16, layers=1, heads=2)
 
 
 def test_reliability_by_hand():
