@@ -220,7 +220,7 @@ def test_a_pair_prefers_its_own():
 def test_all_questions_are_answered_on_both_looks(monkeypatch):
     monkeypatch.setattr(quality, "RESAMPLES", 3)
     monkeypatch.setattr(ensemble, "SEEDS", 20)
-    monkeypatch.setattr(spread, "QUERIES", 30)
+    monkeypatch.setattr(spread, "QUERIES", 120)
     monkeypatch.setattr(measurement, "CAPTIONS", 12)
     monkeypatch.setattr(measurement, "minimal_pairs", lambda *_: [])
     model = tiny_model(config=replace(CONFIG, openset=SMALL, form="open-set"))
