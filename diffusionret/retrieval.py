@@ -341,13 +341,14 @@ class Retriever:
             )
             boost, probability = generator.boost(trajectory, generator.config.alpha), trajectory.shares
             clock.lap("draw")
+        ruled = [bool(rule_of(reading)) for reading in readings]  # of which no number is shown
         hits = [
             self._rank(
                 text_row(text, q),
                 candidates,
                 q,
-                [] if boost is None else boost[q].tolist(),
-                [] if probability is None else probability[q].tolist(),
+                [] if boost is None or ruled[q] else boost[q].tolist(),
+                [] if probability is None or ruled[q] else probability[q].tolist(),
                 settings.k,
                 settings.candidates if per_file else None,
             )
@@ -359,8 +360,10 @@ class Retriever:
                 query=readings[q].searched,
                 reading=readings[q],
                 hits=hits[q],
-                draw=self._draw(generator, text, positions, candidates, settings, known, trajectory, q),
-                form="" if generator is None else generator.form,
+                draw=None
+                if ruled[q]
+                else self._draw(generator, text, positions, candidates, settings, known, trajectory, q),
+                form="" if generator is None or ruled[q] else generator.form,
                 ood=reports[q],
                 truncated=_cut(self.model, readings[q].searched, reports[q]),
                 timings=dict(timings),

@@ -268,7 +268,9 @@ def test_nothing_is_loaded_before_a_word_is_unknown(monkeypatch):
 def test_any_text_is_read(text, exact):
     reader = Reader(LEXICON)
     reading = reader.read(text, exact)
-    assert reading.text == text and (reading.searched == text or ((reading.corrected or reading.taken) and not exact))
+    assert reading.text == text and (
+        reading.searched == text or ((reading.corrected or reading.taken) and not exact)
+    )
     assert json.loads(json.dumps(reading.to_dict()))["text"] == text
     for remark in reading.remarks:
         assert remark.text and "\n" not in remark.text.replace(text, "").replace(

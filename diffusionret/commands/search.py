@@ -62,27 +62,36 @@ def search(
 
 
 def table(result: SearchResult) -> str:
-    """What was read of the query, and the hits as lines of text: rank, move, similarity + boost = score, share, moment,
-    id and caption."""
+    """What was read of the query, the verdict, and the hits as lines of text: rank, move, similarity + boost = score,
+    p(match) or the generator's share, moment, id and caption."""
+    from ..ood.report import percent, say
     from ..video import printable
 
     lines = [printable(line) for line in result.reading.lines]
+    verdict = result.verdict
+    if verdict is not None and not result.reading.unreadable:  # which the reading has said already
+        lines.append(say(verdict))
+        if verdict.advice:
+            lines.append(verdict.advice)
     if not result.hits:
         return "\n".join(lines)
     wide = max(len(hit.id) for hit in result.hits)
+    part = "p(match)" if result.form == "open-set" else "share"
     divided = any(not hit.is_whole for hit in result.hits)
     span = f"{'span':>21}" if divided else ""
-    lines += [f"{'':4}{'move':>5}  {'similarity + boost = score':28}{'share':>6}{span}{'moment':>9}  video"]
+    lines += [f"{'':4}{'move':>5}  {'similarity + boost = score':28}{part:>9}{span}{'moment':>9}  video"]
     lines += [
         f"{hit.rank:3} {_move(hit):>5}  {f'{hit.similarity:.4f} + {hit.boost:.4f} = {hit.score:.4f}':28}"
-        f"{'' if hit.probability is None else f'{hit.probability:.0%}':>6}"
+        f"{'' if hit.probability is None else percent(hit.probability):>9}"
         f"{f'{hit.start:.1f} to {hit.end:.1f} s' if divided else '':>{len(span)}}{hit.moment:7.1f} s  "
         f"{hit.id:{wide}}  {printable(hit.caption)}".rstrip()
         for hit in result.hits
     ]
     settings = result.settings
     how = "similarity only: the model has no generator"
-    if result.trajectory is not None:
+    if result.form == "open-set":  # which ranks without a draw
+        how = f"{settings.candidates} candidates"
+    elif result.form:
         how = f"{settings.candidates} candidates, {settings.steps} steps, seed {settings.seed}"
     return "\n".join([*lines, f"{how}; {result.timings['total']:.0f} ms"])
 
