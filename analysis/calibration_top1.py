@@ -1,7 +1,7 @@
 """Is the generator's share of its first candidate worth its name? `python -m analysis.calibration_top1`
 
-The sharp readout softmax(100 x0) and the published softmax(x0) of the winner, and the probability of the open-set
-generator where the model has one, against how often the winner is right: "exact", the clip that the caption was
+The sharp readout softmax(100 x0) and the published softmax(x0) of the winner, and p(match) of the match
+head where the model has one, against how often the winner is right: "exact", the clip that the caption was
 written for, and "fits", any clip that is as the natural caption says.
 """
 
@@ -30,8 +30,8 @@ def readouts(test: measure.Test) -> dict[str, tuple[Tensor, Tensor]]:
         "published": (winner, published_shares(path.sample).amax(1)),
     }
     if "open-set" in test.model.forms:
-        path = measure.trajectory(test, form="open-set")
-        claim, place = path.probability.max(1, keepdim=True)
+        match = test.model.match(test.text, test.video, path.candidates, row=test.similarity)
+        claim, place = match.probability.max(1, keepdim=True)
         found["open-set"] = path.candidates.gather(1, place)[:, 0], claim[:, 0]
     return found
 
@@ -59,7 +59,7 @@ def main() -> None:
     )
     if "open-set" in claims:
         shows += (
-            f" The open-set generator's first candidate fits {hits['open-set, fits']:.1f} %, it says "
+            f" The match head's first candidate fits {hits['open-set, fits']:.1f} %, it says "
             f"{claims['open-set']:.2f}, and its calibration error is {errors['open-set, fits']:.2f}."
         )
     measure.store(

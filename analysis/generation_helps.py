@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 
+from diffusionret.fusion import fuse
 from diffusionret.metrics import paired_bootstrap, ranks
 from diffusionret.model import DIRECTIONS
 
@@ -46,7 +47,7 @@ def measured(test: measure.Test, natural: bool, direction: str, form: str) -> li
     scores = (test.similarity if direction == "t2v" else test.similarity.T).contiguous()
     before = ranks(scores)
     trajectory = measure.trajectory(test, direction, form=form)
-    after = ranks(test.model.rerank(scores, trajectory, test.model.choose(form).config.alpha))
+    after = ranks(fuse(test.model, test.text, test.video, scores, trajectory).added(scores))
     kinds = {"all": np.ones(len(before), bool)}
     if natural and direction == "t2v":
         kinds |= groups(test, scores.cpu().numpy(), before)

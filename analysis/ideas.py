@@ -1,14 +1,15 @@
-"""The open-set generator and three ideas beside the published sampling, on one set of features.
+"""The match head and three ideas beside the published sampling, on one set of features.
 
 `python -m analysis.ideas`
 
-The open-set generator sees every word beside the frame that shows it, not one vector a sentence, and answers with a
-probability a candidate; it needs a training of its own. The ideas need none. Truncated sampling (as DITS, arXiv
-2409.14313, has it): denoising starts not from noise but, part of the way down the schedule, from what the similarity
-already believes, because a prior that puts the true clip first most of the time is closer to the answer than noise is.
-A calibrated weight: alpha and beta as they do best on validation, because one added to a similarity in [-1, 1] is an
-accident of scale. Evidence in logits: similarity x logit scale + alpha x the prediction before softmax and clamp,
-because independent evidence multiplies probabilities. What is chosen is chosen on validation and measured on test.
+The match head of the open-set generator sees every word beside the frame that shows it, not one vector a sentence, and
+answers with p(match) of each candidate, in one pass; it needs a training of its own. The ideas need none. Truncated
+sampling (as DITS, arXiv 2409.14313, has it): denoising starts not from noise but, part of the way down the schedule,
+from what the similarity already believes, because a prior that puts the true clip first most of the time is closer to
+the answer than noise is. A calibrated weight: alpha and beta as they do best on validation, because one added to a
+similarity in [-1, 1] is an accident of scale. Evidence in logits: similarity x logit scale + alpha x the prediction
+before softmax and clamp, because independent evidence multiplies probabilities. What is chosen is chosen on validation
+and measured on test.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Samples:
         self.found = {start: self._sample(start) for start in STARTS}
         self.probability = None
         if "open-set" in test.model.forms:
-            self.probability = measure.trajectory(test, candidates=CANDIDATES, form="open-set").probability
+            self.probability = test.model.match(
+                test.text, test.video, self.chosen, row=self.similarity
+            ).probability
 
     @torch.no_grad()
     def _sample(self, start: float) -> tuple[Tensor, Tensor]:
@@ -65,7 +68,7 @@ class Samples:
         return last.x, last.x0_raw
 
     def ranked(self, start: float, form: str, alpha: float, beta: float) -> np.ndarray:
-        """Ranks [query] of the true clips, by the published sum, by logits, or by the open-set generator."""
+        """Ranks [query] of the true clips, by the published sum, by logits, or by the match head."""
         if form == "open-set":
             assert self.probability is not None
             return ranks(self.similarity.scatter_add(1, self.chosen, alpha * self.probability))
@@ -95,8 +98,8 @@ def main() -> None:
     ideas["truncated and calibrated"] = best(validation, STARTS, "sum")
     ideas["truncated, evidence in logits"] = best(validation, STARTS, "logits")
     if test.probability is not None:
-        ideas["open-set generator, alpha 1"] = (1.0, "open-set", 1.0, 1.0)
-        ideas["open-set generator, calibrated alpha"] = best(validation, (1.0,), "open-set")
+        ideas["match head, alpha 1"] = (1.0, "open-set", 1.0, 1.0)
+        ideas["match head, calibrated alpha"] = best(validation, (1.0,), "open-set")
     for name, setting in ideas.items():
         after = test.ranked(*setting)
         gain = paired_bootstrap(test.before, after, "R1")
@@ -125,7 +128,7 @@ def main() -> None:
             f"{last['interval'][1]:+.1f}]."
         )
     measure.store(
-        "ideas", "The open-set generator, truncated sampling, calibrated weights", shows, started, rows,
+        "ideas", "The match head, truncated sampling, calibrated weights", shows, started, rows,
         R1_before=100 * float((test.before == 1).mean()),
     )  # fmt: skip
 

@@ -10,7 +10,6 @@ import time
 import numpy as np
 
 from diffusionret.datasets.storybook import world
-from diffusionret.evaluate import generator_only
 from diffusionret.metrics import bootstrap_interval, paired_bootstrap, ranks
 from diffusionret.model import DIRECTIONS
 
@@ -27,10 +26,11 @@ def main() -> None:
             rows.append(row(look, direction, "similarity", before))
             for form in test.model.forms:
                 path = measure.trajectory(test, direction, form=form)
-                after = ranks(test.model.rerank(scores, path, test.model.choose(form).config.alpha))
+                fusion = fuse(test.model, test.text, test.video, scores, path)
+                after = ranks(fusion.added(scores))
                 gain = paired_bootstrap(before, after, "R1")
                 rows.append(row(look, direction, f"after the {form} generator", after, gain.estimate))
-                rows.append(row(look, direction, f"{form} alone", ranks(generator_only(scores, path))))
+                rows.append(row(look, direction, f"{form} alone", ranks(fusion.alone(scores))))
     by = {(r["look"], r["direction"], r["ranking"]): r for r in rows}
     own, other = (by[look, "t2v", "similarity"] for look in world.LOOKS)
     shows = (

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from diffusionret.evaluate import generator_only
 from diffusionret.metrics import bootstrap_interval, paired_bootstrap, ranks
 from diffusionret.trajectory import Trajectory
 
@@ -72,7 +71,8 @@ def main() -> None:
             path = trajectory(test, setting)
             seconds = time.monotonic() - begun
             after = ranks(test.model.rerank(test.similarity, path, setting.alpha, setting.beta))
-            alone = bootstrap_interval(ranks(generator_only(test.similarity, path)), "R1")
+            alone = fuse(test.model, test.text, test.video, test.similarity, path).alone(test.similarity)
+            alone = bootstrap_interval(ranks(alone), "R1")
             gain = paired_bootstrap(before, after, "R1")
             rows.append(
                 {

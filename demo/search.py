@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from bisect import bisect
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from itertools import pairwise
 from typing import NamedTuple
+from urllib.parse import quote
 
-from diffusionret import Hit, SearchResult
+from diffusionret import Hit, SearchResult, cutlist
 from diffusionret.generators import OpenSetGenerator
 from diffusionret.ood import report
+from diffusionret.spans import Span
 
 from . import reading as read
 from . import verdict as judged
 from .clips import card, grid, name_of
+from .media import cut_url
+from .timeline import timeline
 
 
 class Example(NamedTuple):
@@ -84,9 +91,21 @@ def cut(truncated: str) -> str:
     return f'<p class="dr-problem is-mild" role="status">{left_out}</p>'
 
 
+def shown(result: SearchResult, k: int) -> list[tuple[Hit, list[Hit]]]:
+    """The `k` best files: the best hit of each, its ranks counted in files, and all of its hits by their start."""
+    files = result.files
+    first = [min(hit.base_rank for hit in file.spans) for file in files]
+    # Before generation a file stands where its first span stood, not counting second spans of files before it.
+    second = sorted({hit.base_rank for file in files for hit in file.spans} - set(first))
+    place = [rank - bisect(second, rank) for rank in first]
+    return [
+        (replace(file.best, rank=i + 1, base_rank=place[i]), file.spans) for i, file in enumerate(files[:k])
+    ]
+
+
 def order(result: SearchResult, k: int, size: int) -> str:
-    """How the `k` clips shown of `size` come in their order, and how generation changed it. Markup."""
-    hits = result.hits[:k]
+    """How the `k` files shown of `size` come in their order, and how generation changed it. Markup."""
+    hits = [hit for hit, _ in shown(result, k)]
     name = escape(name_of(hits[0].id, hits[0].caption).rstrip("."))
     first = f"First of {_count(size, 'clip')}: <strong>{name}</strong>"
     if not result.form:
@@ -182,24 +201,59 @@ def _numbers(hit: Hit, generates: bool) -> str:
     return f'<dl class="dr-numbers">{cells}</dl>'
 
 
-def hit_card(hit: Hit, candidates: int, form: str, numbers: bool = True) -> str:
+def matching(best: Hit, spans: Sequence[Hit], k: int, form: str) -> list[Hit]:
+    """Of the hits of a file those that its timeline marks: the best one, and each that probably matches, or where the
+    generator does not say so, that is among the `k` best spans of all."""
+    if form != OpenSetGenerator.form:
+        return [hit for hit in spans if hit.id == best.id or hit.rank <= k]
+    return [hit for hit in spans if hit.id == best.id or (hit.probability or 0.0) >= HALF]
+
+
+def hit_card(
+    hit: Hit, candidates: int, form: str, numbers: bool = True, spans: Sequence[Hit] = (), query: str = ""
+) -> str:
     """The card of one hit. form: the name of the generator, "" without one. numbers: whether there is anything to
-    count, for what cannot be read has none."""
+    count, for what cannot be read has none. spans: hits of its file, to be marked on its timeline. query: what was
+    searched, for its cut lists."""
     above, below = f"<b>{hit.rank}</b>", ""
     if numbers:
         above += arrow(hit) if form else ""
         below = _share(hit, candidates, form) + _numbers(hit, bool(form))
-    return card(hit.id, hit.caption, hit.path, hit.poster, hit.moment, above, below, similar=True)
+    return card(
+        hit.id, hit.caption, hit.path, hit.poster, hit.moment, above, below, similar=True, span=_part(hit),
+        timeline=timeline(hit, spans), save=cut_url(hit.id, hit.path), lists=_lists(query, [hit]) if query else "",
+    )  # fmt: skip
+
+
+def _part(hit: Hit) -> Span | None:
+    """The part of its file that a hit is, None where it is the whole."""
+    return None if hit.is_whole else Span(hit.start, hit.end)
+
+
+def _lists(query: str, hits: Sequence[Hit]) -> str:
+    """Cut lists of hits by kind, as JSON. Where the files lie is not said."""
+    return json.dumps({kind: cutlist.text(query, hits, kind) for kind in cutlist.KINDS})
+
+
+def saving(query: str, hits: Sequence[Hit]) -> str:
+    """Links that hold the results as a cut list of each kind."""
+    links = (
+        f'<a class="dr-plain" download="results.{kind}" href="data:text/plain;charset=utf-8,'
+        f'{quote(cutlist.text(query, hits, kind))}">{kind.upper()}</a>'
+        for kind in cutlist.KINDS
+    )
+    return f'<span class="dr-lists">Save the list as {" ".join(links)}</span>'
 
 
 def ending(result: SearchResult, k: int) -> int | None:
-    """After how many of the `k` clips shown the matches end: none that follows is more likely than not to match. None
+    """After how many of the `k` files shown the matches end: none that follows is more likely than not to match. None
     where nothing is to be divided, and where the verdict does not have that there are any."""
     verdict = result.verdict
     if not _is_open(result) or verdict is None or verdict.kind not in ("match", "unsure"):
         return None
-    matching = [i for i, hit in enumerate(result.hits[:k], 1) if (hit.probability or 0.0) >= HALF]
-    return matching[-1] if matching and matching[-1] < len(result.hits[:k]) else None
+    likely = [(hit.probability or 0.0) >= HALF for hit, _ in shown(result, k)]
+    last = max((i for i, is_likely in enumerate(likely, 1) if is_likely), default=0)
+    return last if 0 < last < len(likely) else None
 
 
 def link(result: SearchResult, k: int, exact: bool = False) -> str:
@@ -222,20 +276,32 @@ def _chosen(result: SearchResult, k: int) -> dict[str, int | str]:
 
 
 def page(result: SearchResult, k: int, size: int, exact: bool = False) -> str:
-    """The whole tab for one result. size: number of clips in the gallery. exact: whether it was searched so."""
+    """The whole tab for one result, a card a file. size: number of files in the gallery. exact: whether it was searched
+    so."""
     here = f'<section class="dr-results" data-link="{escape(link(result, k, exact), quote=True)}">'
     remarks = read.lines(result.reading, _chosen(result, k))
     if not result.hits:
         return f"{here}{remarks}</section>"
     settings, readable = result.settings, result.verdict is None or result.verdict.kind != "unreadable"
-    cards = [hit_card(hit, settings.candidates, result.form, readable) for hit in result.hits[:k]]
+    files = shown(result, k)
+    cards = [
+        hit_card(
+            hit,
+            settings.candidates,
+            result.form,
+            readable,
+            matching(hit, spans, k, result.form),
+            result.query,
+        )
+        for hit, spans in files
+    ]
     end = ending(result, k)
     if end is not None:
         cards.insert(end, DIVIDER)
     ordered = f'<p class="dr-order" role="status">{order(result, k, size)}</p>' if readable else ""
     return (
         f"{here}{remarks}{judged.line(result.ood)}{ordered}{grid(cards)}"
-        f'<p class="dr-foot">{_foot(result)}</p></section>'
+        f'<p class="dr-foot">{_foot(result)}</p>{saving(result.query, [hit for hit, _ in files])}</section>'
     )
 
 
@@ -267,7 +333,8 @@ def similar_page(of: str, hits: Sequence[Hit]) -> str:
     cards = (
         card(
             hit.id, hit.caption, hit.path, hit.poster, hit.moment,
-            f"<b>{hit.rank}</b>", _numbers(hit, generates=False), similar=True,
+            f"<b>{hit.rank}</b>", _numbers(hit, generates=False), similar=True, span=_part(hit),
+            timeline=timeline(hit, [hit]), save=cut_url(hit.id, hit.path),
         )
         for hit in hits
     )  # fmt: skip

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from .background import background_texts
 from .datasets.storybook import captions, world
 from .gallery import BUNDLED as BUNDLED_GALLERY
 from .hub import BUNDLED as MODELS
@@ -29,7 +30,6 @@ from .ood.detector import (
     PLAIN,
     Detector,
     familiar_files,
-    generator_digest,
     head_made_for,
     make_protocol,
     match_files,
@@ -37,7 +37,7 @@ from .ood.detector import (
     odds_file,
     text_made_for,
 )
-from .ood.scores import GENERATOR_SCORES, Reference, combine
+from .ood.scores import Reference, combine
 from .placement import Placement, fit
 from .query import MOST_CHARACTERS, check_query
 from .reading import Reader
@@ -95,9 +95,11 @@ def storybook_queries(texts: Sequence[str]) -> list[Query] | None:
 
 
 def reference_of(model: DiffusionRet, texts: Sequence[str]) -> Reference:
-    """The reference of training captions. Repeated ones count once."""
+    """The reference of training captions, for a model of the drawn world beside a background. Repeated ones count
+    once."""
     texts = list(dict.fromkeys(" ".join(text.split()) for text in texts))
-    return Reference.make(texts, encode(model, texts))
+    background = encode(model, background_texts()) if model.config.dataset == "storybook" else None
+    return Reference.make(texts, encode(model, texts), background)
 
 
 @torch.no_grad()
@@ -161,7 +163,7 @@ def calibrate_match(
             raise ValueError(
                 "This gallery has no captions, and nothing else to calibrate with: pass --queries or --captions."
             )
-        scores = combine(retriever.scores(unrelated), weights).numpy()
+        scores = combine(retriever.scores(unrelated, forms=()), weights).numpy()
         about_bank = {"queries": about, "null": "unrelated"}
         return Calibration(np.sort(scores), weights, made_for, about_bank, arrays)
     if len(known) < 2 * LEAST:
@@ -170,7 +172,7 @@ def calibrate_match(
     if retriever.model.config.form != "open-set":
         odds = {"odds": asdict(gallery_odds(retriever, known))}
     calibrating, measured = halves(len(known))
-    scores = combine(retriever.scores([query.text for query in known]), weights).numpy()
+    scores = combine(retriever.scores([query.text for query in known], forms=()), weights).numpy()
     p = p_values(scores[calibrating], scores[measured])
     outcome = {
         "queries": about,
@@ -187,19 +189,12 @@ def similarity_band(retriever: Retriever, unrelated: Sequence[str]) -> np.ndarra
     return np.quantile(np.array([row for row in rows if row]), (0.05, 0.5, 0.95), axis=0).astype(np.float32)
 
 
-def weights_made_for(model: DiffusionRet, weights: dict[str, dict[str, float]]) -> dict[str, str]:
-    """What weights that were chosen for a model depend on: on its generator only where they use it."""
-    used = {name for chosen in weights.values() for name in chosen}
-    generator = {"generator": generator_digest(model)} if used & set(GENERATOR_SCORES) else {}
-    return text_made_for(model) | generator
-
-
 def chosen_weights(model: DiffusionRet) -> dict[str, dict[str, float]]:
     """The weights that analysis/ood chose for this very model on validation data, else the plain ones."""
     file = MODELS / model.config.name / WEIGHTS
     if model.config.name and file.is_file():
         chosen = json.loads(file.read_text(encoding="utf-8"))
-        if chosen["made_for"] == weights_made_for(model, chosen["weights"]):
+        if chosen["made_for"] == text_made_for(model):
             return chosen["weights"]
     return PLAIN
 
@@ -250,9 +245,8 @@ def run_calibration(
         drawn = storybook_queries(gallery.captions) if storybook else None
         known = drawn or [Query(text[:MOST_CHARACTERS], i) for i, text in enumerate(gallery.captions) if text]
         about = "Storybook captions of the gallery's clips" if drawn else "captions of the gallery's videos"
-    usable = weights["match"] if retriever.generates and detector.familiar else PLAIN["match"]
     calibration = calibrate_match(
-        retriever, known, unrelated, about if known else "training captions", usable
+        retriever, known, unrelated, about if known else "training captions", weights["match"]
     )
     calibration.save(match_files(gallery)[0])
     retriever.detector = Detector.open(model, gallery)

@@ -20,6 +20,7 @@ from .datasets.storybook import captions, clips, truth, world
 from .encoders import TextFeatures, VideoFeatures
 from .encoding import encode_clips
 from .features import CACHE, encode_captions, encode_split
+from .fusion import fuse
 from .generators import Generator
 from .generators.interface import DIRECTIONS
 from .metrics import (
@@ -80,17 +81,6 @@ def generate(
     )
 
 
-def generator_only(scores: Tensor, trajectory: Trajectory) -> Tensor:
-    """[query gallery]: candidates ranked by the generator alone, everything else after them by `scores`.
-
-    See `Readout.order`: published by x0 before the clamp, open-set by probability, with seeds the mean over them.
-    """
-    similarity = scores.gather(1, trajectory.candidates)
-    found = trajectory.readout.order(trajectory.predictions[-1], similarity)
-    below = scores.double() - scores.max() + found.min() - 1.0
-    return below.scatter(1, trajectory.candidates, found)
-
-
 def compare(
     model: DiffusionRet,
     text: TextFeatures,
@@ -123,18 +113,18 @@ def compare(
 
     before = place(scores)
     figures: dict = {"before": table_row(before, groups)}
-    after, trajectory, moved = before, None, scores
-    alpha = 1.0
+    after, moved = before, scores
+    fusion = None
     if model.generators:
         generator = generator or model.choose()
-        alpha = generator.config.alpha
         trajectory = generate(model, text, video, scores, direction, generator=generator)
-        moved = model.rerank(scores, trajectory, alpha)
+        fusion = fuse(model, text, video, scores, trajectory)
+        moved = fusion.added(scores)
         after = place(moved)
         gain = paired_bootstrap(before, after, "R1", groups=groups)
         figures |= {
             "after": table_row(after, groups),
-            "generator_only": row(generator_only(scores, trajectory)),
+            "generator_only": row(fusion.alone(scores)),
             "gain_R1": [gain.estimate, gain.low, gain.high],
             "moved_up": int((after < before).sum()),
             "moved_down": int((after > before).sum()),
@@ -142,14 +132,14 @@ def compare(
         if one_each:
             figures["noise"] = noise_figures(model, text, video, scores, trajectory)
     figures["test_time"] = {"dual_softmax": {"before": row(dual_softmax(scores))}}
-    if trajectory is not None:
+    if fusion is not None:
         figures["test_time"]["dual_softmax"]["after"] = row(dual_softmax(moved))
     if bank is not None and direction == "t2v":
         # Its beta of 20 is for cosines in [-1, 1], which these similarities are.
         normal = torch.from_numpy(qb_norm(scores, model.similarity(bank, video))).to(scores.device)
         figures["test_time"]["qb_norm"] = {"before": row(normal)}
-        if trajectory is not None:
-            figures["test_time"]["qb_norm"]["after"] = row(model.rerank(normal, trajectory, alpha))
+        if fusion is not None:
+            figures["test_time"]["qb_norm"]["after"] = row(fusion.added(normal))
     first, last = scores.argmax(1).tolist(), moved.argmax(1).tolist()
     records = [
         {"query": q, "rank_before": a, "rank_after": b, "first_before": first[q], "first_after": last[q]}
@@ -241,9 +231,10 @@ def natural_captions(model: DiffusionRet, video: VideoFeatures, scenes: tuple, l
     result = {"ceiling_R1": 100 * ceiling, "clips_that_fit": fitting, "before": row(similarity)}
     if model.generators:
         trajectory = generate(model, text, video, similarity, "t2v")
+        fusion = fuse(model, text, video, similarity, trajectory)
         for name, scores in (
-            ("after", model.rerank(similarity, trajectory, model.choose().config.alpha)),
-            ("generator_only", generator_only(similarity, trajectory)),
+            ("after", fusion.added(similarity)),
+            ("generator_only", fusion.alone(similarity)),
         ):
             result[name] = row(scores)
     return result

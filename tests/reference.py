@@ -118,3 +118,78 @@ def generate_plainly(model, text, video, candidates, direction, schedule, noise,
         walk = list(ddim(denoise, noise, schedule, eta, generator))
     states = [noise, *(step.x for step in walk)]
     return torch.stack(states), torch.stack([s.x0 for s in walk]), torch.stack([s.x0_raw for s in walk])
+
+
+def draw_slowly(choice, none, schedule, noise, eta=0.0, generator=None):
+    """The draws of one choice, number by number: x [step+1 seed query candidate], x0 [step seed query candidate]."""
+    import torch
+
+    seeds, queries, count = noise.shape
+    alpha_bar = schedule.alpha_bar.tolist()
+    xs, x0s, x = [noise], [], noise.clone()
+    for t in reversed(range(len(alpha_bar))):
+        now, before = alpha_bar[t], alpha_bar[t - 1] if t else 1.0
+        a, s2 = math.sqrt(now), 1 - now
+        sigma = eta * math.sqrt((1 - before) / (1 - now) * (1 - now / before))
+        fresh = torch.randn(noise.shape, generator=generator) if sigma else torch.zeros(noise.shape)
+        x0, after = torch.zeros(noise.shape), torch.zeros(noise.shape)
+        for s, q in itertools.product(range(seeds), range(queries)):
+            p = none[q].item()
+            total = sum(math.exp(v) for v in choice[q].tolist())
+            weight = []
+            for k in range(count):
+                heard = min(max(2 * a * x[s, q, k].item() / s2, -60.0), 60.0)
+                weight.append((1 - p) * math.exp(choice[q, k].item()) / total * math.exp(heard))
+            everything = sum(weight) + p
+            for k in range(count):
+                x0[s, q, k] = 2 * weight[k] / everything - 1
+                eps = (x[s, q, k].item() - a * x0[s, q, k].item()) / math.sqrt(s2)
+                way = math.sqrt(max(1 - before - sigma**2, 0.0))
+                after[s, q, k] = math.sqrt(before) * x0[s, q, k] + way * eps + sigma * fresh[s, q, k]
+        x = after
+        xs.append(x)
+        x0s.append(x0)
+    return torch.stack(xs), torch.stack(x0s)
+
+
+# -- matches -------------------------------------------------------------------------------------------
+
+
+def standing_slowly(row, candidates, hub, there=None):
+    """What standing.py says of pairs and of queries, one after another."""
+    import torch
+
+    pairs, whole = [], []
+    for q in range(len(row)):
+        held = [v for i, v in enumerate(row[q].tolist()) if there is None or there[q, i]]
+        shown, hubs = candidates[q].tolist(), hub[q].tolist()
+        mean = sum(held) / len(held)
+        spread = max(math.sqrt(sum((v - mean) ** 2 for v in held) / len(held)), 0.02)
+        best, *others = sorted(shown, reverse=True)
+        second = others[0] if others else best
+        alone = [s - h for s, h in zip(shown, hubs, strict=True)]
+        rows = []
+        for s, h, left in zip(shown, hubs, alone, strict=True):
+            rival = second if s >= best else best
+            rows.append(
+                [(s - mean) / spread / 4, 10 * (s - rival), 10 * h, 10 * left, 10 * (left - max(alone))]
+            )
+        pairs.append(rows)
+        near = math.log(1 + sum(best - v < 0.05 for v in held)) / math.log(1000)
+        size = math.log(len(held)) / math.log(1000)
+        z = (best - mean) / spread / 4
+        whole.append([10 * best, 10 * (best - second), z, 10 * mean, 10 * spread, size, near])
+    return torch.tensor(pairs), torch.tensor(whole)
+
+
+def galleries_slowly(fits, certain, absent, size, generator):
+    """The gallery of each query: its own where it has a match, then what comes first in a random order."""
+    import torch
+
+    order = torch.rand(fits.shape, generator=generator)
+    found = torch.zeros_like(fits)
+    for q in range(len(fits)):
+        items = [v for v in range(fits.shape[1]) if not (absent[q] and fits[q, v])]
+        items.sort(key=lambda v: (not (certain[q, v] and not absent[q]), -order[q, v].item()))
+        found[q, items[:size]] = True
+    return found

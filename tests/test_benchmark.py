@@ -98,7 +98,7 @@ def test_several_captions_a_video_follow_the_published_protocol() -> None:
 
 
 def test_both_generators_are_measured(files: Path) -> None:
-    small = OpenSetConfig(steps=4, seeds=2, width=16, layers=1, state_width=16, state_layers=1, heads=2)
+    small = OpenSetConfig(steps=4, seeds=2, width=16, layers=1, heads=2)
     config = replace(CONFIG, openset=small, form="open-set", dataset="msrvtt")
     text, video = features(7, 4)
     model = tiny_model(config=config)

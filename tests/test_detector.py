@@ -1,4 +1,4 @@
-"""The two answers: cells, rules, calibration of galleries with and without captions, and stale files refused."""
+"""The two answers: rules, calibration of galleries with and without captions, and stale files refused."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tiny import CONFIG, features, tiny_model
 from diffusionret import Gallery, Retriever, calibrate
 from diffusionret.cli import main
 from diffusionret.ood.conformal import Calibration
-from diffusionret.ood.detector import MATCH, PLAIN, Detector
-from diffusionret.ood.report import CELLS, NO_WORDS, Answer, as_text, verdict
+from diffusionret.ood.detector import MATCH, PLAIN, Detector, text_made_for
+from diffusionret.ood.report import NO_WORDS, Answer, as_text, without_odds
 from diffusionret.ood.scores import Reference
 
 pytestmark = pytest.mark.usefixtures("loops")
@@ -49,18 +49,12 @@ def retriever(tmp_path_factory) -> Retriever:
 # --- answers ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("unfamiliar", "absent", "cell"),
-    [(0, 0, "ordinary"), (0, 1, "absent"), (1, 0, "unusual"), (1, 1, "outside")],
-)
-def test_the_cell_of_two_answers(unfamiliar, absent, cell):
-    found = verdict(Answer(flagged=bool(unfamiliar)), Answer(flagged=bool(absent)))
-    assert found == (cell, *CELLS[cell])
-
-
-def test_one_answer_alone_is_no_cell():
-    cell, sentence, _ = verdict(Answer(flagged=True), Answer(note="Not calibrated for this gallery."))
-    assert cell == "" and "unlike" in sentence and "Not calibrated for this gallery." in sentence
+def test_without_odds_of_a_match_the_p_values_speak_and_claim_less():
+    found = without_odds(Answer(flagged=True), Answer(note="Not calibrated for this gallery."))
+    assert found.kind == "unsure" and found.p_match is None
+    assert "unlike" in found.sentence and "Not calibrated for this gallery." in found.sentence
+    unrelated = Answer(p_value=0.01, flagged=False, null="unrelated")
+    assert "stands out" in without_odds(Answer(flagged=False), unrelated).sentence
 
 
 def test_a_report_holds_what_is_asked_of_it(retriever):
@@ -96,7 +90,7 @@ def test_a_search_carries_the_same_answers(retriever):
 def test_rules_come_before_scores(retriever, query):
     report = retriever.inspect(query)
     assert report.rule and report.scores is None and report.familiar.p_value is None
-    assert report.cell == "outside" and report.sentence == NO_WORDS
+    assert report.verdict.kind == "unreadable" and report.verdict.sentence == NO_WORDS
     assert as_text(report).startswith(NO_WORDS)
 
 
@@ -118,7 +112,7 @@ def test_a_batch_is_inspected_as_one_by_one(retriever, monkeypatch):
     batch = retriever.inspect_many(queries, alpha=0.2)
     for query, report in zip(queries, batch, strict=True):
         alone = retriever.inspect(query, alpha=0.2)
-        assert report.cell == alone.cell
+        assert report.verdict.kind == alone.verdict.kind
         if not report.rule:
             assert report.match.p_value == pytest.approx(alone.match.p_value, abs=0.04)
             assert report.familiar.in_batch is not None
@@ -132,8 +126,8 @@ def test_without_any_calibration_nothing_is_claimed(tmp_path):
     retriever = make(tmp_path, shown())
     assert retriever.search("a boat", steps=10).ood is None
     report = retriever.inspect("a boat")
-    assert report.cell == "" and report.familiar.p_value is None and not report.words
-    assert report.sentence == "Not calibrated for this model. Not calibrated for this gallery."
+    assert report.verdict.p_match is None and report.familiar.p_value is None and not report.words
+    assert report.verdict.sentence == "Not calibrated for this model. Not calibrated for this gallery."
 
 
 def test_a_gallery_without_captions_uses_unrelated_queries(tmp_path):
@@ -167,7 +161,7 @@ def test_stale_calibrations_are_refused(retriever):
     assert "run `python -m diffusionret calibrate --gallery" in found.note("match")
     assert found.familiar is not None, "the text's calibration does not depend on the gallery"
     report = swapped.search("a red boat", steps=10).ood
-    assert report.match.p_value is None and "another gallery" in report.sentence
+    assert report.match.p_value is None and "another gallery" in report.verdict.sentence
     with torch.no_grad():
         next(swapped.model.generator.parameters()).add_(1)
     assert "generator" in Detector.open(swapped.model, swapped.gallery).note("match")
@@ -181,13 +175,12 @@ def test_weights_serve_the_model_that_they_were_chosen_for(tmp_path, monkeypatch
     retrained = tiny_model()
     with torch.no_grad():
         next(retrained.generator.parameters()).add_(1)
-    for name, outlives in (("energy", True), ("gap", False)):  # "gap" is the generator's
-        weights = {"familiar": {"knn": 2.0}, "match": {name: 1.0}}
-        content = {"made_for": calibrate.weights_made_for(tiny_model(), weights), "weights": weights}
-        (tmp_path / "tiny" / calibrate.WEIGHTS).write_text(json.dumps(content))
-        assert calibrate.chosen_weights(tiny_model()) == weights
-        assert (calibrate.chosen_weights(retrained) == weights) == outlives
-        assert calibrate.chosen_weights(tiny_model(seed=1)) == PLAIN
+    weights = {"familiar": {"knn": 2.0}, "match": {"energy": 1.0}}
+    content = {"made_for": text_made_for(tiny_model()), "weights": weights}
+    (tmp_path / "tiny" / calibrate.WEIGHTS).write_text(json.dumps(content))
+    assert calibrate.chosen_weights(tiny_model()) == weights
+    assert calibrate.chosen_weights(retrained) == weights, "no score is a generator's"
+    assert calibrate.chosen_weights(tiny_model(seed=1)) == PLAIN
 
 
 def test_what_a_file_holds_is_what_was_calibrated(retriever):

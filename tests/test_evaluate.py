@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from tiny import CONFIG, features, tiny_model
+from tiny import BOTH, CONFIG, features, tiny_model
 
 from diffusionret import evaluate
 from diffusionret.datasets.storybook import clips, world
+from diffusionret.fusion import fuse
 
 
 @pytest.fixture(scope="module")
@@ -18,12 +19,32 @@ def test_generator_only_rank_candidates_first(model, direction):
     scores = model.similarity(text, video)
     scores = scores if direction == "t2v" else scores.T.contiguous()
     walk = evaluate.generate(model, text, video, scores, direction, candidates=5)
-    alone = evaluate.generator_only(scores, walk)
+    alone = fuse(model, text, video, scores, walk).alone(scores)
     for q in range(12):
         chosen = walk.candidates[q].tolist()
         by_x0 = [chosen[i] for i in walk.x0_raw[-1, q].argsort(descending=True)]
         rest = [i for i in scores[q].argsort(descending=True).tolist() if i not in chosen]
         assert alone[q].argsort(descending=True, stable=True).tolist() == by_x0 + rest
+
+
+@pytest.mark.parametrize("direction", ["t2v", "v2t"])
+def test_a_match_head_ranks_without_a_draw(direction):
+    """As in a search: similarity + alpha * p(match), whatever was drawn."""
+    both, (text, video) = tiny_model(config=BOTH), features(12, 12)
+    scores = both.similarity(text, video)
+    scores = scores if direction == "t2v" else scores.T.contiguous()
+    walks = [evaluate.generate(both, text, video, scores, direction, 5, seed=seed) for seed in (0, 9)]
+    one, other = (fuse(both, text, video, scores, walk) for walk in walks)
+    assert torch.equal(one.boost, other.boost) and not torch.equal(walks[0].x, walks[1].x)
+    match = both.match(text, video, one.candidates, direction)
+    assert torch.allclose(one.boost, both.config.openset.alpha * match.probability, atol=1e-6)
+    added = one.added(scores)
+    assert torch.allclose(added.gather(1, one.candidates), scores.gather(1, one.candidates) + one.boost)
+    rest = torch.ones_like(scores).scatter(1, one.candidates, 0.0).bool()
+    assert torch.equal(added[rest], scores[rest])
+    for q in range(12):
+        best = one.candidates[q][match.probability[q].argsort(descending=True)].tolist()
+        assert one.alone(scores)[q].argsort(descending=True)[:5].tolist() == best
 
 
 def test_compare_counts_what_moved(model):

@@ -42,6 +42,7 @@ SCRIPTS = (
     "sampler_settings",
     "calibration_top1",
     "out_domain",
+    "moments",
     "ideas",
     "ablations",
     "open_set",
@@ -103,7 +104,7 @@ def test_intervals_grow_with_the_spread_of_seeds():
 
 
 def test_groups_of_queries_are_of_both_generators(monkeypatch):
-    small = OpenSetConfig(steps=4, seeds=2, width=16, layers=1, state_width=16, state_layers=1, heads=2)
+    small = OpenSetConfig(steps=4, seeds=2, width=16, layers=1, heads=2)
     clip = replace(CONFIG.clip, context_length=32)
     model = tiny_model(config=replace(CONFIG, words=32, clip=clip, openset=small, form="open-set")).eval()
     scenes = world.split("test")[:24]

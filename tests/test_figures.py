@@ -75,9 +75,5 @@ def test_pictures_of_the_open_set_generator_hold_the_rows():
     figure = figures.reliability(said)
     assert [trace.name for trace in figure.data[1:]] == ["open-set", "softmax"]
     assert list(figure.data[1].x) == [0.1, 0.9] and list(figure.data[2].y) == [0.05, 0.45]
-    levels = [
-        {"generator": g, "noise": n, "seed_variance": 0.3} for g in ("open-set", "published") for n in (1, 0)
-    ]
-    assert [list(trace.x) for trace in figures.noise_levels(levels).data] == [[1, 0], [1, 0]]
     fits = [{"clips that fit": "2", "queries": 5, "entropy": 0.6, "log_m": 0.69}]
     assert list(figures.evenness(fits).data[0].y) == [0.6]

@@ -12,12 +12,13 @@ from tiny import CONFIG, features, tiny_model
 
 from diffusionret import DiffusionRet, Gallery, Retriever, evaluate
 from diffusionret.config import SETTINGS, GeneratorConfig, ModelConfig, OpenSetConfig
+from diffusionret.fusion import fuse
 from diffusionret.generators import GENERATORS, Generator, register
 from diffusionret.model import NoGenerator
 from diffusionret.readout import ONE_WINNER
 from diffusionret.sampling import States
 
-BOTH = replace(CONFIG, openset=OpenSetConfig(steps=10, width=16, state_width=16, heads=2), form="open-set")
+BOTH = replace(CONFIG, openset=OpenSetConfig(steps=10, width=16, heads=2), form="open-set")
 
 
 class LastGenerator(Generator):
@@ -59,9 +60,7 @@ def test_a_third_generator_is_a_class_and_a_registration(third, tmp_path):
     )
     assert found.hits[0].base_rank == 5 and found.hits[0].probability == pytest.approx(1)
     assert retriever.search("a red boat", candidates=5, form="published").trajectory.form == "published"
-    assert (
-        retriever.denoise(["a boat"], torch.tensor([[1, 2]]), form="last").probability.tolist()[0][1] > 0.99
-    )
+    assert retriever.denoise(["a boat"], torch.tensor([[1, 2]]), form="last").shares.tolist()[0][1] > 0.99
     text, video = features(6, 6)
     figures, _ = evaluate.compare(model, text, video, "v2t")
     assert figures["noise"]["first_step_is_final"] == 1 and "generator_only" in figures
@@ -112,7 +111,7 @@ def test_a_published_generator_of_several_seeds_is_evaluated(direction):
     scores = scores if direction == "t2v" else scores.T.contiguous()
     trajectory = evaluate.generate(model, text, video, scores, direction, candidates=5)
     assert trajectory.x0_raw.shape == (10, 3, 8, 5)
-    alone = evaluate.generator_only(scores, trajectory)
+    alone = fuse(model, text, video, scores, trajectory).alone(scores)
     for q in range(8):
         best = trajectory.candidates[q][trajectory.x0_raw[-1, :, q].mean(dim=0).argsort(descending=True)]
         assert alone[q].argsort(descending=True)[:5].tolist() == best.tolist()

@@ -14,24 +14,35 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module may import only modules before it. A package is one entry, `__init__` and `__main__` see all.
 ORDER = [
-    *("config", "query", "tables", "lock", "digest"),
-    *("diffusion", "metrics", "picture", "film", "animation", "decoding", "growth", "children"),
-    *("video", "listing", "datasets", "token_table", "encoders", "similarity"),
+    *("config", "query", "tables", "lock", "digest", "spans"),
+    *("diffusion", "metrics", "picture", "film", "animation", "scenes", "decoding", "growth", "children"),
+    *("video", "listing", "excerpt", "cutting", "datasets", "token_table", "encoders", "similarity"),
     *("readout", "trajectory"),
-    *("denoiser", "sampling", "losses", "generators", "tokenizer", "hub", "model", "encoding", "checkpoint"),
+    *(
+        "denoiser",
+        "sampling",
+        "losses",
+        "generators",
+        "tokenizer",
+        "hub",
+        "model",
+        "pool",
+        "encoding",
+        "checkpoint",
+    ),
     *("store", "edits", "gallery", "spelling", "lexicon", "placement", "reading", "ood"),
-    *("matching", "generation", "evidence", "results", "inspection", "retrieval", "projection"),
-    *("benchmarks", "frames", "features", "evaluate", "training"),
-    *("index", "inventory", "calibrate", "commands", "cli"),
+    *("matching", "generation", "evidence", "results", "cutlist", "inspection", "retrieval", "export"),
+    *("projection", "benchmarks", "frames", "features", "fusion", "evaluate", "training"),
+    *("intake", "index", "inventory", "odds", "background", "calibrate", "commands", "cli"),
 ]
 # A package of the order is one entry; of these, the modules inside have an order of their own.
 INSIDE = {
-    "generators": ["interface", "published", "openset", "registry"],
+    "generators": ["match", "interface", "standing", "published", "openset", "registry"],
     "sampling": [
         *("limits", "precision", "factorisation", "prepared", "job", "torch_loop"),
         *("kernel", "cuda", "loops", "threads", "compilation", "cpu", "sampler"),
     ],
-    "ood": ["scores", "conformal", "report", "detector"],
+    "ood": ["scores", "conformal", "verdict", "report", "stability", "detector"],
     "training": [
         *("stage", "optimiser", "distributed", "records", "state", "loop", "openset_sets"),
         *("augmentation", "storybook_heads", "storybook_features", "storybook_stages"),
@@ -47,7 +58,8 @@ INSIDE = {
         ),
     ],
     "commands": [
-        *("options", "progress", "search", "inspect", "calibrate", "index", "inventory", "evaluate", "train"),
+        *("options", "progress", "search", "inspect", "calibrate", "index", "inventory", "cut", "export"),
+        *("evaluate", "train"),
         *("data", "storybook", "tokens", "convert"),
     ],
 }

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+import torch
 from tiny import CONFIG, features, tiny_model
 
 from demo import batch, verdict
@@ -17,8 +18,10 @@ from demo import map as worldmap
 from demo.clips import name_of
 from diffusionret import Gallery, Retriever, calibrate, projection
 from diffusionret.config import OpenSetConfig
+from diffusionret.generators.match import at_prior
 from diffusionret.ood.detector import Detector
-from diffusionret.ood.report import NO_WORDS, as_text
+from diffusionret.ood.report import NO_WORDS, as_text, say
+from diffusionret.ood.verdict import EVIDENCE
 
 pytestmark = pytest.mark.usefixtures("loops")
 
@@ -29,7 +32,7 @@ TRAINING = [
     for subject in ("boat", "cat", "dog", "bus", "kite")
     for motion in ("spins", "moves left", "moves right", "rises", "stands still", "sinks", "bounces", "flies")
 ]
-SMALL = OpenSetConfig(steps=10, candidates=8, width=16, layers=1, state_width=16, state_layers=1, heads=2)
+SMALL = OpenSetConfig(steps=10, candidates=8, width=16, layers=1, heads=2)
 
 
 def make(folder, config=CONFIG, count: int = 60) -> Retriever:
@@ -48,14 +51,14 @@ def retriever(tmp_path_factory) -> Retriever:
 # --- verdict ----------------------------------------------------------------------------------------------------
 
 
-def test_the_verdict_fills_one_cell_and_escapes_the_query(retriever):
+def test_the_verdict_is_one_line_and_escapes_the_query(retriever):
     report = retriever.inspect(f"a red boat {NASTY}")
     line = verdict.line(report)
-    assert line.count("is-on") == 1 and f'data-cell="{report.cell}"' in line and report.sentence[:20] in line
+    assert f'data-kind="{report.verdict.kind}"' in line and report.verdict.sentence[:20] in line
     assert "<img" not in line and "Why?" in line
     assert verdict.line(None) == ""
     ruled = verdict.line(retriever.inspect("?!"))
-    assert NO_WORDS in ruled and "Why?" not in ruled
+    assert NO_WORDS in ruled and "Why?" not in ruled and "%" not in ruled
     assert NO_WORDS in verdict.panel(retriever, retriever.inspect("?!"))
 
 
@@ -101,22 +104,39 @@ def test_the_generator_that_answers_gives_the_scores(tmp_path):
     retriever = make(tmp_path, both)
     calibrate.run_calibration(retriever, training=TRAINING)
     report = retriever.inspect("a red boat spins")
-    assert 0 <= report.scores["no_match"] <= 1 and report.match.p_value is not None
+    assert report.match.p_value is not None and 0 < report.verdict.p_match < 1
+    odds = report.scores[
+        "head"
+    ]  # the log odds that nothing matches, where training asked TRAINED_ABSENT of them so
+    none = at_prior(torch.tensor([odds]).sigmoid(), report.verdict.absent).item()
+    assert report.verdict.p_match == pytest.approx(1 - none, abs=1e-5)
     assert report.stability.seeds == retriever.detector.protocol.seeds
     scores = retriever.scores(["a red boat spins"], forms=(None, "open-set", "published"))
-    assert {"no_match", "open-set no_match", "published gap"} <= set(scores)
-    assert scores["gap"].tolist() == scores["open-set gap"].tolist() == [report.scores["gap"]]
-    told = f"{report.scores['no_match']:.0%} to no candidate matching"
-    assert told in verdict.panel(retriever, report) and told in as_text(report)
+    assert {"head", "open-set gap", "published gap"} <= set(scores)
+    assert scores["gap"].tolist() == scores["open-set gap"].tolist()
+    assert scores["head"].item() == pytest.approx(odds)
+    assert say(report.verdict) in as_text(report)
     other = make(tmp_path, replace(both, form="published"))
     assert "generator" in Detector.open(other.model, other.gallery).note("match")
-    assert "no_match" not in other.inspect("a red boat spins").scores
+    assert "head" not in other.inspect("a red boat spins").scores
     alone = make(tmp_path, replace(both, generator=None))
     assert Detector.open(alone.model, alone.gallery).protocol.steps == SMALL.steps
     finer = make(tmp_path, replace(both, openset=replace(SMALL, steps=50)))
     assert (
         Detector.open(finer.model, finer.gallery).protocol.steps == finer.model.config.openset.sampling_steps
     )
+
+
+def test_a_gallery_of_a_model_without_a_head_has_odds_of_its_own(retriever):
+    """Fitted from its own queries, each with its video and without; the match p-value raises no flag."""
+    odds = retriever.detector.odds
+    assert odds is not None and set(odds.weights) == set(EVIDENCE) and odds.learned == 0.5
+    for query in ("a red boat spins", "qwz xkr", "a blue cat"):
+        report = retriever.inspect(query)
+        assert report.verdict.p_match == pytest.approx(1 - odds.none(
+            {name: torch.tensor([report.scores[name]]) for name in EVIDENCE}
+        ).item())  # fmt: skip
+        assert report.match.flagged == (report.verdict.kind == "none")
 
 
 # --- batch ------------------------------------------------------------------------------------------------------
@@ -150,11 +170,11 @@ def test_what_is_no_batch_is_said_in_a_sentence(queries, sentence):
 def test_a_batch_is_a_table_and_a_harmless_csv(retriever):
     queries = ["a red boat spins", "qwz xkr", "?", f"=cmd {NASTY}"]
     (shown,) = batch.check(retriever, queries, 0.05)
-    assert "<img" not in shown and shown.count("<tr>") == 5 and "of 4 flagged at alpha 5%" in shown
+    assert "<img" not in shown and shown.count("<tr>") == 5 and "A match in this gallery, of 4:" in shown
     link = re.search(r'href="data:text/csv;charset=utf-8,([^"]*)"', shown)[1]
     rows = list(csv.DictReader(unquote(link).splitlines()))
     assert [row["query"] for row in rows[:3]] == queries[:3] and rows[3]["query"].startswith("'=cmd")
-    assert rows[2]["rule"] == NO_WORDS and float(rows[0]["familiar_p"]) > 0
+    assert rows[2]["rule"] == NO_WORDS and float(rows[0]["familiar_p_value"]) > 0
 
 
 # --- map --------------------------------------------------------------------------------------------------------

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import random
 import xml.etree.ElementTree as xml
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
+from tiny import BOTH, features, tiny_model
 
 from analysis.ood import (
     alarms,
     bootstrap,
     combination,
+    command,
     figures,
+    measurement,
     merit,
+    near,
+    scoring,
     sentences,
     sets,
     spoiling,
     test_sets,
     validation_sets,
 )
+from diffusionret import Gallery, Retriever
 from diffusionret.calibrate import halves, ordinary_caption
-from diffusionret.datasets.storybook import world
-from diffusionret.ood.scores import words_of
+from diffusionret.datasets.storybook import captions, world
+from diffusionret.ood.scores import GALLERY_SCORES, TEXT_SCORES, words_of
+from diffusionret.ood.verdict import MatchOdds
 
 SCENES = world.split("test")[:60]
 
@@ -122,8 +131,9 @@ def test_a_curve_is_that_of_its_area():
 # --- the sets ----------------------------------------------------------------------------------------------------
 
 
-def test_validation_and_test_share_no_kind_and_no_clip():
-    valid = validation_sets.validation(SCENES, 20)
+def test_validation_and_test_share_no_kind_and_no_clip(monkeypatch):
+    monkeypatch.setattr(validation_sets, "near_present", lambda *_: sets.Sets(validation_sets.NEAR, [], []))
+    valid = validation_sets.validation(None, SCENES, 20)
     half, rest = halves(len(SCENES))
     assert set(valid[0].unit) <= set(half) and not set(half) & set(rest)
     assert {part.name for part in valid} & {
@@ -140,10 +150,44 @@ def test_validation_and_test_share_no_kind_and_no_clip():
 
 
 def test_near_captions_say_what_training_never_showed():
-    part = test_sets.near(SCENES, 20)
+    part = near.near(SCENES, 20)
     assert len(part.texts) == 20 and part.name in sets.PRIMARY
     rng = random.Random(0)
-    assert not any(test_sets.says_held_out(ordinary_caption(scene, rng)) for scene in SCENES)
+    assert not any(near.compositions(ordinary_caption(scene, rng)) for scene in SCENES)
+    said = {
+        name: {pair for _, c in near.written(name) for pair in near.compositions(c)} for name in near.PARTS
+    }
+    assert said["validation"] and said["test"] and not said["validation"] & said["test"], "none is in both"
+
+
+def test_a_near_clip_joins_the_gallery(monkeypatch):
+    """So that a query may be unfamiliar and have a match."""
+    model = tiny_model(config=BOTH)
+    frames = np.random.default_rng(0).integers(0, 255, (500, 4, 32, 32, 3), dtype=np.uint8)
+    monkeypatch.setattr(near.clips, "split_frames", lambda *_: frames)
+    library = Retriever(model, Gallery.in_memory(features(1, 30)[1]))
+    part = near.near_present(library, "test", 5)
+    assert (
+        len(part.texts) == 5 and len(part.gallery) == 35 and part.gallery.ids[-1] == f"near {part.unit[-1]}"
+    )
+    other = scoring.over(library, part)
+    assert other.gallery is part.gallery and scoring.over(library, sets.Sets("a", [], [])) is library
+    found = scoring.score_sets(library, [part], (None,), "test", MatchOdds({"head": 1.0}))[part.name]
+    assert (
+        found[scoring.CHANCE].shape == (5,)
+        and ((found[scoring.CHANCE] > 0) & (found[scoring.CHANCE] < 1)).all()
+    )
+
+
+def test_visitors_write_of_their_own_clip():
+    rng = random.Random(0)
+    for name in validation_sets.VISITORS:
+        part = validation_sets.visitors(name, SCENES, range(40), rng)
+        assert 30 < len(part.texts) == len(part.unit) and part.name in validation_sets.QUIET
+    brief = validation_sets.visitors("brevity", SCENES, range(40), rng).texts
+    assert np.mean([len(words_of(text)) for text in brief]) < 5
+    foreign = validation_sets.topics(50, rng).texts
+    assert len(set(foreign)) == 50 and validation_sets.mistyped(SCENES, range(20), rng).texts
 
 
 def test_what_is_absent_was_taken_out_with_its_equals():
@@ -189,3 +233,49 @@ def test_pictures_are_valid_svg_with_every_line():
     assert lines == {"roc-near": 3, "roc-gallery-absent": 3, "p-values": 2}
     assert len(found["p-values"].findall(".//{*}polygon")) == 1, "the band"
     assert "B: <energy>" in "".join(found["roc-near"].itertext())
+
+
+# --- all of it ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["open-set", "published"])
+def test_everything_is_measured_on_a_small_gallery(monkeypatch, form):
+    """And what is drawn decides nothing, whatever comes out."""
+    shown = [captions.canonical(scene).text for scene in SCENES]
+    model = tiny_model(config=replace(BOTH, form=form, dataset="storybook"))
+    gallery = Gallery.in_memory(features(1, len(shown))[1], captions=shown)
+    frames = np.random.default_rng(0).integers(0, 255, (500, 4, 32, 32, 3), dtype=np.uint8)
+    monkeypatch.setattr(near.clips, "split_frames", lambda *_: frames)
+    for name, value in (("REPLICATES", 20), ("REFERENCE", 60), ("DRAW", 20)):
+        monkeypatch.setattr(measurement, name, value)
+    monkeypatch.setattr(
+        test_sets, "adversarial", lambda *_: sets.Sets("adversarial", ["boat red"] * 3, [0, 1, 2])
+    )
+    results, curves, weights = measurement.measure(Retriever(model, gallery), None, 12, 2)
+    detectors = {row["detector"] for row in results["detectors"]}
+    assert {
+        "relative",
+        "contrast",
+        "residual",
+        "knn",
+        "A + B + G",
+        f"{form} gap".removeprefix(f"{form} "),
+    } <= detectors
+    assert (scoring.CHANCE in detectors) == (form == "open-set"), (
+        "the published form has no odds without queries"
+    )
+    assert set(weights["familiar"]) <= set(TEXT_SCORES) and set(weights["match"]) <= set(GALLERY_SCORES)
+    calm = results["flagged % of what should not be"]
+    assert {sets.ORDINARY, sets.PRESENT} <= set(calm) and ("denied" in calm[sets.PRESENT]) == (
+        form == "open-set"
+    )
+    assert set(results["false alarms"]) == {"familiar, new scenes", "familiar", "match"}
+    assert any(row["comparison"].startswith("P against") for row in results["comparisons"]) == (
+        form == "open-set"
+    )
+    assert command.sentence(results) and set(figures.pictures(curves)) == {
+        "roc-near",
+        "roc-gallery-absent",
+        "p-values",
+    }
+    assert json.dumps(results)

@@ -18,11 +18,9 @@ from typechecks import unchecked
 from diffusionret import Gallery, Retriever, VideoFeatures, matching, retrieval
 from diffusionret.config import OpenSetConfig
 from diffusionret.generators import Generator
-from diffusionret.ood.detector import Detector
 from diffusionret.sampling import sampler
 from diffusionret.sampling.factorisation import make_plan
 from diffusionret.similarity import TokenWeights, wti_in_blocks
-from diffusionret.trajectory import Trajectory
 
 pytestmark = pytest.mark.usefixtures("loops")
 
@@ -205,28 +203,6 @@ def test_a_gallery_is_prepared_for_searches_at_their_usual_settings(model, galle
         assert torch.allclose(found.trajectory.x, same.trajectory.x, atol=1e-5)
 
 
-def test_what_a_search_generates_serves_its_answers_too(model, gallery):
-    retriever = Retriever(model, gallery)
-    candidates, steps, seed, seeds = retriever.detector.protocol
-    with torch.no_grad():
-        text = model.encode_text(["a red boat"])
-    expected = retriever.inspector.trajectory(text, retriever.matcher.candidates(text))
-
-    def part(**changes) -> Trajectory | None:
-        usual = dict(candidates=candidates, steps=steps, seed=seed, seeds=seeds + 1) | changes
-        result = retriever.search("a red boat", **usual)
-        return retriever.inspector.calibrated_part(result.trajectory, result.settings)
-
-    assert part() is None, "no answer needs it"
-    with patch.object(Detector, "needs_generator", True):
-        found = part()
-        assert torch.equal(found.candidates, expected.candidates)
-        for states in ("x", "x0", "x0_raw"):
-            assert torch.allclose(getattr(found, states), getattr(expected, states), atol=1e-5)
-        others = (dict(seeds=2), dict(steps=4), dict(seed=1), dict(candidates=8))
-        assert [part(**other) for other in others] == [None] * 4
-
-
 def test_blocks_change_nothing(monkeypatch, model, gallery, retriever):
     whole = retriever.search("a red boat", k=40, steps=10)
     monkeypatch.setattr(matching, "BLOCK", 7)
@@ -297,17 +273,17 @@ def test_what_the_model_does_not_read_is_reported(retriever):
 def test_a_result_is_fit_for_json_and_tables(retriever):
     result = retriever.search("a red boat", k=3, candidates=2, steps=10)
     values = json.loads(json.dumps(result.to_dict(), allow_nan=False))
-    assert list(values) == ["query", "settings", "hits", "ood", "no_match", "truncated", "timings"]
-    assert values["ood"] is None and values["no_match"] is None
+    assert list(values) == ["query", "settings", "hits", "verdict", "ood", "no_match", "truncated", "timings"]
+    assert values["ood"] is values["verdict"] is values["no_match"] is None
     assert values["settings"] == {"k": 3, "candidates": 2, "steps": 10, "seed": 0, "seeds": 1}
     keys = ("id", "rank", "base_rank", "similarity", "boost", "score", "probability", "moment", "caption")
-    assert [tuple(hit) for hit in values["hits"]] == [(*keys, "duration")] * 3
+    assert [tuple(hit) for hit in values["hits"]] == [(*keys, "duration", "file", "start", "end", "fps")] * 3
     assert values["hits"][0]["score"] == result.hits[0].score
-    assert set(values["timings"]) == {"encode", "match", "generate", "rank", "ood", "total"}
+    assert set(values["timings"]) == {"encode", "match", "generate", "draw", "rank", "ood", "total"}
     parts = sum(v for k, v in values["timings"].items() if k != "total")
     assert parts == pytest.approx(values["timings"]["total"])
     table = result.to_pandas()
-    assert table["id"].tolist() == [hit.id for hit in result.hits] and len(table.columns) == 12
+    assert table["id"].tolist() == [hit.id for hit in result.hits] and len(table.columns) == 16
 
 
 def test_candidates_are_what_a_search_lets_its_generator_weigh(retriever, monkeypatch):

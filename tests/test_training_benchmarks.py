@@ -35,7 +35,7 @@ JOB = FinetuneConfig(
     optimisation=Optimisation(lr=1e-3, tower_lr=1e-4), evaluate_every=0.5, patience=9,
 )  # fmt: skip
 STEPS = 4
-SMALL = OpenSetConfig(steps=10, candidates=6, width=16, layers=1, state_width=16, state_layers=1, heads=2)
+SMALL = OpenSetConfig(steps=10, candidates=6, width=16, layers=1, heads=2)
 BOTH = replace(CONFIG, openset=SMALL, form="open-set")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,11 +14,18 @@ from typechecks import unchecked
 
 from diffusionret import DiffusionRet
 from diffusionret.config import OpenSetConfig
-from diffusionret.generators.openset import OpenSetGenerator
+from diffusionret.generators.openset import Answers, OpenSetNetwork
+from diffusionret.pool import Pool, make_pool
 from diffusionret.training import openset_sets as sets
-from diffusionret.training.openset_sets import SetConfig, absent_queries, make_pool, set_loss, validate_sets
+from diffusionret.training.openset_sets import (
+    SetConfig,
+    absent_queries,
+    gallery_size,
+    set_loss,
+    validate_sets,
+)
 
-SMALL = OpenSetConfig(steps=10, candidates=6, width=16, layers=1, state_width=16, state_layers=1, heads=2)
+SMALL = OpenSetConfig(steps=10, candidates=6, width=16, layers=1, heads=2)
 
 
 @pytest.fixture(scope="module")
@@ -28,48 +34,59 @@ def model() -> DiffusionRet:
 
 
 @pytest.fixture(scope="module")
-def pool(model: DiffusionRet) -> sets.Pool:
+def pool(model: DiffusionRet) -> Pool:
     """Twenty texts and videos; a text is true of its own video, and some of the next one too."""
     own = torch.eye(20, dtype=torch.bool)
     extra = own.roll(1, dims=1) & (torch.arange(20) % 3 == 0)[:, None]
     return make_pool(model, *features(20, 20), own | extra)
 
 
-def matches(pool: sets.Pool, direction: str, **settings: float) -> list[Tensor]:
-    """Which candidates match, of several sets of all queries."""
-    collected = []
+def asked(pool: Pool, direction: str, monkeypatch: pytest.MonkeyPatch, **settings: float) -> list[tuple]:
+    """(which candidates match, what the galleries hold, for which queries something matches) of several sets."""
+    collected, seen = [], []
 
-    def objective(network, context, match, u, noise) -> Tensor:
-        assert u.shape == (4, 20) and noise.shape == (4, *match.shape)
-        quarter = torch.arange(4)[:, None] / 4
-        assert ((u >= quarter) & (u <= quarter + 0.25)).all()
-        collected.append(match)
-        return context.sum()
+    def network(pairs, row, direction, there) -> Answers:
+        count = max(pairs.text_of.shape[1], pairs.video_of.shape[1])
+        seen.append(there)
+        return Answers(torch.zeros(20, count), torch.zeros(20, count), torch.arange(20.0))
 
-    network = SimpleNamespace(context=lambda pairs, _: torch.zeros(1))
+    def loss(answers: Answers, match: Tensor, some: Tensor) -> Tensor:
+        collected.append((match, seen[-1], some, answers.none.long()))
+        return answers.choice.sum()
+
+    monkeypatch.setattr(sets, "match_loss", loss)
     queries = pool.queries(direction, torch.arange(20))
     own = queries.fits & torch.eye(20, dtype=torch.bool)
-    for seed in range(20):
-        config = SetConfig(objective=objective, **settings)
+    for seed in range(40):
         with unchecked():
-            set_loss(network, queries, own, 12, torch.Generator().manual_seed(seed), config)  # type: ignore[arg-type]
+            set_loss(network, queries, own, 12, torch.Generator().manual_seed(seed), SetConfig(**settings))  # type: ignore[arg-type]
     return collected
 
 
 @pytest.mark.parametrize("direction", ["t2v", "v2t"])
-def test_a_share_of_the_queries_has_no_match(pool: sets.Pool, direction: str) -> None:
-    # A gallery may hold fewer than 12; absent matches would then fill the rest, so the similar ones are looked at.
-    full = torch.stack(matches(pool, direction, absent=0.0, smallest=1.0))
-    by_rank = pool.queries(direction, torch.arange(20))
-    expected = by_rank.fits.gather(1, by_rank.scores.topk(12, dim=1).indices)
-    assert (full == expected).all()
-    assert not torch.stack(matches(pool, direction, absent=1.0, smallest=1.0)).any()
-    part = torch.stack(matches(pool, direction, absent=0.3, smallest=1.0)).any(2)[:, expected.any(1)]
-    assert 0.2 < 1 - part.float().mean() < 0.4
+def test_a_share_of_the_queries_has_no_match(pool: Pool, direction: str, monkeypatch) -> None:
+    fits = pool.queries(direction, torch.arange(20)).fits
+    for match, there, some, rows in asked(pool, direction, monkeypatch, absent=0.0):
+        assert some.all() and torch.equal(some, (fits & there).any(1)[rows])
+        assert (match.sum(1) <= (fits & there).sum(1)[rows]).all()
+    empty = []
+    for match, there, some, rows in asked(pool, direction, monkeypatch, absent=0.6):
+        assert not match[~some].any() and torch.equal(some, (fits & there).any(1)[rows])
+        empty.append(1 - some.float().mean().item())
+    assert 0.2 < sum(empty) / len(empty) < 0.4 and max(empty) > 0.4 > 0.2 > min(empty), (
+        "each step its own share"
+    )
 
 
 @pytest.mark.parametrize("direction", ["t2v", "v2t"])
-def test_queries_carry_their_own_rows(model: DiffusionRet, pool: sets.Pool, direction: str) -> None:
+def test_galleries_of_all_sizes_are_asked(pool: Pool, direction: str, monkeypatch) -> None:
+    sizes = [int(there.sum(1).max()) for _, there, _, _ in asked(pool, direction, monkeypatch)]
+    assert min(sizes) == 1 and max(sizes) > 15 and len(set(sizes)) > 8
+    assert [gallery_size(1, torch.Generator().manual_seed(s), 0.2) for s in range(5)] == [1] * 5
+
+
+@pytest.mark.parametrize("direction", ["t2v", "v2t"])
+def test_queries_carry_their_own_rows(model: DiffusionRet, pool: Pool, direction: str) -> None:
     rows, candidates = torch.tensor([3, 7]), torch.tensor([[1, 3, 5], [7, 2, 0]])
     queries = pool.queries(direction, rows)
     ours = queries.pairs(candidates)
@@ -80,8 +97,8 @@ def test_queries_carry_their_own_rows(model: DiffusionRet, pool: sets.Pool, dire
         video = type(video)(*(part[rows] for part in video))
     theirs = model.choose("open-set").pairs(text, video, candidates, direction)
     assert model.openset is not None
-    contexts = [model.openset.context(pairs, direction) for pairs in (ours, theirs)]
-    assert torch.allclose(*contexts, atol=1e-6)
+    answers = [model.openset(pairs, queries.scores, direction) for pairs in (ours, theirs)]
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*answers, strict=True))
     whole = pool.fits if direction == "t2v" else pool.fits.T
     assert (queries.fits == whole[rows]).all() and queries.scores.shape == (2, 20)
 
@@ -97,25 +114,29 @@ def test_three_of_ten_validation_queries_are_absent_and_never_all() -> None:
 def test_validation_keeps_the_smallest_alpha_that_is_right_and_scores_by_geometric_mean(
     model: DiffusionRet, monkeypatch: pytest.MonkeyPatch, gap: float, alpha: float
 ) -> None:
-    """Every match is `gap` less similar than the best candidate, and the generator knows it for sure."""
+    """Every match is `gap` less similar than the best candidate, and the head knows it for sure."""
     own = torch.eye(20, dtype=torch.bool)
     pool = make_pool(model, *features(20, 20), own)
     pool = pool._replace(similarity=torch.where(own, 1.0 - gap, 1.0 - 0.001 * torch.arange(20.0)))
-    probability = []
 
-    def generate(self, text, video, candidates, direction, *_, **__) -> SimpleNamespace:
-        match = candidates == torch.arange(20)[:, None]
-        probability.append(torch.where(match, 0.99, 0.01))
-        return SimpleNamespace(probability=probability[-1], no_match=(~match.any(1)).float())
+    def answers(self, pairs, row, direction, there=None) -> Answers:
+        chosen = pairs.video_of if direction == "t2v" else pairs.text_of
+        match = chosen == torch.arange(20)[:, None]
+        held = match & there.gather(1, chosen)
+        return Answers(
+            torch.zeros(20, 20), torch.where(match, 6.0, -6.0), torch.where(held.any(1), -6.0, 6.0)
+        )
 
-    monkeypatch.setattr(OpenSetGenerator, "generate", generate)
+    monkeypatch.setattr(OpenSetNetwork, "forward", answers)
     wide = replace(model.config, openset=replace(SMALL, candidates=20))
     monkeypatch.setattr(model, "config", wide)
     score, figures = validate_sets(model, pool, torch.arange(20))
     assert figures["alpha"] == alpha and model.config.openset == replace(SMALL, candidates=20, alpha=alpha)
     assert figures["top1_fits_fused"] == 100.0 > figures["top1_fits_similarity"]
-    # Where a query is absent its match is a candidate of the last rank, and is still called one.
-    assert score == pytest.approx(math.exp(-figures["log_loss"])) and 0 < score <= 1
+    assert figures["no_match_error"] < 0.02 and figures["none_log_loss"] < 0.02
+    assert (
+        score == pytest.approx(math.exp(-figures["log_loss"] - figures["none_log_loss"])) and 0 < score <= 1
+    )
 
 
 def test_both_trainings_choose_alpha_from_one_grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

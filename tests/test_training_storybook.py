@@ -189,7 +189,7 @@ def test_queries_spread_over_what_is_true() -> None:
     assert query_loss(lured, fits).item() > 0.1
 
 
-OPEN = OpenSetConfig(steps=10, width=16, layers=1, state_width=16, state_layers=1, heads=2)
+OPEN = OpenSetConfig(steps=10, width=16, layers=1, heads=2)
 
 
 def test_the_open_set_generator_joins_the_published_one(few, tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from demo.search import percent
 from diffusionret import Gallery, Retriever, evaluate
 from diffusionret.config import OpenSetConfig
 from diffusionret.ood.scores import generator_scores
-from diffusionret.readout import BITS, ONE_WINNER
+from diffusionret.readout import ONE_OR_NONE, ONE_WINNER
 from diffusionret.trajectory import (
     Ensemble,
     agreement,
@@ -45,7 +45,24 @@ def test_places_count_what_is_larger_or_earlier(values):
 def test_entropy_of_plain_cases():
     assert float(ONE_WINNER.entropy(torch.full((8,), 1 / 8, dtype=torch.float64))) == 3
     assert float(ONE_WINNER.entropy(torch.tensor([1.0, 0, 0], dtype=torch.float64))) == 0
-    assert float(BITS.entropy(torch.full((3,), 0.5, dtype=torch.float64))) == 3
+    even = torch.full((3,), 0.25, dtype=torch.float64)  # and as much for none
+    assert float(ONE_OR_NONE.entropy(even)) == ONE_OR_NONE.most_entropy(3) == 2
+    assert float(ONE_OR_NONE.entropy(torch.zeros(3, dtype=torch.float64))) == 0, "none for sure"
+    assert float(ONE_OR_NONE.entropy(torch.tensor([1.0, 0, 0], dtype=torch.float64))) == 0
+
+
+def test_shares_and_none_sum_to_one():
+    x0 = torch.tensor([[1.0, -1, -1], [-1, -1, -1], [-0.5, 0.25, -1]])
+    share, none = ONE_OR_NONE.shares(x0), ONE_OR_NONE.none(x0)
+    assert share.tolist() == [[1, 0, 0], [0, 0, 0], [0.25, 0.625, 0]] and none.tolist() == [0, 1, 0.125]
+    assert ONE_OR_NONE.columns(x0).sum(-1).tolist() == [1, 1, 1]
+    assert torch.equal(
+        ONE_OR_NONE.clean(share > 0.5), torch.tensor([[1.0, -1, -1], [-1, -1, -1], [-1, 1, -1]])
+    )
+    assert ONE_OR_NONE.votes(ONE_OR_NONE.columns(x0), 3).tolist() == [False, True, False], (
+        "none is a winner, too"
+    )
+    assert ONE_OR_NONE.exclusive and ONE_OR_NONE.has_none and not ONE_WINNER.has_none
 
 
 def test_entropy_lies_between_one_hot_and_uniform():
@@ -82,7 +99,7 @@ def test_the_seed_explains_nothing_or_all():
 def test_the_app_and_evaluation_print_one_number_under_one_name(form):
     """The same query, candidates and noises: the panel, the figures of a model card and the scores agree."""
     seeds = 6
-    small = OpenSetConfig(steps=10, sampling_steps=10, seeds=seeds, width=16, state_width=16, heads=2)
+    small = OpenSetConfig(steps=10, sampling_steps=10, seeds=seeds, width=16, heads=2)
     model = tiny_model(config=replace(CONFIG, openset=small, form=form))
     _, video = features(1, 12)
     gallery = Gallery.in_memory(video)

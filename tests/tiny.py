@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
-from diffusionret.config import ClipConfig, GeneratorConfig, ModelConfig
+from diffusionret.config import ClipConfig, GeneratorConfig, ModelConfig, OpenSetConfig
 from diffusionret.encoders import TextFeatures, VideoFeatures
 from diffusionret.model import DiffusionRet, build_model
 
@@ -16,11 +18,17 @@ CONFIG = ModelConfig(
     clip=CLIP, generator=GeneratorConfig(steps=10, candidates=8), temporal_layers=1, words=16, frames=4,
     feature_norm=10.0, frame_rule="even", name="tiny",
 )  # fmt: skip
+SMALL = OpenSetConfig(steps=10, candidates=8, sampling_steps=10, width=16, layers=1, heads=2)
+BOTH = replace(CONFIG, openset=SMALL, form="open-set")  # the open-set generator answers
 
 
 def tiny_model(seed: int = 0, config: ModelConfig = CONFIG) -> DiffusionRet:
     torch.manual_seed(seed)
     return build_model(config).eval()
+
+
+def noise(*shape: int, seed: int = 1) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def features(

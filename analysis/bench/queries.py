@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 
 from diffusionret import DiffusionRet, Gallery, TextFeatures, VideoFeatures
+from diffusionret.fusion import fuse
 
 
 class CaptionQueries(NamedTuple):
@@ -36,7 +37,7 @@ class CaptionQueries(NamedTuple):
             form=form,
         )
         similarity = self.similarity if video is None else self.model.similarity(self.text, video)
-        return self.model.rerank(similarity, trajectory, config.alpha)
+        return fuse(self.model, self.text, video or self.video, similarity, trajectory).added(similarity)
 
 
 @torch.no_grad()

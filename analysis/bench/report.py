@@ -46,12 +46,19 @@ def sentences(report: dict) -> list[str]:
                 least = min(row["prepared_ratio"] for row in some)
                 lines[-1] += f", {least:.0f} x where the gallery was prepared"
     if "search" in report:
-        for one, many in zip(report["search"][::2], report["search"][1::2], strict=True):
-            lines.append(
-                f"A search with the {one['generator']} generator takes {one['total']:.1f} ms, "
-                f"{100 * one['generation_share']:.0f} % of it generation, and {many['total']:.0f} ms with "
-                f"{many['seeds']} seeds"
-            )
+        for row in report["search"]:
+            seeds = "1 noise" if row["seeds"] == 1 else f"{row['seeds']} noises"
+            if row["drawing"]:
+                lines.append(
+                    f"A search with the {row['generator']} generator takes {row['total']:.1f} ms, "
+                    f"{row['times_text_tower']:.1f} x the text tower's own time, trunk and match head "
+                    f"{row['head_times_text_tower']:.1f} x; drawing {seeds}, where somebody looks at them, takes "
+                    f"{row['drawing']:.1f} ms more"
+                )
+            else:
+                lines.append(
+                    f"A search with the {row['generator']} generator takes {row['total']:.1f} ms with {seeds}"
+                )
     if "indexing" in report:
         shares = [f"{100 * row['ratio']:.0f} % ({row['clips']})" for row in report["indexing"]]
         lines.append(f"Indexing reaches {' and '.join(shares)} of the speed of decoding")

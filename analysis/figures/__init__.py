@@ -6,7 +6,7 @@ writes a figure as a file that needs no network.
 
 from .bars import share_bars, signed_bars, words
 from .calibration import evenness, reliability
-from .ensembles import agreement, noise_bands, noise_levels
+from .ensembles import agreement, noise_bands
 from .html import page
 from .trajectories import bump_chart, heat_map, state_map, uncertainty
 
@@ -16,7 +16,6 @@ __all__ = [
     "evenness",
     "heat_map",
     "noise_bands",
-    "noise_levels",
     "page",
     "reliability",
     "share_bars",

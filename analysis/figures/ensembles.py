@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 from jaxtyping import Bool, Float
@@ -50,22 +49,3 @@ def agreement(agreeing: Bool[Tensor, "step seed"]) -> go.Figure:
     y = axis("", range=[0, 1.04], tickformat=".0%", tickvals=[0, 0.5, 1])
     x = axis("step", range=[0.5, len(share) + 0.5], tickvals=[1, *round_steps(len(share))])
     return canvas([line], x, y, height=180)
-
-
-def noise_levels(rows: Sequence[Mapping], value: str = "seed_variance") -> go.Figure:
-    """What the noise decides at every noise level, a line a generator. rows: "noise" of open_set.json."""
-    traces = []
-    for generator, colour in zip(dict.fromkeys(row["generator"] for row in rows), LINES, strict=False):
-        own = [row for row in rows if row["generator"] == generator]
-        traces.append(
-            go.Scatter(
-                x=[row["noise"] for row in own], y=[row[value] for row in own], name=generator, mode="lines+markers",
-                line=dict(color=colour, width=2.5),
-                hovertemplate=f"{escape(generator)}: %{{y:.1%}} at noise %{{x:.2f}}<extra></extra>",
-            )
-        )  # fmt: skip
-    x = axis("noise left", range=[1.03, -0.03], tickvals=[1, 0.5, 0])
-    y = axis(value.replace("_", " "), range=[-0.02, 1.04], tickformat=".0%", tickvals=[0, 0.5, 1])
-    figure = canvas(traces, x, y, height=280)
-    figure.update_layout(showlegend=True, legend=dict(x=0.02, y=1, bgcolor="rgba(0,0,0,0)"))
-    return figure

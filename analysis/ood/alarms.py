@@ -12,7 +12,6 @@ from scipy.stats import betabinom
 from diffusionret import Retriever
 from diffusionret.calibrate import halves
 from diffusionret.ood.conformal import ALPHA, p_values
-from diffusionret.ood.scores import GENERATOR_SCORES
 
 from . import sets
 from .combination import Weights, value
@@ -36,19 +35,17 @@ def false_alarms(
     Returns a row a kind of alarm with its counts against their band, and all p-values by answer.
     """
     rng = np.random.default_rng(0)
-    forms = (None,) if set(weights["match"]) & set(GENERATOR_SCORES) else ()
-    kinds = ("familiar, new scenes", "familiar", "match", "either")
+    kinds = ("familiar, new scenes", "familiar", "match")
     counts: dict[str, list[int]] = {kind: [] for kind in kinds}
     seen: dict[str, list[float]] = {"familiar": [], "match": []}
     for draw in range(draws):
         queries = sets.fresh(scenes, n + m, rng)
-        scored = arrays(retriever.scores(queries, forms=forms))
+        scored = arrays(retriever.scores(queries, forms=()))
         p = {a: split_p_values(value(scored, weights[a]), n) for a in ("familiar", "match")}
         texts = sets.fresh_scenes(n + m, rng)
         alone = split_p_values(value(arrays(retriever.scores(texts, forms=())), weights["familiar"]), n)
         flags = {name: found <= ALPHA + 1e-12 for name, found in p.items()}
         counts["familiar, new scenes"].append(int((alone <= ALPHA + 1e-12).sum()))
-        counts["either"].append(int((flags["familiar"] | flags["match"]).sum()))
         for name in flags:
             counts[name].append(int(flags[name].sum()))
         seen["familiar"] += alone.tolist()
@@ -56,8 +53,7 @@ def false_alarms(
         progress(f"false alarms: draw {draw + 1} of {draws}")
     rows = {}
     for kind in kinds:
-        low, high = band(n, m, ALPHA if kind != "either" else 2 * ALPHA)
-        low = 0 if kind == "either" else low
+        low, high = band(n, m, ALPHA)
         inside = sum(low <= count <= high for count in counts[kind])
         rows[kind] = {
             "mean %": round(100 * float(np.mean(counts[kind])) / m, 2), "band of counts": [low, high],
@@ -80,10 +76,9 @@ def swap_alarms(retriever: Retriever, scenes: Sequence, weights: Weights) -> dic
     part = sets.ordinary("swap", scenes, half, 2)
     without = torch.zeros(len(part.texts), len(scenes), dtype=torch.bool)
     without[:, rest.tolist()] = True
-    forms = (None,) if set(weights) & set(GENERATOR_SCORES) else ()
-    now = value(arrays(retriever.scores(part.texts, without, forms)), weights)
+    now = value(arrays(retriever.scores(part.texts, without, ())), weights)
     whole = sets.ordinary("whole", scenes, range(len(scenes)), 1)
-    stale = value(arrays(retriever.scores(whole.texts, forms=forms)), weights)
+    stale = value(arrays(retriever.scores(whole.texts, forms=())), weights)
     even = np.array(part.unit) % 2 == 0
     alarms = {"stale": p_values(stale, now[~even]), "refreshed": p_values(now[even], now[~even])}
     return {name: round(100 * float((p <= ALPHA + 1e-12).mean()), 2) for name, p in alarms.items()}

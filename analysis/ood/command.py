@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from diffusionret import Retriever
-from diffusionret.calibrate import WEIGHTS, weights_made_for
+from diffusionret.calibrate import WEIGHTS
 from diffusionret.hub import BUNDLED as MODELS
+from diffusionret.ood.detector import text_made_for
 
 from ..measure import RESULTS
 from . import figures
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     retriever = Retriever.open(args.gallery, args.model, "cpu")
     results, curves, weights = measure(retriever, args.annotations, args.size, args.draws)
     if args.gallery is None and args.model is None:
-        content = {"made_for": weights_made_for(retriever.model, weights), "weights": weights}
+        content = {"made_for": text_made_for(retriever.model), "weights": weights}
         file = MODELS / retriever.model.config.name / WEIGHTS
         file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     command = "python -m analysis.ood" + (" --annotations FOLDER" if args.annotations else "")

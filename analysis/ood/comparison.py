@@ -20,7 +20,7 @@ def table(
 
     detectors: weights by name. scored: scores by set. weights: the bootstrap's [replicate query], by set.
     """
-    kinds = [name for name in scored if name not in (sets.ORDINARY, sets.SHIFTED)]
+    kinds = [name for name in scored if name not in sets.CALM]
     rows, draws = [], {}
     for name, chosen in detectors.items():
         values = {kind: value(part, chosen) for kind, part in scored.items()}
@@ -43,6 +43,7 @@ def table(
                 "AUPR in": np.mean([aupr(-base, -values[k]) for k in sets.PRIMARY]),
                 "miss at 5 %": np.mean([miss(values[k], base) for k in sets.PRIMARY]),
                 "alarms, shifted": 1 - miss(values[sets.SHIFTED], base),
+                sets.PRESENT: auroc(values[sets.PRESENT], base),
                 **each,
             }
         )

@@ -8,10 +8,11 @@ import numpy as np
 
 from diffusionret import Retriever
 from diffusionret.ood.conformal import ALPHA, p_values
+from diffusionret.ood.verdict import MatchOdds
 
 from . import sets
 from .combination import Weights, value
-from .scoring import Scores, arrays
+from .scoring import CHANCE, Scores, arrays, over
 
 
 def familiar_scores(retriever: Retriever, texts: Sequence[str], weights: Weights) -> np.ndarray:
@@ -25,11 +26,13 @@ def flags(
     usual: Scores,
     scored: Mapping[str, Scores],
     weights: Mapping[str, Weights],
+    odds: MatchOdds | None,
 ) -> dict[str, dict[str, np.ndarray]]:
-    """What each answer flags at alpha, and either, bool [query] by kind.
+    """What each p-value flags at alpha, and what the verdict denies, bool [query] by kind.
 
     written: ordinary captions that the answer about familiarity is calibrated on. usual: scores of the ordinary queries
-    that the other one is calibrated on. scored: scores by set. weights: weights of both answers.
+    that the other one is calibrated on. scored: scores by set. weights: weights of both answers. odds: by which a
+    verdict is given, None for none.
     """
     null = {
         "familiar": familiar_scores(retriever, written, weights["familiar"]),
@@ -38,8 +41,9 @@ def flags(
     found = {}
     for kind, part in scored.items():
         one = {n: p_values(null[n], value(part, weights[n])) <= ALPHA + 1e-12 for n in ("familiar", "match")}
-        either = one["familiar"] | one["match"]
-        found[kind] = {**one, "either": either, "any unseen word": part["unseen"] > 0}
+        found[kind] = {**one, "any unseen word": part["unseen"] > 0}
+        if odds is not None:
+            found[kind]["denied"] = 1 - part[CHANCE] < odds.low
     return found
 
 
@@ -57,10 +61,12 @@ def calm(
     """What should not be flagged, and whether it is worth its answers: how often its own clip is among the first 5."""
     rows = {}
     for part in tests:
-        if part.name not in (sets.ORDINARY, sets.SHIFTED):
+        if part.name not in sets.CALM:
             continue
-        results = retriever.search_many(part.texts, k=5)
-        own = [retriever.gallery.ids[clip] for clip in part.unit]
+        library = over(retriever, part)
+        results = library.search_many(part.texts, k=5)
+        ids = library.gallery.ids
+        own = [f"near {clip}" if part.gallery else ids[clip] for clip in part.unit]
         found = np.array([id in {hit.id for hit in r.hits} for id, r in zip(own, results, strict=True)])
         kinds = {part.name: slice(None)}
         if part.name == sets.SHIFTED:

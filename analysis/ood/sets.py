@@ -13,11 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diffusionret import Gallery
 from diffusionret.calibrate import ordinary_caption
 from diffusionret.datasets.storybook import captions, truth, world
 from diffusionret.datasets.storybook.captions import Caption
 
 ORDINARY, SHIFTED, TERSE = "in-distribution", "covariate-shifted", "without articles"
+PRESENT = "near, clip present"  # a composition that training never showed, and a clip of it in the gallery
+CALM = (ORDINARY, SHIFTED, PRESENT)  # whose match is there
 PRIMARY = ("near", "gallery-absent")  # the endpoint, fixed beforehand: their mean AUROC
 IN_VOCABULARY = ("nonsense", "far, rebuilt")  # shown beside it
 SHIFTS = ("a typing error", "keywords", "another style")  # of SHIFTED, in turn
@@ -27,17 +30,15 @@ SHIFTS = ("a typing error", "keywords", "another style")  # of SHIFTED, in turn
 class Sets:
     """Queries of one kind. unit [query]: what the bootstrap draws (a clip, a scene, else the query itself).
 
-    without: videos taken out of the gallery, bool [query video], None for none.
+    without: videos taken out of the gallery, bool [query video], None for none. gallery: another one than that of all,
+    None for the same.
     """
 
     name: str
     texts: list[str]
     unit: list[int]
     without: Tensor | None = None
-
-    def first(self, count: int) -> Sets:
-        without = None if self.without is None else self.without[:count]
-        return Sets(self.name, self.texts[:count], self.unit[:count], without)
+    gallery: Gallery | None = None
 
 
 def gallery_scenes(shown: Sequence[str]) -> list[world.Scene]:

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from diffusionret import Retriever
-from diffusionret.calibrate import halves, ordinary_caption
+from diffusionret.calibrate import halves
 from diffusionret.datasets import read
 from diffusionret.datasets.storybook import captions, world
-from diffusionret.datasets.storybook.captions import Caption
 
 from . import sentences
+from .near import near, near_present
 from .sets import SHIFTED, SHIFTS, Sets, captions_of, matches, ordinary
 from .spoiling import WORDS, gibberish, long, mistyped, rebuilt, shuffled
 
@@ -35,6 +35,7 @@ def test(retriever: Retriever, scenes: Sequence[world.Scene], size: int, real: P
     sets = [
         mine,
         shifted(scenes, half, rng),
+        near_present(retriever, "test", size),
         near(scenes, size),
         absent(scenes, half),
         Sets(
@@ -59,25 +60,6 @@ def shifted(scenes: Sequence[world.Scene], clips: Sequence[int] | np.ndarray, rn
         texts.append((mistyped(caption.text, rng), " ".join(caption.facts.values()), other)[i % len(SHIFTS)])
         units.append(clip)
     return Sets(SHIFTED, texts, units)
-
-
-def near(scenes: Sequence[world.Scene], size: int) -> Sets:
-    """Captions that say a composition of words that training never showed, true of no clip here."""
-    rng = random.Random("ood near")
-    found: list[tuple[int, Caption]] = []
-    for number, scene in enumerate(world.split("near")):
-        caption = ordinary_caption(scene, rng)
-        if says_held_out(caption) and not matches([caption], scenes).any():
-            found.append((number, caption))
-    return Sets("near", [c.text for _, c in found][:size], [number for number, _ in found][:size])
-
-
-def says_held_out(caption: Caption) -> bool:
-    """Whether a caption itself says a composition that training never showed."""
-    said = caption.facts
-    pairs = {(said.get("subject"), said.get("colour")), (said.get("other_subject"), said.get("other_colour"))}
-    moves = (said.get("subject"), said.get("motion"))
-    return bool(pairs & world.HELD_OUT_COLOURS) or moves in world.HELD_OUT_MOTIONS
 
 
 def absent(scenes: Sequence[world.Scene], clips: Sequence[int] | np.ndarray) -> Sets:

@@ -1,7 +1,10 @@
-"""Do the samples of the open-set generator mean what they say? `python -m analysis.open_set [--models DIR ...]`
+"""Does the open-set generator mean what it says? `python -m analysis.open_set [--models DIR ...]`
 
-Calibration, retrieval, several clips that fit, queries without a match, and what the noise decides, beside the
-similarity, probabilities fitted to it, and the published generator. On the test split and on the second look of the
-world; what is fitted, is fitted on validation. --models: the models to measure, the first in full, the others, trained
-from other seeds on the same features, for how far their figures lie apart.
+The match head: are p(match) and p(no match) as shown what they claim to be, at other shares of queries without a match,
+beside what similarity alone can say; which of the candidates all match. The draws: are they spread over what fits, as
+the head says, as the first step says, and does the noise decide as much as the query leaves open. Ranking with and
+without the head. On captions with omissions and on queries as people type them, of the test split; and on captions of
+the second look of the world, also recalibrated on fifty of them. What is fitted, is fitted on validation. --models: the
+models to measure, the first in full, the others, trained from other seeds on the same features, for how far their
+figures lie apart.
 """

@@ -1,104 +1,120 @@
-"""The generator's answers to a split's queries, with and without the clips that fit."""
+"""The head's answers to questions, where a share of them loses every clip that fits."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from diffusionret.evaluate import common_noise
-from diffusionret.trajectory import Trajectory
+from diffusionret import DiffusionRet
+from diffusionret.encoders import VideoFeatures
+from diffusionret.generators.match import match_of
+from diffusionret.generators.openset import candidate_sets
+from diffusionret.generators.standing import hubness, standing
+from diffusionret.ood.scores import Reference, Scores, gallery_scores
+from diffusionret.ood.verdict import MatchOdds
+from diffusionret.pool import galleries, make_pool, seeded
 
-from .. import measure
+from .questions import Questions
 
-CANDIDATES, SEEDS = 32, 16
-ABSENT = 3  # of ten queries ask for what is not there, where calibration is measured
+BATCH = 100
 
 
 class Answers(NamedTuple):
-    """Queries with their candidates. scores [query gallery]; similarity, match [query candidate]."""
+    """What the head says of queries and their candidates, most similar first.
 
-    scores: Tensor
-    trajectory: Trajectory
+    choice, odds [query candidate]: logits of which one is meant, log odds that it matches. similarity, match [query
+    candidate]: and whether it does. evidence [query candidate number]: what similarity alone tells of each. scores: by
+    name, what p(no match) is made of. empty [query]: whether nothing in its gallery matches. clip [query]: the unit of
+    intervals.
+    """
+
+    choice: Tensor
+    odds: Tensor
     similarity: Tensor
     match: Tensor
+    evidence: Tensor
+    scores: Scores
+    empty: Tensor
+    clip: np.ndarray
 
-    def some(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Probability, similarity and match of some queries."""
-        return self.trajectory.probability[rows], self.similarity[rows], self.match[rows]
+    def some(self, rows: np.ndarray) -> Answers:
+        scores = {name: score[rows] for name, score in self.scores.items()}
+        return Answers(*(part[rows] for part in self[:5]), scores, self.empty[rows], self.clip[rows])
+
+    def shown(self, odds: MatchOdds, absent: float) -> tuple[Tensor, Tensor]:
+        """p(match) of the candidates and p(no match) as a search shows them, float64. absent: the share of queries
+        without a match that is expected."""
+        none = odds.none(self.scores, absent)
+        return match_of(none, self.odds.double()).probability, none
 
 
-def ask(
-    test: measure.Test,
-    direction: str = "t2v",
-    form: str = "open-set",
-    absent: bool = False,
-    steps: int | None = None,
-    seeds: int = SEEDS,
-    queries: int | None = None,
+def absences(fits: Tensor, share: float, seed: str) -> Tensor:
+    """Which queries lose every clip that fits, bool [query]: so many that with those that nothing fits at all they make
+    up the share."""
+    some = fits.any(dim=1)
+    wanted = max(round(share * len(fits)) - int((~some).sum()), 0)
+    order = torch.rand(len(fits), generator=seeded(seed)).masked_fill(~some, 2.0).argsort()
+    absent = torch.zeros(len(fits), dtype=torch.bool)
+    absent[order[: min(wanted, int(some.sum()))]] = True
+    return absent
+
+
+def held(fits: Tensor, absent: Tensor, seed: str) -> Tensor:
+    """What the gallery of each query holds, bool [query clip]: who is absent loses what fits, every other query as many
+    clips that do not fit, so that the size of a gallery says nothing."""
+    source = seeded(seed)
+    rows = []
+    for fit, gone in zip(fits, absent, strict=True):
+        size = max(int((~fit).sum()), 1)
+        rows.append(galleries(fit[None], fit[None], gone[None], size, source)[0])
+    return torch.stack(rows)
+
+
+@torch.no_grad()
+def answer(
+    model: DiffusionRet,
+    reference: Reference,
+    questions: Questions,
+    video: VideoFeatures,
+    share: float,
+    seed: str,
 ) -> Answers:
-    """The generation of the queries over the most similar of the gallery.
+    """The answers to all questions whose gallery holds as many clips as the generator has candidates.
 
-    form: the generator. absent: without the clips that fit. steps: of its schedule, its usual number when None.
-    seeds: noises a query. queries: so many of the first, all when None.
+    video: features of the clips. share: of the queries, without a match. seed: names what is drawn.
     """
-    scores, fits = test.similarity[:queries], test.fits.to(test.similarity.device)[:queries]
-    text = test.text._make(part[:queries] for part in test.text)
-    video = test.video
-    if direction == "v2t":
-        scores, fits = test.similarity.T[:queries].contiguous(), test.fits.T[:queries].to(scores.device)
-        text, video = test.text, video._make(part[:queries] for part in video)
-    chosen = torch.where(fits, scores - 1e3, scores) if absent else scores
-    candidates = chosen.topk(min(CANDIDATES, scores.shape[1]), dim=1).indices
-    config = test.model.choose(form).config
-    noise = torch.stack([common_noise(candidates.shape[1], s, len(scores)) for s in range(seeds)])
-    trajectory = test.model.generate(
-        text,
-        video,
-        candidates,
-        direction,
-        steps or config.usual_steps,
-        noise=noise.to(scores.device),
-        respace_from=config.steps,
-        form=form,
-    )
-    return Answers(scores, trajectory, scores.gather(1, candidates), fits.gather(1, candidates).double())
-
-
-class Mixture(NamedTuple):
-    """Queries of which some are without their matches. probability, similarity, match [query candidate]; none [query],
-    the probability that nothing matches, None where the generator has none."""
-
-    probability: Tensor
-    similarity: Tensor
-    match: Tensor
-    none: Tensor | None
-
-
-def blend(present: Tensor, absent: Tensor) -> Tensor:
-    """Rows of both [query ...]: ABSENT of ten from `absent`, behind the others."""
-    away = torch.arange(len(present), device=present.device) % 10 < ABSENT
-    return torch.cat([present[~away], absent[away]])
-
-
-def mixture(present: Answers, absent: Answers) -> Mixture:
-    """ABSENT of ten queries without their matches.
-
-    present, absent: the answers to the same queries with and without what fits.
-    """
-    one, other = present.trajectory, absent.trajectory
-    none = one.no_match
-    if none is not None and other.no_match is not None:
-        none = blend(none, other.no_match)
-    return Mixture(
-        blend(one.probability, other.probability),
-        blend(present.similarity, absent.similarity),
-        blend(present.match, absent.match),
-        none,
-    )
-
-
-def last_x0(present: Answers, absent: Answers) -> Tensor:
-    """The first seed's last prediction before the clamp, [query candidate], in the mixture's order."""
-    return blend(present.trajectory.x0_raw[-1, 0], absent.trajectory.x0_raw[-1, 0])
+    openset = model.choose("open-set")
+    count = min(openset.config.candidates, questions.fits.shape[1])
+    enough = (~questions.fits).sum(dim=1) >= count
+    questions = questions.some(enough.nonzero()[:, 0].numpy())
+    absent = absences(questions.fits, share, f"absent {seed}")
+    hubs = hubness(openset.network.bank, video)
+    parts: list[tuple[Tensor, ...]] = []
+    scores: list[Scores] = []
+    for start in range(0, len(questions.texts), BATCH):
+        batch = slice(start, start + BATCH)
+        texts, fits = questions.texts[batch], questions.fits[batch]
+        there = held(fits, absent[batch], f"gallery {seed} {start}")
+        text = model.encode_text(texts)
+        queries = make_pool(model, text, video, fits).queries("t2v", torch.arange(len(texts)))
+        chosen = candidate_sets(queries.scores, there, count)
+        said = openset.network(queries.pairs(chosen), queries.scores, "t2v", there)
+        similarity = queries.scores.gather(1, chosen)
+        place = standing(queries.scores, similarity, hubs[chosen], there)
+        whole = place.query[:, None].expand(-1, count, -1)
+        rank = torch.arange(1, count + 1).log().expand(len(texts), -1)[..., None]
+        evidence = torch.cat([10 * similarity[..., None], place.pair, rank, whole], dim=-1)
+        parts.append(
+            (said.choice, said.match, similarity, fits.gather(1, chosen) & there.gather(1, chosen), evidence)
+        )
+        scores.append(
+            reference.scores(texts, text.cls)
+            | gallery_scores(similarity, float(model.logit_scale))
+            | {"head": said.none.double(), "empty": ~(fits & there).any(dim=1)}
+        )
+    joined = {name: torch.cat([part[name] for part in scores]) for name in scores[0]}
+    empty = joined.pop("empty")
+    return Answers(*(torch.cat(part) for part in zip(*parts, strict=True)), joined, empty, questions.clip)

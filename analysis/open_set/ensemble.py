@@ -1,54 +1,85 @@
-"""What the seeds of an ensemble visit, and what they decide.
+"""What an ensemble of draws visits, and what its noise decides.
 
-match: whether a candidate fits its query, float (0, 1).
+Draws are shares [seed query candidate] at the last step; what is left of 1 is none's. match: bool [query candidate].
 """
 
 from __future__ import annotations
 
-from jaxtyping import Float
+import torch
 from torch import Tensor
 
-from diffusionret.trajectory import Trajectory, agreement, seed_variance
+from diffusionret.diffusion import Schedule
+from diffusionret.generators.openset import draw
+from diffusionret.readout import ONE_OR_NONE
 
-from .quality import Numbers
-
-
-def visits(x0: Float[Tensor, "seed query candidate"]) -> Numbers:
-    """How the seeds share themselves out: each spreads one visit evenly over the candidates that it takes to match,
-    and a seed that takes none to match makes none. Sums to the share of seeds that visit."""
-    bits = (x0 > 0).double()
-    return (bits / bits.sum(dim=-1, keepdim=True).clamp(min=1)).mean(dim=0)
+SEEDS = 1000
+BYTES = 2**28  # that the states of a part may take
 
 
-def evenness(visit: Numbers, match: Numbers) -> tuple[Tensor, Tensor, Tensor]:
-    """[query]: the number m of candidates that match, the entropy (nats) of the visits among them, at most log m, and
-    the share of all visits that they get. Queries without visits to a match have entropy 0."""
-    among = visit * match
+def draws(choice: Tensor, none: Tensor, schedule: Schedule, seeds: int = SEEDS) -> Tensor:
+    """Shares [seed query candidate] of denoised noises, the same for every query, as a search's are.
+
+    choice [query candidate], none [query]: as `generators.openset.draw` takes them.
+    """
+    count = choice.shape[1]
+    noise = torch.stack(
+        [torch.randn(count, generator=torch.Generator().manual_seed(s)) for s in range(seeds)]
+    )
+    size = max(BYTES // (8 * schedule.steps * seeds * count), 1)
+    parts = zip(choice.float().split(size), none.float().split(size), strict=True)
+    return torch.cat(
+        [
+            ONE_OR_NONE.shares(draw(c, n, schedule, noise[:, None].expand(-1, len(c), -1))[1][-1])
+            for c, n in parts
+        ],
+        dim=1,
+    )
+
+
+def frequencies(shares: Tensor) -> Tensor:
+    """How often each candidate and, last, none is drawn: [query column], rows sum to 1."""
+    won = ONE_OR_NONE.columns(2 * shares - 1).argmax(dim=-1)
+    return torch.stack(
+        [(won == column).double().mean(dim=0) for column in range(shares.shape[-1] + 1)], dim=1
+    )
+
+
+def evenness(visit: Tensor, match: Tensor) -> Tensor:
+    """[query]: the entropy of the visits to candidates that match, renormalised, over the log of how many match, in
+    [0, 1]. visit: as `frequencies`. Of queries of which two at least match."""
+    among = visit[:, :-1] * match
     share = among / among.sum(dim=1, keepdim=True).clamp(min=1e-12)
-    entropy = -(share * share.clamp(min=1e-12).log()).sum(dim=1)
-    return match.sum(dim=1).long(), entropy, among.sum(dim=1) / visit.sum(dim=1).clamp(min=1e-12)
+    return -torch.xlogy(share, share).sum(dim=1) / match.double().sum(dim=1).log()
 
 
-def same_set(x0: Float[Tensor, "seed query candidate"]) -> Float[Tensor, " query"]:
-    """Share of the seeds whose set of matches is the query's most frequent one."""
-    bits = (x0 > 0).permute(1, 0, 2)  # [query seed candidate]
-    equal = (bits[:, :, None] == bits[:, None]).all(-1)  # [query seed seed]
-    return equal.double().mean(-1).amax(-1)
+def hits(visit: Tensor, match: Tensor) -> Tensor:
+    """[query]: share of the draws that fit."""
+    return (visit[:, :-1] * match).sum(dim=1)
 
 
-def noise_levels(trajectory: Trajectory) -> list[dict]:
-    """Step by step, noisiest first: the share of the variance of x0 that the seeds cause (about each query's mean over
-    candidates), the share of seeds whose leader ("none" may lead) is their final winner, and of seeds that lead with
-    the query's most frequent leader."""
-    x0 = trajectory.predictions
-    leaders = trajectory.readout.columns(x0).argmax(-1)
-    rows = []
-    for prediction, leader, level in zip(x0, leaders, trajectory.alpha_bar.tolist(), strict=True):
-        rows.append(
-            {
-                "noise": 1 - level, "seed_variance": seed_variance(prediction),
-                "winner_is_final": float((leader == leaders[-1]).double().mean()),
-                "seeds_agree": float(agreement(leader).mean()),
-            }
-        )  # fmt: skip
-    return rows
+def first_step(choice: Tensor, none: Tensor) -> Tensor:
+    """What the network alone says before any step: [query column], none last."""
+    share = (1 - none.double())[:, None] * choice.double().softmax(dim=1)
+    return torch.cat([share, none.double()[:, None]], dim=1)
+
+
+def distance(visit: Tensor, wanted: Tensor) -> Tensor:
+    """Total variation between distributions, [query], in [0, 1]."""
+    return (visit - wanted).abs().sum(dim=1) / 2
+
+
+def noise_share(shares: Tensor) -> float:
+    """Mean over queries of the sum over candidates of the variance over seeds, by the total variance over queries,
+    candidates and seeds (times the number of candidates, so that it lies in [0, 1])."""
+    shares = shares.double()
+    within = shares.var(dim=0, unbiased=False).sum(dim=1).mean()
+    return float(within / (shares.var(unbiased=False) * shares.shape[2]).clamp(min=1e-12))
+
+
+def fact_share(match: Tensor) -> float:
+    """The same of a sampler that knows the facts: it draws one of what matches, all alike, and none where nothing
+    does."""
+    p = match.double() / match.sum(dim=1, keepdim=True).clamp(min=1)
+    within = (p * (1 - p)).sum(dim=1).mean()
+    mean = p.mean()
+    return float(within / (mean * (1 - mean) * p.shape[1]).clamp(min=1e-12))

@@ -1,58 +1,66 @@
-"""How good the probabilities are, beside those made of similarities."""
+"""Are p(match) and p(no match), as shown, what they claim to be, and better than what similarity alone can say?"""
 
 from __future__ import annotations
 
 from diffusionret.metrics import reliability
-from diffusionret.readout import ONE_WINNER
+from diffusionret.ood.verdict import MatchOdds
 
-from .. import measure
-from .answers import Answers, ask, last_x0, mixture
-from .fitting import Fitted, logistic, softmax_at, softmax_or_none
-from .quality import calibration, first, log_loss
-from .worlds import LOOKS
+from .answers import Answers
+from .evidence import Evidence
+from .quality import Claims, ahead, brier, calibration, first, log_loss, over_clips
+from .targets import Target, figure
 
-DRAWN = ("open-set", "softmax", "logistic", "published")  # in the picture of reliability
-
-
-def fit_baselines(test: measure.Test) -> dict[str, Fitted]:
-    """Probabilities made of similarities, and of the published prediction, on natural captions of validation."""
-    present, absent = (ask(test, form="published", absent=a, seeds=1) for a in (False, True))
-    _, similarity, match, _ = mixture(present, absent)
-    x0 = last_x0(present, absent)
-    return {
-        "softmax": Fitted(softmax_at, [3.0]).fit(similarity, match),
-        "softmax with none": Fitted(softmax_or_none, [3.0, 10.0]).fit(similarity, match),
-        "logistic": Fitted(logistic, [3.0, -10.0]).fit(similarity, match),
-        "published, fitted": Fitted(softmax_at, [3.0]).fit(x0, match),
-    }
+SHARE, OTHERS = 0.3, (0.1, 0.7)  # of the queries without a match
+FIRST, NONE = Target(high=0.02), Target(high=0.03)
 
 
-def calibrate(
-    answers: dict[str, tuple[Answers, Answers]], fitted: dict[str, Fitted], look: str
-) -> tuple[list, list]:
-    """Figures of every method, and the reliability of each, a row a bin.
+def none_error(answers: Answers, odds: MatchOdds, share: float, **labels: object) -> dict:
+    """The calibration error of p(no match) where `share` of the queries have none."""
+    _, none = answers.shown(odds, share)
+    claims = Claims.of(none, answers.empty, answers.clip)
+    return figure(
+        f"p(no match), {share:.0%} without a match, calibration error", calibration(claims), NONE, **labels
+    )
 
-    answers: of both generators, with and without what fits. fitted: the methods made on validation.
-    """
-    probability, similarity, match, none = mixture(*answers["open-set"])
-    x0 = last_x0(*answers["published"])
-    methods = {"open-set": probability, "published": ONE_WINNER.shares(x0)}
-    methods |= {name: f(x0 if "published" in name else similarity) for name, f in fitted.items()}
-    empty = 1 - match.amax(1)
-    nones = {"open-set": none, "softmax with none": 1 - methods["softmax with none"].sum(1)}
-    nones["logistic"] = (1 - methods["logistic"]).prod(1)
-    table, bins = [], []
-    for name, said in methods.items():
-        kinds = {"candidate": (said, match), "first candidate": first(said, match)}
-        if name in nones:
-            kinds["no match"] = nones[name], empty
-        for kind, (p, true) in kinds.items():
-            row = {"look": LOOKS[look], "probability of": kind, "by": name} | calibration(p, true)
-            table.append(row | {"log_loss": float(log_loss(p, true))})
-            found = reliability(p.cpu().numpy(), true.cpu().numpy())
-            if look == "storybook" and kind == "candidate" and name in DRAWN:
-                bins += [
-                    {"by": name, "share": float(s), "right": float(t), "count": int(c)}
-                    for s, t, c in zip(found.probability, found.frequency, found.count, strict=True)
-                ]
-    return table, bins
+
+def probabilities(answers: Answers, odds: MatchOdds, rivals: Evidence, **labels: object) -> list[dict]:
+    """Figures of answers of which SHARE have no match. labels: columns before them."""
+    match, none = answers.shown(odds, SHARE)
+    clip = answers.clip
+    every = Claims.of(match, answers.match, clip)
+    nothing = Claims.of(none, answers.empty, clip)
+    rows = [
+        figure("p(match) of the first, calibration error", calibration(Claims.of(*first(match, answers.match), clip)),
+               FIRST, **labels),
+        none_error(answers, odds, SHARE, **labels),
+        figure("p(match) of all candidates, log loss", _mean(every), **labels),
+    ]  # fmt: skip
+    for name, other in rivals.candidates(answers).items():
+        said = other.double().numpy()
+        gain = ahead(every, said)
+        rows.append(figure(f"log loss less than of the {name}", gain, Target(ahead=0.0), **labels))
+        rows.append(figure(f"Brier score less than of the {name}", ahead(every, said, brier), **labels))
+    rows.append(figure("p(no match), log loss", _mean(nothing), **labels))
+    for name, other in rivals.nones(answers, SHARE).items():
+        gain = ahead(nothing, other.double().numpy())
+        rows.append(figure(f"p(no match), log loss less than of the {name}", gain, **labels))
+    return rows
+
+
+def bins(answers: Answers, odds: MatchOdds, rivals: Evidence) -> list[dict]:
+    """How often what is said of candidates comes true, a row a bin, for the picture."""
+    said = {"match head": answers.shown(odds, SHARE)[0]} | rivals.candidates(answers)
+    rows = []
+    for name in ("match head", "logistic", "small network"):
+        found = reliability(said[name], answers.match)
+        rows += [
+            {"by": name, "share": float(p), "right": float(true), "count": int(count)}
+            for p, true, count in zip(found.probability, found.frequency, found.count, strict=True)
+        ]
+    return rows
+
+
+def _mean(claims: Claims):
+    loss = log_loss(claims.probability, claims.truth)
+    loss = loss.reshape(len(loss), -1).mean(axis=1)
+    return over_clips(claims.clip, lambda rows: float(loss[rows].mean()))

@@ -1,58 +1,78 @@
-"""How good probabilities and scores are.
+"""How good probabilities are, with intervals over clips.
 
-match: whether a candidate fits its query, float (0, 1).
+Probabilities and truths are float64 arrays [query] or [query candidate], truths 0 or 1; clip [query]: units of the
+bootstrap.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy
 
-from diffusionret.metrics import Interval, bootstrap_interval, reliability
+from diffusionret.metrics import Interval, bootstrap_interval
 
-Numbers = Float[Tensor, "query candidate"]
-RESAMPLES = 300
+BINS, RESAMPLES, LEAST = 15, 300, 0.001
 
 
-def log_loss(probability: Tensor, match: Tensor) -> Tensor:
-    """Cross entropy in nats a candidate; probabilities count as 0.001 at least, 0.999 at most."""
-    return binary_cross_entropy(probability.double().clamp(0.001, 0.999), match.double())
+class Claims(NamedTuple):
+    """probability, truth: see above; clip [query]."""
+
+    probability: np.ndarray
+    truth: np.ndarray
+    clip: np.ndarray
+
+    @classmethod
+    def of(cls, probability: Tensor, truth: Tensor, clip: np.ndarray) -> Claims:
+        return cls(probability.double().numpy(), truth.double().numpy(), clip)
 
 
-def calibration(probability: Tensor, match: Tensor) -> dict:
-    """Expected calibration error of probabilities, [query] or [query candidate], with its interval over queries."""
-    claims, truth = probability.double().cpu().numpy(), match.double().cpu().numpy()
+def error(probability: np.ndarray, truth: np.ndarray, bins: int = BINS) -> float:
+    """Root mean square distance between what is said and what comes true, over bins of equal mass, debiased: without
+    what chance alone adds to it (Kumar et al. 2019, 1909.10155). Never below the mean distance but for that."""
+    order = np.argsort(probability.ravel(), kind="stable")
+    said, true = probability.ravel()[order], truth.ravel()[order]
+    total = 0.0
+    for place in np.array_split(np.arange(len(said)), min(bins, max(len(said) // 2, 1))):
+        mean, share = said[place].mean(), true[place].mean()
+        chance = share * (1 - share) / max(len(place) - 1, 1)
+        total += len(place) / len(said) * ((mean - share) ** 2 - chance)
+    return float(np.sqrt(max(total, 0.0)))
 
-    def error(rows: np.ndarray) -> float:
-        rows = rows.astype(int)
-        return reliability(claims[rows], truth[rows]).error
 
-    interval = bootstrap_interval(np.arange(len(claims)), error, resamples=RESAMPLES)
-    return {"calibration_error": interval.estimate, "interval": [interval.low, interval.high]}
+def log_loss(probability: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Nats of each; probabilities count as LEAST at least, 1 - LEAST at most."""
+    p = probability.clip(LEAST, 1 - LEAST)
+    return -(truth * np.log(p) + (1 - truth) * np.log(1 - p))
 
 
-def first(probability: Numbers, match: Numbers) -> tuple[Tensor, Tensor]:
+def brier(probability: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Squared distance of each."""
+    return (probability - truth) ** 2
+
+
+def over_clips(clip: np.ndarray, statistic) -> Interval:
+    """The interval of a function of rows, int [query], over clips."""
+    rows = np.arange(len(clip))
+    return bootstrap_interval(
+        rows, lambda chosen: statistic(chosen.astype(int)), resamples=RESAMPLES, groups=clip
+    )
+
+
+def calibration(claims: Claims) -> Interval:
+    """Of `error`."""
+    return over_clips(claims.clip, lambda rows: error(claims.probability[rows], claims.truth[rows]))
+
+
+def ahead(claims: Claims, other: np.ndarray, loss=log_loss) -> Interval:
+    """How much less a loss is by `claims` than by other probabilities of the same queries, paired."""
+    gain = loss(other, claims.truth) - loss(claims.probability, claims.truth)
+    gain = gain.reshape(len(gain), -1).mean(axis=1)
+    return over_clips(claims.clip, lambda rows: float(gain[rows].mean()))
+
+
+def first(probability: Tensor, match: Tensor) -> tuple[Tensor, Tensor]:
     """The probability of the most probable candidate, and whether it matches; [query]."""
     best = probability.max(dim=1)
     return best.values, match.gather(1, best.indices[:, None])[:, 0]
-
-
-def auroc(present: np.ndarray, absent: np.ndarray) -> float:
-    """How often an absent query scores higher than a present one; ties count half."""
-    ordered = np.sort(present)
-    below = np.searchsorted(ordered, absent, "left") + np.searchsorted(ordered, absent, "right")
-    return float(below.mean() / (2 * len(present)))
-
-
-def auroc_interval(present: np.ndarray, absent: np.ndarray, against: tuple | None = None) -> Interval:
-    """Of scores [query] of the same queries with and without their matches. against: the same two of another score,
-    whose AUROC is then taken off, query by query the same resample."""
-
-    def of(rows: np.ndarray) -> float:
-        rows = rows.astype(int)
-        value = auroc(present[rows], absent[rows])
-        return value - auroc(against[0][rows], against[1][rows]) if against else value
-
-    return bootstrap_interval(np.arange(len(present)), of, resamples=RESAMPLES)

@@ -38,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--misses", type=int, default=0, help="print so many wrong first results of each kind"
     )
     parser.add_argument(
-        "--verdicts", action="store_true", help="of the first model: what a search says, with matches and without"
+        "--verdicts",
+        action="store_true",
+        help="of the first model: what a search says, with matches and without",
     )
     parser.add_argument("--keep", action="store_true", help="write results/visitors.json")
     options = parser.parse_args(arguments)
@@ -58,7 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(*row.values(), sep="\t")
     if options.keep:
         measure.store(
-            "visitors", TITLE, sentence(groups), started, rows, groups=groups, half=options.half, verdicts=verdicts
+            "visitors",
+            TITLE,
+            sentence(groups),
+            started,
+            rows,
+            groups=groups,
+            half=options.half,
+            verdicts=verdicts,
         )
 
 

@@ -63,9 +63,7 @@ def _kind(kind: str) -> str:
     return "none" if kind == "unreadable" else kind
 
 
-def verdict_row(
-    queries: Sequence[VisitorQuery], found: Outcome, scenes: Sequence[world.Scene]
-) -> dict:
+def verdict_row(queries: Sequence[VisitorQuery], found: Outcome, scenes: Sequence[world.Scene]) -> dict:
     """Percentages of one kind of query, with intervals over words where the kind is of unseen words, else templates.
 
     first_true, denied, hedged: of the queries that have a match, with it in the gallery. claimed, hedged_without: of

@@ -164,8 +164,8 @@ class Generator(ABC):
         row: Float[Tensor, "query gallery"] | None = None,
         absent: float = ABSENT,
     ) -> Match | None:
-        """How probable it is that each candidate matches, and that nothing in the gallery does; None of a generator that
-        cannot say.
+        """How probable it is that each candidate matches, and that nothing in the gallery does; None of a generator
+        that cannot say.
 
         text, video, candidates, direction: as for `generate`. row: the similarity of each query with the whole
         gallery, where the other side holds only a part of it; None where it holds all. absent: the share of queries

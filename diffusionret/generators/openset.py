@@ -8,8 +8,9 @@ exactly, so that the posterior over the K candidates and none is
     softmax(log prior_i + 2 a x_i / s^2),  with 0 for the noise's word on "none".
 
 The prior is what the network learns, from the query and the candidates. It needs no x_t: all that x_t knows of x_0 is
-in the second term, so that the shares of many draws are the softmax of the first step. It is the categorical form of analog bits (Chen et
-al. 2022, arXiv 2208.04202), and denoising draws one choice: the noise decides exactly as much as the query leaves open.
+in the second term, so that the shares of many draws are the softmax of the first step. It is the categorical form of
+analog bits (Chen et al. 2022, arXiv 2208.04202), and denoising draws one choice: the noise decides exactly as much as
+the query leaves open.
 
 The network is equivariant to permutations of the candidates, and serves both directions.
 """
@@ -32,7 +33,7 @@ from ..sampling import States
 from ..similarity import counting_positions, mean_frame, wti_in_blocks
 from .interface import DIRECTIONS, Generator
 from .match import ABSENT, LEAST, Match, at_prior, match_of
-from .standing import PAIR, QUERY, Standing, hubness, standing
+from .standing import PAIR, QUERY, hubness, standing
 
 # Bytes of intermediate results that a part of a large batch may take.
 MEMORY = 2**25

@@ -29,6 +29,7 @@ from ..trajectory import Trajectory, agreement, gap, path_length, settled, sharp
 
 NEIGHBOUR = 10  # which nearest training caption the distance is taken to
 COMPONENTS = 24  # of the mixture
+CONTRAST = 20.0  # sharpness of the contrast with a background
 RETAINED = 0.999  # of the captions' variance: a reference keeps the principal axes that hold so much
 
 
@@ -51,6 +52,21 @@ def mahalanobis(
     whiten: W with W W' the precision (Lee et al. 2018; shrunk covariance, Ledoit and Wolf 2004).
     """
     return ((x - mean) @ whiten).norm(dim=1)
+
+
+def contrast(
+    inside: Float[Tensor, "query caption"], outside: Float[Tensor, "query text"]
+) -> Float[Tensor, " query"]:
+    """How much nearer a query is to a background than to the training captions: the log of the ratio of mean
+    exp(CONTRAST * cosine) (NegLabel, Jiang et al. 2024, in logarithms). inside, outside: cosines with either."""
+    each = [(CONTRAST * cosine).logsumexp(dim=1) - math.log(cosine.shape[1]) for cosine in (inside, outside)]
+    return each[1] - each[0]
+
+
+def residual(place: Float[Tensor, "query axis"]) -> Float[Tensor, " query"]:
+    """How much of a centred direction lies off the principal axes of the training captions, in [0, 1] (the residual of
+    ViM, Wang et al. 2022). place: along these axes."""
+    return (1 - place.square().sum(dim=1)).clamp(min=0).sqrt()
 
 
 def mixture_surprise(
@@ -141,7 +157,8 @@ def lack_of_confidence(similarity: Float[Tensor, "query candidate"], scale: floa
 
 # --- all of them by name --------------------------------------------------------------------------------
 
-TEXT_SCORES = ("knn", "mahalanobis", "mixture", "bigram", "unseen", "length")
+BACKGROUND_SCORES = ("relative", "contrast")  # of a reference with a background
+TEXT_SCORES = ("knn", "mahalanobis", "mixture", "residual", *BACKGROUND_SCORES, "bigram", "unseen", "length")
 GALLERY_SCORES = ("similarity", "margin", "spread", "energy", "softmax")
 GENERATOR_SCORES = ("gap", "entropy", "disagreement", "path", "settling")
 HEAD_SCORES = ("head",)  # the log odds, by the match head, that nothing in the gallery matches
@@ -155,7 +172,8 @@ class Reference:
     texts [caption]. bank [caption axis]: centred directions of their end tokens, along axes [dim axis], the principal
     ones that hold RETAINED of them; centre [dim]: what was taken off. whiten [dim dim], centres [component dim],
     log_share [component] and narrow [dim dim] describe the directions before centring: one Gaussian around centre,
-    and a mixture with a covariance of its own (`narrow` whitens it).
+    and a mixture with a covariance of its own (`narrow` whitens it). background [text dim]: directions of texts about
+    other things, away [dim dim] whitens them; None where there are none.
     """
 
     texts: Sequence[str]
@@ -166,6 +184,8 @@ class Reference:
     centres: Tensor
     log_share: Tensor
     narrow: Tensor
+    background: Tensor | None = None
+    away: Tensor | None = None
     vocabulary: Counter[str] = field(init=False)
     lengths: Counter[int] = field(init=False)
     bigrams: Bigrams = field(init=False)
@@ -177,8 +197,14 @@ class Reference:
         object.__setattr__(self, "bigrams", Bigrams(pair for text in self.texts for pair in _pairs(text)))
 
     @classmethod
-    def make(cls, texts: Sequence[str], end_tokens: Float[Tensor, "caption dim"]) -> Reference:
-        """From training captions and their end tokens (`TextFeatures.cls`)."""
+    def make(
+        cls,
+        texts: Sequence[str],
+        end_tokens: Float[Tensor, "caption dim"],
+        background: Float[Tensor, "text dim"] | None = None,
+    ) -> Reference:
+        """From training captions and their end tokens (`TextFeatures.cls`). background: end tokens of texts about other
+        things, None for none."""
         from sklearn.cluster import KMeans
 
         x = normalize(end_tokens.cpu().double(), dim=-1)
@@ -188,6 +214,7 @@ class Reference:
         share = torch.bincount(label, minlength=len(centres)) / len(x)
         bank = normalize(x - x.mean(dim=0), dim=-1)
         axes = _principal_axes(bank)
+        other = None if background is None else normalize(background.cpu().double(), dim=-1)
         return cls(
             texts=list(texts),
             bank=bank @ axes,
@@ -197,14 +224,17 @@ class Reference:
             centres=centres,
             log_share=share.clamp_min(1e-12).log(),
             narrow=_whitening(x - centres[label]),
+            background=other,
+            away=None if other is None else _whitening(other - other.mean(dim=0)),
         )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """As arrays for a file, half precision where that loses nothing of use."""
         text = zlib.compress("\n".join(self.texts).encode(), 9)
         arrays = {"texts": np.frombuffer(text, dtype=np.uint8)}
-        for name in ("bank", "axes", "whiten", "narrow"):
-            arrays[name] = getattr(self, name).half().contiguous().numpy()  # as a file would give it back
+        for name in ("bank", "axes", "whiten", "narrow", "background", "away"):
+            if (value := getattr(self, name)) is not None:
+                arrays[name] = value.half().contiguous().numpy()  # as a file would give it back
         for name in ("centre", "centres", "log_share"):
             arrays[name] = getattr(self, name).float().numpy()
         return arrays
@@ -224,15 +254,22 @@ class Reference:
 
     def scores(self, texts: Sequence[str], end_tokens: Float[Tensor, "query dim"]) -> Scores:
         """The scores of group A."""
-        x = self._directions(end_tokens)
+        x, place = self._directions(end_tokens), self.place(end_tokens)
         found = {
-            "knn": neighbour_distance(self.place(end_tokens), self.bank),
+            "knn": neighbour_distance(place, self.bank),
+            "residual": residual(place),
             "mahalanobis": mahalanobis(x, self.centre, self.whiten),
             "mixture": mixture_surprise(x, self.centres, self.log_share, self.narrow),
             "bigram": bigram_surprise(texts, self.bigrams),
             "unseen": unseen_share(texts, self.vocabulary),
             "length": length_surprise(texts, self.lengths),
         }
+        if self.background is not None and self.away is not None:
+            other, centred = self.background, normalize(x - self.centre, dim=-1)
+            away = mahalanobis(x, other.mean(dim=0), self.away)
+            found["relative"] = found["mahalanobis"].square() - away.square()
+            outside = centred @ normalize(other - self.centre, dim=-1).T
+            found["contrast"] = contrast(place @ self.bank.T, outside)
         return {name: score.double() for name, score in found.items()}
 
     def nearest(self, end_tokens: Float[Tensor, "query dim"], k: int = 5) -> list[list[tuple[str, float]]]:

@@ -19,6 +19,7 @@ from ..encoding import encode_batch
 from ..evaluate import generate
 from ..features import encode_captions
 from ..frames import FrameCache, TrainingPairs
+from ..fusion import fuse
 from ..generators import Generator
 from ..metrics import retrieval_metrics
 from ..model import DIRECTIONS, DiffusionRet
@@ -112,7 +113,7 @@ def recalls(
     for direction, scores in zip(DIRECTIONS, (similarity, similarity.T.contiguous()), strict=True):
         if generator is not None:
             trajectory = generate(model, text, video, scores, direction, generator=generator)
-            scores = model.rerank(scores, trajectory, generator.config.alpha)
+            scores = fuse(model, text, video, scores, trajectory).added(scores)
         metrics = retrieval_metrics(scores)
         figures[f"R1_{direction}"] = metrics.R1
         total += [metrics.R1, metrics.R5, metrics.R10]

@@ -21,7 +21,8 @@ from torch.nn.functional import cross_entropy, normalize
 from ..datasets.storybook import captions, clips, lessons, queries, world
 from ..datasets.storybook.labels import FrameLabels, frame_labels
 from ..encoders import TextFeatures, VideoFeatures
-from ..evaluate import generate, generator_only
+from ..evaluate import generate
+from ..fusion import fuse
 from ..generators.openset import BANK
 from ..losses import choice_loss, contrastive_loss
 from ..metrics import retrieval_metrics
@@ -229,9 +230,9 @@ class StorybookGeneration:
         for direction, scores in zip(DIRECTIONS, (similarity, similarity.T.contiguous()), strict=True):
             trajectory = generate(model, text, video, scores, direction)
             figures[f"before_R1_{direction}"] = retrieval_metrics(scores).R1
-            alone = generator_only(scores, trajectory)
-            figures[f"generator_R1_{direction}"] = retrieval_metrics(alone).R1
-            figures[f"after_R1_{direction}"] = retrieval_metrics(model.rerank(scores, trajectory)).R1
+            fusion = fuse(model, text, video, scores, trajectory)
+            figures[f"generator_R1_{direction}"] = retrieval_metrics(fusion.alone(scores)).R1
+            figures[f"after_R1_{direction}"] = retrieval_metrics(fusion.added(scores)).R1
         return Validation(figures["generator_R1_t2v"] + figures["generator_R1_v2t"], figures)
 
 

@@ -1,0 +1,49 @@
+"""The odds by which a model's head is shown, and the scores that they read."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from diffusionret import DiffusionRet
+from diffusionret.calibrate import REFERENCE, reference_of, storybook_training_captions
+from diffusionret.odds import storybook_odds
+from diffusionret.ood.detector import head_made_for, odds_file
+from diffusionret.ood.scores import Reference, Scores
+from diffusionret.ood.verdict import HEAD, MatchOdds, fit
+
+STRENGTH = 1e6  # inverse of the ridge: two numbers need none
+
+
+def odds_of(model: DiffusionRet) -> tuple[Reference, MatchOdds]:
+    """The training captions of a model, and the odds that are stored with it or, where those are another's, fitted on
+    calibration."""
+    reference = reference_of(model, storybook_training_captions(REFERENCE))
+    file = odds_file(model)
+    stored = MatchOdds.load(file, head_made_for(model)) if file else None
+    return reference, stored or storybook_odds(model, reference)
+
+
+def recalibrated(odds: MatchOdds, scores: Scores, absent: np.ndarray) -> dict[str, MatchOdds]:
+    """The odds fitted anew on few queries: the bias alone, bias and one factor, all numbers.
+
+    absent: which of the queries have no match, bool [query].
+    """
+    log_odds = torch.logit(odds.none(scores, odds.learned)).numpy()
+    share = float(absent.mean())
+    low, high = -10.0, 10.0
+    for _ in range(60):  # the bias at which as many are expected without a match as there are
+        bias = (low + high) / 2
+        low, high = (low, bias) if (1 / (1 + np.exp(-log_odds - bias))).mean() > share else (bias, high)
+    two = LogisticRegression(C=STRENGTH).fit(log_odds[:, None], absent)
+    factor, shift = float(two.coef_[0, 0]), float(two.intercept_[0])
+    return {
+        "bias": MatchOdds(odds.weights, odds.bias + bias, share),
+        "bias and factor": MatchOdds(
+            {name: factor * weight for name, weight in odds.weights.items()},
+            factor * odds.bias + shift,
+            share,
+        ),
+        "all": fit(scores, absent, tuple(name for name in HEAD if name in odds.weights) or HEAD),
+    }

@@ -1,5 +1,0 @@
-"""`python -m analysis.open_set_design`."""
-
-from .command import main
-
-main()
