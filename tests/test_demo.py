@@ -768,6 +768,20 @@ def test_a_long_query_shows_what_was_left_out(retriever):
     assert cards.count('class="dr-card"') == 3
 
 
+def test_the_first_queries_show_what_their_chips_say():
+    """On the bundled model: one splits the draws, a word more gathers them, one is certain, two have no match."""
+    retriever = Retriever.bundled("cpu")
+    clips, kinds = [], []
+    for example in search.EXAMPLES["storybook"]:
+        result = retriever.search(example.query)
+        assert result.trajectory is not None and result.verdict is not None
+        ends = result.trajectory.readout.columns(result.trajectory.predictions[-1, :, 0]).argmax(dim=-1)
+        clips.append(len({int(end) for end in ends if end < 32}))
+        kinds.append(result.verdict.kind)
+    assert clips[0] > clips[1] > 1 and clips[2] == 1
+    assert kinds == ["match", "match", "match", "none", "none"]
+
+
 # --- the Gallery and Evidence tabs ----------------------------------------------------------------------
 
 
