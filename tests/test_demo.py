@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from urllib.parse import quote, unquote
 
 import gradio as gr
+import numpy as np
 import pytest
 import torch
 from clips import write_clip
@@ -55,6 +56,7 @@ from demo.shelf import Shelf
 from diffusionret import Gallery, Hit, Retriever, SearchResult
 from diffusionret.config import OpenSetConfig
 from diffusionret.gallery import Failure
+from diffusionret.ood.conformal import Calibration
 from diffusionret.ood.report import Answer, Report
 from diffusionret.ood.verdict import SENTENCES, Verdict
 from diffusionret.query import MOST_CHARACTERS
@@ -738,6 +740,9 @@ def test_why_says_what_the_number_assumes(retriever):
         and "p(match)\u00a079\u00a0%" in said_at["50\u00a0%"]
     )
     assert "alpha" not in panel and "flag" not in panel and "p =" not in panel
+    calibration = Calibration(np.linspace(0, 1, 99), {}, {}, {}, {})
+    picture = verdict._picture("familiar", Answer(0.5, 0.31, 99), calibration, report)
+    assert "30 of 99 ordinary queries looked this unusual (p-value 0.31, n\u00a0=\u00a099)." in picture
     assert "assumes" not in verdict.panel(retriever, replace(report, verdict=said("unsure", None)))
 
 
