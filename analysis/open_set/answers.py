@@ -113,7 +113,7 @@ def answer(
         scores.append(
             reference.scores(texts, text.cls)
             | gallery_scores(similarity, float(model.logit_scale))
-            | {"head": said.none.double(), "empty": ~(fits & there).any(dim=1)}
+            | {"head": head_score(said.none), "empty": ~(fits & there).any(dim=1)}
         )
     joined = {name: torch.cat([part[name] for part in scores]) for name in scores[0]}
     empty = joined.pop("empty")
