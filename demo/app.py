@@ -44,7 +44,7 @@ from . import (
 )
 from . import map as worldmap
 from .clips import name_of
-from .gallery_choice import Choice
+from .gallery_choice import Choice, first_spans
 from .permission import Permission, loopback
 from .settings import CANDIDATES, MOST_K, K
 from .shelf import Place, Shelf, gallery_of, own_galleries
@@ -97,23 +97,25 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         try:
             retriever = retriever_of(request)
             forms = settings.forms_of(retriever)
-            # Every candidate is asked for, because the player draws them all; the cards show the first k.
+            # Every candidate is asked for, because the player draws them all; the cards show the first k files.
             k, candidates = (
                 check_number("Results", k, 1, MOST_K),
                 check_number("Candidates", candidates, 1, watch.MOST_CANDIDATES),
             )
             form = form if form in forms else next(iter(forms), None)
             choice = Choice.of({} if request is None else request.query_params)
-            size, within, head = len(retriever.gallery), None, ""
+            size, within, head = retriever.gallery.file_count, None, ""
             if not choice.is_all:
-                within = choice.ids_of(retriever.gallery)
-                if not within:
+                positions = choice.positions(retriever.gallery)
+                if not positions:
                     raise ValueError(
                         "No clip is like what the search is within: widen it in the Gallery tab."
                     )
-                head, size = search.within(choice.sentence(len(within), size)), len(within)
+                within = [retriever.gallery.ids[i] for i in positions]
+                count = len(first_spans(retriever.gallery, positions))
+                head, size = search.within(choice.sentence(count, size)), count
             result = retriever.search(
-                text, max(k, candidates), candidates, steps, seed, form=form, exact=exact, within=within
+                text, k, candidates, steps, seed, form=form, exact=exact, within=within, per_file=True
             )
         except (ValueError, OSError) as error:
             return search.problem(str(error)), gr.skip(), gr.skip()

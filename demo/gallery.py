@@ -62,7 +62,7 @@ def frame() -> str:
 def headline(retriever: Retriever, name: str = "") -> str:
     """What the head of the page says of a retriever. name: of its gallery, where there are several."""
     model = retriever.model.config.name or "untitled model"
-    clips = len(retriever.gallery)
+    clips = retriever.gallery.file_count
     count = f"{name + ' · ' if name else ''}{clips:,} clip{'' if clips == 1 else 's'}"
     device = retriever.device.type.upper()
     ranking = "" if retriever.generates else " · similarity only"

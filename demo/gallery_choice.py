@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from os.path import commonpath
@@ -11,6 +11,7 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from diffusionret import Gallery
+from diffusionret.spans import video_id
 from diffusionret.video import printable
 
 MOST_WORDS = 200  # characters
@@ -61,13 +62,14 @@ class Choice:
         return self == Choice()
 
     def positions(self, gallery: Gallery) -> list[int]:
-        """Of the clips that are meant, in the gallery's order."""
+        """Of the spans of the files that are meant, in the gallery's order: all of a file's or none."""
         words = self.words.lower().split()
         names = names_of(gallery) if self.folder else []
         ids = set(self.ids)
+        files = {gallery.file(i) for i, id in enumerate(gallery.ids) if id in ids}
         chosen = []
-        for i, id in enumerate(gallery.ids):
-            if ids and id not in ids:
+        for i in range(len(gallery)):
+            if ids and gallery.file(i) not in files:
                 continue
             if self.folder and not (names[i] == self.folder or names[i].startswith(f"{self.folder}/")):
                 continue
@@ -81,7 +83,7 @@ class Choice:
         return chosen
 
     def ids_of(self, gallery: Gallery) -> list[str]:
-        """The ids of the clips that are meant."""
+        """The ids of `positions`."""
         return [gallery.ids[i] for i in self.positions(gallery)]
 
     def sentence(self, count: int, size: int) -> str:
@@ -110,7 +112,15 @@ def text_of(gallery: Gallery, position: int) -> str:
     """What the words of a choice are looked up in, in small letters."""
     name = PurePosixPath(gallery.uri(position)).name
     edit = gallery.edit(position)
-    return " ".join((gallery.ids[position], gallery.captions[position], name, edit.title)).lower()
+    return " ".join((video_id(gallery.ids[position]), gallery.captions[position], name, edit.title)).lower()
+
+
+def first_spans(gallery: Gallery, positions: Iterable[int]) -> list[int]:
+    """Of the positions the first one of each file."""
+    first: dict[str, int] = {}
+    for i in positions:
+        first.setdefault(gallery.file(i), i)
+    return list(first.values())
 
 
 def names_of(gallery: Gallery) -> list[str]:
@@ -144,7 +154,8 @@ def folders(gallery: Gallery) -> list[Folder]:
 
 def _folders(gallery: Gallery) -> list[Folder]:
     counts: dict[str, int] = {}
-    names = names_of(gallery)
+    every = names_of(gallery)
+    names = [every[i] for i in first_spans(gallery, range(len(gallery)))]
     for name in names:
         path = PurePosixPath(name)
         for folder in (path, *path.parents):

@@ -1,4 +1,4 @@
-"""Near-duplicates of a gallery, put together: clips whose frames are, in the mean, almost the same."""
+"""Near-duplicates of a gallery, put together: files whose frames are, in the mean, almost the same."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from diffusionret import Gallery
@@ -16,7 +18,7 @@ BLOCK = 1024
 
 
 class Group(NamedTuple):
-    """A clip, and those like it that come after it, by position."""
+    """A file, by its first span, and those like it that come after it, by position."""
 
     position: int
     others: tuple[int, ...]
@@ -24,7 +26,7 @@ class Group(NamedTuple):
 
 @torch.no_grad()
 def groups(gallery: Gallery, positions: Sequence[int], same: float = SAME) -> list[Group]:
-    """The clips at `positions`, in their order, each with those that are like it.
+    """The files whose first spans are at `positions`, in their order, each with those that are like it.
 
     A clip joins the first one that is like it and heads a group itself, so that everything in a group is like its head:
     no chain leads away from it. same: the least cosine of mean frame features.
@@ -32,7 +34,7 @@ def groups(gallery: Gallery, positions: Sequence[int], same: float = SAME) -> li
     if len(positions) > MOST:
         return [Group(i, ()) for i in positions]
     place = torch.tensor(list(positions), dtype=torch.long)
-    directions = normalize(gallery.pooled[place], dim=-1)
+    directions = normalize(_means(gallery, positions), dim=-1)
     heads: dict[int, list[int]] = {}
     joined = [False] * len(place)
     for start in range(0, len(place), BLOCK):
@@ -44,3 +46,15 @@ def groups(gallery: Gallery, positions: Sequence[int], same: float = SAME) -> li
             for i in heads[row]:
                 joined[i] = True
     return [Group(int(place[head]), tuple(int(place[i]) for i in rest)) for head, rest in heads.items()]
+
+
+def _means(gallery: Gallery, positions: Sequence[int]) -> Float[Tensor, "file dim"]:
+    """The sum of the pooled features of all spans of each file; its direction is that of the mean.
+
+    positions: of one span of each file.
+    """
+    rows = {gallery.file(position): row for row, position in enumerate(positions)}
+    spans = [i for i in range(len(gallery)) if gallery.file(i) in rows]
+    owner = torch.tensor([rows[gallery.file(i)] for i in spans], dtype=torch.long)
+    pooled = gallery.pooled
+    return torch.zeros(len(rows), pooled.shape[1]).index_add_(0, owner, pooled[spans])

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from diffusionret import Gallery
 from diffusionret.index import IndexReport, Progress, index_folder
+from diffusionret.inventory import inventory
+from diffusionret.spans import DEFAULT, Division
 
 from .shelf import Place, Shelf
 
 MOST_WAITING = 100  # folders that may wait for a gallery
 NOTHING = Progress(0, 0, 0, 0.0)
+
+
+class Order(NamedTuple):
+    """A folder, or one file, to be indexed.
+
+    model: a name, for a gallery that has none yet. spans: as `Division.of` takes it, "" for what the folder had.
+    """
+
+    videos: Path
+    model: str
+    spans: str = ""
 
 
 class Stop(Exception):
@@ -47,8 +61,8 @@ class State:
 class _Line:
     """The runs of one gallery: what waits, and what was stopped."""
 
-    waiting: deque[tuple[Path, str]] = field(default_factory=deque)
-    stopped: list[tuple[Path, str]] = field(default_factory=list)
+    waiting: deque[Order] = field(default_factory=deque)
+    stopped: list[Order] = field(default_factory=list)
     state: State = State()
     thread: threading.Thread | None = None
     halt: threading.Event = field(default_factory=threading.Event)
@@ -65,17 +79,19 @@ class Jobs:
         self._lines: dict[str, _Line] = {}
         self._lock = threading.Lock()
 
-    def start(self, place: Place, videos: Path, model: str) -> None:
-        """Index a folder, or one file, after what is being indexed. model: a name, for a gallery that has none yet.
+    def start(self, place: Place, order: Order) -> None:
+        """Index a folder, or one file, after what is being indexed.
 
-        Raises ValueError where too much waits already.
+        Raises ValueError where too much waits already, or the order's spans are no division.
         """
+        if order.spans:
+            Division.of(order.spans)
         with self._lock:
             line = self._line(place)
-            if (videos, model) not in line.waiting:
+            if order not in line.waiting:
                 if len(line.waiting) >= MOST_WAITING:
                     raise ValueError("Too many folders wait to be indexed: let some of them end first.")
-                line.waiting.append((videos, model))
+                line.waiting.append(order)
             self._run(place, line)
 
     def stop(self, place: Place) -> None:
@@ -129,15 +145,15 @@ class Jobs:
                 if not line.waiting:
                     line.thread = None
                     return
-                videos, model = line.waiting.popleft()
+                order = line.waiting.popleft()
             try:
-                report = self._index(place, line, videos, model)
+                report = self._index(place, line, order)
                 line.state = replace(
                     line.state, phase="done", added=line.state.added + report.added, notes=tuple(report.notes)
                 )
             except Stop:
                 with self._lock:
-                    line.stopped.insert(0, (videos, model))
+                    line.stopped.insert(0, order)
                     line.state = replace(line.state, phase="stopped")
             except (ValueError, OSError) as error:
                 line.state = replace(line.state, phase="problem", problem=str(error))
@@ -146,7 +162,7 @@ class Jobs:
                 problem = "Something went wrong while indexing: its reason is in the app's own output."
                 line.state = replace(line.state, phase="problem", problem=problem)
 
-    def _index(self, place: Place, line: _Line, videos: Path, name: str) -> IndexReport:
+    def _index(self, place: Place, line: _Line, order: Order) -> IndexReport:
         assert place.folder is not None
 
         def check() -> None:
@@ -159,13 +175,15 @@ class Jobs:
 
         check()
         line.state = State("model", added=line.state.added)
+        name, spans = order.model, order.spans or DEFAULT
         if place.is_made:
             name = self.shelf.model or Gallery.open(place.folder).model_name
+            spans = order.spans or division_of(place.folder, order.videos)
         model = self.shelf.load(name)
         check()
         line.state = replace(line.state, phase="list")
         try:
-            report = index_folder(videos, place.folder, model, name, progress)
+            report = index_folder(order.videos, place.folder, model, name, progress, spans=spans)
         finally:
             if place.is_made:
                 self.shelf.reopen(place)
@@ -173,3 +191,12 @@ class Jobs:
             line.state = replace(line.state, phase="copy")
             self.finish(place, check)
         return report
+
+
+def division_of(gallery: Path, videos: Path | None = None) -> str:
+    """How most spans of a gallery that is made are divided, as `Division.of` takes it; another division would read
+    long videos anew. videos: the folder or file that counts, where the gallery knows some of it."""
+    rows = [row for row in inventory(gallery) if row.division and not row.error]
+    below = [row for row in rows if videos and (gallery / row.uri).is_relative_to(videos)]
+    counts = Counter(row.division for row in below or rows)
+    return counts.most_common(1)[0][0] if counts else DEFAULT

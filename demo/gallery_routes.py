@@ -24,7 +24,7 @@ from diffusionret.query import check_number
 from . import gallery_upload, gallery_watch
 from .gallery_choice import Choice
 from .gallery_copies import Copies
-from .gallery_job import Jobs
+from .gallery_job import Jobs, Order
 from .gallery_state import MOST_SHOWN, mark, page, state, storage
 from .permission import Permission
 from .shelf import MOST_NAME, Place, Shelf, new_folder
@@ -64,7 +64,7 @@ class Tab:
         self.videos = videos
         first = self.shelf.place(None)
         if videos is not None and first.folder is not None and (first.is_made or self.shelf.model):
-            self.jobs.start(first, videos, self.shelf.model or "")
+            self.jobs.start(first, Order(videos, self.shelf.model or ""))
         for place in list(self.shelf.places.values()):
             if place.folder is not None and place.is_made:
                 gallery_upload.leftovers(place.folder)
@@ -86,7 +86,7 @@ class Tab:
         if (place.key, folder) not in self._watches:
 
             def act(changed: Path) -> None:
-                self.jobs.start(place, changed, "")
+                self.jobs.start(place, Order(changed, ""))
 
             self._watches[place.key, folder] = gallery_watch.Watch(Path(folder), act)
 
@@ -149,7 +149,7 @@ def make(call: Call) -> dict:
 
 
 def index(call: Call) -> dict:
-    """Index a folder or a file by its path, or with "uploads" what was dropped."""
+    """Index a folder or a file by its path, or with "uploads" what was dropped; long ones by their "spans"."""
     folder, model = call.folder(), call.text("model")
     if call.said.get("uploads") is True:
         videos = folder / gallery_upload.UPLOADS
@@ -157,7 +157,7 @@ def index(call: Call) -> dict:
         videos = _videos(call)
     if not call.place.is_made and not (model or call.tab.shelf.model):
         raise Refused(400, "Choose a model first.")
-    call.tab.jobs.start(call.place, videos, call.tab.shelf.model or model)
+    call.tab.jobs.start(call.place, Order(videos, call.tab.shelf.model or model, call.text("spans")))
     return {}
 
 
@@ -217,8 +217,8 @@ def watch(call: Call) -> dict:
             raise Refused(409, "Index a folder first: a gallery's first run chooses its model.")
         if len(tab.watched(call.place)) >= gallery_watch.MOST:
             raise Refused(409, f"A gallery watches at most {gallery_watch.MOST} folders.")
+        tab.jobs.start(call.place, Order(videos, "", call.text("spans")))
         tab.watch(call.place, str(videos))
-        tab.jobs.start(call.place, videos, "")
     gallery_watch.keep(folder, tab.watched(call.place))
     return {}
 

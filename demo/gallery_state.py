@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from hashlib import blake2b
 from html import escape
 from pathlib import Path, PurePosixPath
@@ -13,13 +14,14 @@ from diffusionret import Gallery
 from diffusionret.benchmarks import CLIP
 from diffusionret.gallery import POSTERS, TABLE
 from diffusionret.inventory import inventory
+from diffusionret.spans import DEFAULT, video_id
 from diffusionret.video import printable
 
 from .clips import card, clock, grid, name_of
 from .gallery import headline, model_word
-from .gallery_choice import Choice, folders
+from .gallery_choice import Choice, first_spans, folders
 from .gallery_groups import SAME, Group, groups
-from .gallery_job import State
+from .gallery_job import State, division_of
 from .gallery_upload import UPLOADS
 from .shelf import BUNDLED_MODEL, Place, Shelf
 
@@ -33,6 +35,11 @@ MODELS = (
     (BUNDLED_MODEL, "The bundled model",
      "Nothing is fetched. It knows only the drawn world of the bundled clips: with real videos it shows how the app "
      "works, and its answers mean little."),
+)  # fmt: skip
+DIVISIONS = (
+    (DEFAULT, "Windows of 30 seconds", "They overlap a little; each is searched by itself, a short video as a whole."),
+    ("shots", "Shots", "From cut to cut, at most a minute; finding the cuts takes longer."),
+    ("whole", "Whole videos", "One look at each file, whatever its length: quickest, and blind to single moments."),
 )  # fmt: skip
 OWN_MODEL = "A folder, a published .bin, a Hub id, or clip:ARCHITECTURE:FILE with weights on this machine."
 
@@ -56,7 +63,8 @@ def state(shelf: Shelf, place: Place, job: State, refusal: str, watched: Sequenc
         "galleries": [{"key": other.key, "name": other.name} for other in shelf.places.values()],
         "version": place.version,
         "headline": headline(retriever, place.name if len(shelf.places) > 1 else ""),
-        "count": len(gallery),
+        "count": gallery.file_count,
+        "spans": len(gallery),
         "model": model_word(gallery.model_name),
         "folders": [folder._asdict() for folder in folders(gallery)],
         "editable": editable,
@@ -89,43 +97,44 @@ def state(shelf: Shelf, place: Place, job: State, refusal: str, watched: Sequenc
         content["made"] = place.is_made
         content["models"] = [dict(zip(("name", "title", "says"), model, strict=True)) for model in MODELS]
         content["own_model"] = OWN_MODEL
+        content["divisions"] = [dict(zip(("name", "title", "says"), one, strict=True)) for one in DIVISIONS]
+        # A fixed gallery takes no videos: those go to a new one.
+        made = place.folder if place.is_made else None
+        content["division"] = division_of(made) if made else DEFAULT
         content["model_chosen"] = bool(shelf.model)  # its name may be a path
     return content
 
 
 def page(gallery: Gallery, choice: Choice, shown: int, grouped: bool, editable: bool) -> dict[str, Any]:
     """The first `shown` clips, or groups of them, that are meant: markup, and whether there are more."""
-    positions = _files(gallery, choice.positions(gallery))
+    positions = first_spans(gallery, choice.positions(gallery))
     if not len(gallery):
         return {"html": "", "count": 0, "more": False}
     if not positions:
         said = f"No clip says “{escape(choice.words)}”." if choice.words else "No clip is like that."
         return {"html": f'<p class="dr-empty">{said}</p>', "count": 0, "more": False}
+    counts = Counter(gallery.file(i) for i in range(len(gallery)))
     items = groups(gallery, positions) if grouped else [Group(i, ()) for i in positions]
-    all_, size = len(positions), len(_files(gallery, range(len(gallery))))
+    all_, size = len(positions), gallery.file_count
     count = f"{all_:,} of {size:,} clips" if all_ < size else f"{size:,} {'clip' if size == 1 else 'clips'}"
     if len(items) < all_:
         count += f" in {len(items):,} groups (cosine of mean frames at least {SAME:g})"
     if len(items) > shown:
         count += f", the first {shown} shown"
-    cards = grid(_card(gallery, item, editable) for item in items[:shown])
+    cards = grid(
+        _card(gallery, item, editable, counts[gallery.file(item.position)]) for item in items[:shown]
+    )
     html = f'<section class="dr-results is-small"><p class="dr-foot">{count}</p>{cards}</section>'
     return {"html": html, "count": all_, "more": len(items) > shown}
 
 
-def _files(gallery: Gallery, positions: Iterable[int]) -> list[int]:
-    """Of the positions the first one of each file."""
-    first: dict[str, int] = {}
-    for i in positions:
-        first.setdefault(gallery.uri(i) or gallery.ids[i], i)
-    return list(first.values())
-
-
-def _card(gallery: Gallery, item: Group, editable: bool) -> str:
+def _card(gallery: Gallery, item: Group, editable: bool, spans: int) -> str:
+    """The card of a file. spans: how many it has."""
     i = item.position
     id, edit = gallery.ids[i], gallery.edit(i)
     name = escape(edit.title or printable(PurePosixPath(gallery.uri(i)).name) or id, quote=True)
     length = f" · {clock(gallery.durations[i])}" if gallery.durations[i] else ""
+    length += f" · {spans:,} spans" if spans > 1 else ""
     below = f'<p class="dr-file" title="{name}">{name}{length}</p>'
     if item.others:
         ids = escape("\n".join(gallery.ids[j] for j in (i, *item.others)), quote=True)
@@ -137,8 +146,8 @@ def _card(gallery: Gallery, item: Group, editable: bool) -> str:
             f'data-title="{escape(edit.title, quote=True)}" data-caption="{escape(gallery.captions[i], quote=True)}" '
             f'aria-label="Change {name}">Change</button>'
         )
-    called = name_of(id, gallery.captions[i])
-    return card(id, called, gallery.path(i), gallery.poster(i), below=below)
+    called = name_of(video_id(id), gallery.captions[i])
+    return card(id, called, gallery.path(i), gallery.poster(i), below=below, called=called)
 
 
 def storage(place: Place) -> dict[str, Any]:
@@ -154,7 +163,9 @@ def storage(place: Place) -> dict[str, Any]:
     )
     sizes = [{"name": name, "bytes": _size(path)} for name, path in parts]
     videos = (
-        sum(row.size for row in inventory(folder) if not row.uri.startswith(f"{UPLOADS}/"))
+        sum(
+            {row.uri: row.size for row in inventory(folder) if not row.uri.startswith(f"{UPLOADS}/")}.values()
+        )
         if place.is_made
         else 0
     )

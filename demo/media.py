@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from diffusionret import Gallery
 
+from . import cuts
 from .gallery_copies import copy_file
 from .shelf import Shelf
 
@@ -35,14 +36,19 @@ def clip_url(id: str, path: Path | None) -> str:
     return f"media/clips/{quote(id, safe='')}?of={_mark(path)}" if path else ""
 
 
+def cut_url(id: str, path: Path | None) -> str:
+    """Where the browser finds the clip cut out of its file, "" for none. path: the file, None in memory."""
+    return f"media/cuts/{quote(id, safe='')}?of={_mark(path)}" if path else ""
+
+
 def poster_url(id: str, path: Path | None) -> str:
     """Where the browser finds a poster, "" for none. path: its file, None where there is none."""
     return f"media/posters/{quote(id, safe='')}?of={_mark(path)}" if path else ""
 
 
 def routes(shelf: Shelf) -> list[Route]:
-    """The addresses of `clip_url`, `poster_url` and PLOTLY_URL. Links to files are followed; parts of a clip may be
-    asked for (Range), as players do. An id of several galleries is told apart by `of`."""
+    """The addresses of `clip_url`, `cut_url`, `poster_url` and PLOTLY_URL. Links to files are followed; parts of a clip
+    may be asked for (Range), as players do. An id of several galleries is told apart by `of`."""
 
     def holders(request: Request) -> Iterator[tuple[Gallery, int]]:
         for place in list(shelf.places.values()):
@@ -76,11 +82,19 @@ def routes(shelf: Shelf) -> list[Route]:
                 return _file(path, "image/jpeg")
         return _file(None, "")
 
+    def cut(request: Request) -> Response:
+        for gallery, position in holders(request):
+            path = gallery.path(position)
+            if path is not None and is_meant(request, path):
+                return cuts.answer(path, gallery.ids[position], gallery.spans[position])
+        return _file(None, "")
+
     def script(request: Request) -> Response:
         return _file(PLOTLY, "text/javascript")
 
     return [
         Route("/media/clips/{id}", clip),
+        Route("/media/cuts/{id}", cut),
         Route("/media/posters/{id}", poster),
         Route(f"/{PLOTLY_URL}", script),
     ]

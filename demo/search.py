@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from bisect import bisect
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
+from urllib.parse import quote
 
-from diffusionret import Hit, SearchResult
+from diffusionret import Hit, SearchResult, cutlist
 from diffusionret.readout import Readout
+from diffusionret.spans import Span
 
 from . import reading as read
 from . import verdict as judged
 from .clips import card, grid, name_of
+from .media import cut_url
+from .timeline import timeline
 
+LIKELY = 0.5  # the probability from which a part counts as a match
 # First searches, by the world that the model was trained on; "" is for any other.
 EXAMPLES = {
     "storybook": (
@@ -60,9 +68,21 @@ def cut(truncated: str) -> str:
     return f'<p class="dr-problem is-mild" role="status">{left_out}</p>'
 
 
+def shown(result: SearchResult, k: int) -> list[tuple[Hit, list[Hit]]]:
+    """The `k` best files: the best hit of each, its ranks counted in files, and all of its hits by their start."""
+    files = result.files
+    first = [min(hit.base_rank for hit in file.spans) for file in files]
+    # Before generation a file stands where its first span stood, not counting second spans of files before it.
+    second = sorted({hit.base_rank for file in files for hit in file.spans} - set(first))
+    place = [rank - bisect(second, rank) for rank in first]
+    return [
+        (replace(file.best, rank=i + 1, base_rank=place[i]), file.spans) for i, file in enumerate(files[:k])
+    ]
+
+
 def verdict(result: SearchResult, k: int, size: int) -> str:
     """What was found among `size` clips, and how generation changed the order of the `k` shown. Markup."""
-    hits = result.hits[:k]
+    hits = [hit for hit, _ in shown(result, k)]
     best = hits[0]
     name = escape(name_of(best.id, best.caption).rstrip("."))
     found = f"Best match among {_count(size, 'clip')}: <strong>{name}</strong>"
@@ -141,13 +161,47 @@ def _numbers(hit: Hit, generates: bool) -> str:
     return f'<dl class="dr-numbers">{cells}</dl>'
 
 
-def hit_card(hit: Hit, candidates: int, readout: Readout | None) -> str:
-    """The card of one hit. readout: of the generator, None where there is none."""
+def matching(best: Hit, spans: Sequence[Hit], k: int, readout: Readout | None) -> list[Hit]:
+    """Of the hits of a file those that its timeline marks: the best one, and each that probably matches, or where the
+    generator does not say so, that is among the `k` best spans of all."""
+    if readout is None or readout.exclusive:
+        return [hit for hit in spans if hit.id == best.id or hit.rank <= k]
+    return [hit for hit in spans if hit.id == best.id or (hit.probability or 0.0) >= LIKELY]
+
+
+def hit_card(
+    hit: Hit, candidates: int, readout: Readout | None, spans: Sequence[Hit] = (), query: str = ""
+) -> str:
+    """The card of one hit. readout: of the generator, None where there is none. spans: hits of its file, to be
+    marked on its timeline. query: what was searched, for its cut lists."""
     generates = readout is not None
     move = arrow(hit) if generates else ""
     above = f"<b>{hit.rank}</b>{move}"
     below = (_share(hit, candidates, readout) if readout is not None else "") + _numbers(hit, generates)
-    return card(hit.id, hit.caption, hit.path, hit.poster, hit.moment, above, below, similar=True)
+    return card(
+        hit.id, hit.caption, hit.path, hit.poster, hit.moment, above, below, similar=True, span=_part(hit),
+        timeline=timeline(hit, spans), save=cut_url(hit.id, hit.path), lists=_lists(query, [hit]) if query else "",
+    )  # fmt: skip
+
+
+def _part(hit: Hit) -> Span | None:
+    """The part of its file that a hit is, None where it is the whole."""
+    return None if hit.is_whole else Span(hit.start, hit.end)
+
+
+def _lists(query: str, hits: Sequence[Hit]) -> str:
+    """Cut lists of hits by kind, as JSON. Where the files lie is not said."""
+    return json.dumps({kind: cutlist.text(query, hits, kind) for kind in cutlist.KINDS})
+
+
+def saving(query: str, hits: Sequence[Hit]) -> str:
+    """Links that hold the results as a cut list of each kind."""
+    links = (
+        f'<a class="dr-plain" download="results.{kind}" href="data:text/plain;charset=utf-8,'
+        f'{quote(cutlist.text(query, hits, kind))}">{kind.upper()}</a>'
+        for kind in cutlist.KINDS
+    )
+    return f'<span class="dr-lists">Save the list as {" ".join(links)}</span>'
 
 
 def link(result: SearchResult, k: int, exact: bool = False) -> str:
@@ -170,14 +224,19 @@ def _chosen(result: SearchResult, k: int) -> dict[str, int | str]:
 
 
 def page(result: SearchResult, k: int, size: int, exact: bool = False) -> str:
-    """The whole tab for one result. size: number of clips in the gallery. exact: whether it was searched so."""
+    """The whole tab for one result, a card a file. size: number of files in the gallery. exact: whether it was searched
+    so."""
     here = f'<section class="dr-results" data-link="{escape(link(result, k, exact), quote=True)}">'
     said = read.lines(result.reading, _chosen(result, k))
     if not result.hits:
         return f"{here}{said}</section>"
     readout = None if result.trajectory is None else result.trajectory.readout
     settings = result.settings
-    cards = (hit_card(hit, settings.candidates, readout) for hit in result.hits[:k])
+    files = shown(result, k)
+    cards = (
+        hit_card(hit, settings.candidates, readout, matching(hit, spans, k, readout), result.query)
+        for hit, spans in files
+    )
     foot = f"Answered in {result.timings.get('total', 0.0):.0f} ms"
     if readout is not None:
         steps, rivals = _count(settings.steps, "step"), _count(settings.candidates, "candidate")
@@ -192,7 +251,7 @@ def page(result: SearchResult, k: int, size: int, exact: bool = False) -> str:
     return (
         f"{here}{said}{judged.line(result.ood)}"
         f'<p class="dr-verdict" role="status">{verdict(result, k, size)}</p>'
-        f'{grid(cards)}<p class="dr-foot">{foot}</p></section>'
+        f'{grid(cards)}<p class="dr-foot">{foot}</p>{saving(result.query, [hit for hit, _ in files])}</section>'
     )
 
 
@@ -201,7 +260,8 @@ def similar_page(of: str, hits: Sequence[Hit]) -> str:
     cards = (
         card(
             hit.id, hit.caption, hit.path, hit.poster, hit.moment,
-            f"<b>{hit.rank}</b>", _numbers(hit, generates=False), similar=True,
+            f"<b>{hit.rank}</b>", _numbers(hit, generates=False), similar=True, span=_part(hit),
+            timeline=timeline(hit, [hit]), save=cut_url(hit.id, hit.path),
         )
         for hit in hits
     )  # fmt: skip

@@ -10,14 +10,24 @@ from analysis import palette
 
 STATIC = Path(__file__).parent / "static"
 STYLES = (
-    *("base.css", "evidence.css", "cards.css", "lightbox.css", "player.css", "panels.css", "tour.css"),
-    *("verdict.css", "batch.css", "map.css", "gallery.css"),
+    *("base.css", "evidence.css", "cards.css", "timeline.css", "lightbox.css", "player.css", "panels.css"),
+    *("tour.css", "verdict.css", "batch.css", "map.css", "gallery.css"),
 )
 # Each uses what those before it offer.
 SCRIPTS = (
     *("element.js", "numbers.js", "arrays.js", "palette.js", "address.js"),
     *("questions.js", "file.js"),
-    *("preview.js", "lightbox.js", "cards.js", "chips.js", "results.js", "verdict.js", "map.js", "table.js"),
+    *(
+        "preview.js",
+        "save.js",
+        "lightbox.js",
+        "cards.js",
+        "chips.js",
+        "results.js",
+        "verdict.js",
+        "map.js",
+        "table.js",
+    ),
     *(
         "readouts.js",
         "trajectory.js",

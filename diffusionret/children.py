@@ -20,16 +20,15 @@ START_SECONDS = (
     60.0  # a child imports for 0.3 s, much longer on a cold disk; not counted against a file's time
 )
 
-# The decoding child: this package without what its `__init__` imports (torch).
-CHILD = """
+# Begins a child's program: this package without what its `__init__` imports (torch). Its folder is the first argument.
+PACKAGE = """
 import sys, types
 sys.path[:] = [folder for folder in sys.path if folder]
 package = types.ModuleType("diffusionret")
 package.__path__ = [sys.argv[1]]
 sys.modules["diffusionret"] = package
-from diffusionret.decoding import serve
-serve()
 """
+CHILD = f"{PACKAGE}from diffusionret.decoding import serve; serve()"
 
 
 class VideoError(Exception):

@@ -17,8 +17,10 @@ import typer
 
 from .commands.calibrate import calibrate
 from .commands.convert import convert
+from .commands.cut import cut
 from .commands.data import data
 from .commands.evaluate import evaluate
+from .commands.export import export
 from .commands.index import index
 from .commands.inspect import inspect
 from .commands.inventory import forget, list_files
@@ -36,6 +38,8 @@ COMMANDS = {
     "index": index,
     "list": list_files,
     "forget": forget,
+    "cut": cut,
+    "export": export,
     "evaluate": evaluate,
     "train": train,
     "data": data,

@@ -22,6 +22,7 @@ import numpy as np
 from .animation import Animation, is_webp
 from .film import CONVERT, Film, Table, Unreadable, check_file
 from .picture import Picture, PictureError, fit, jpeg, render, representative
+from .scenes import scene_changes
 
 STILL_BYTES = 2**27  # of pictures at their full size
 NEIGHBOUR_SECONDS = 0.5  # how far away a frame may be that stands in for one that does not decode
@@ -161,18 +162,34 @@ def decode(
 class Reader(NamedTuple):
     """A file that is open. table: its frames. about: what is known of it, for the answer.
 
-    decode: as the function of that name, of frames, `keep` and `most`. first: the first picture, or None.
+    decode: as the function of that name, of frames, `keep` and `most`. first: the first picture, or None. cuts: as
+    `scene_changes`, of a moment.
     """
 
     table: Table
     about: dict[str, Any]
     decode: Callable[[list[int], Keep, int | None], dict[int, int]]
     first: Callable[[], Picture | None]
+    cuts: Callable[[float, float], list[float]]
+
+
+_TABLE: dict[tuple[str, int, int], Table] = {}  # of the file asked for last
+
+
+def _known_table(film: Film, path: str) -> Table:
+    """As `Film.table`, once for a file that is asked for moment after moment: a long one has many packets."""
+    status = os.stat(path)
+    key = path, status.st_size, status.st_mtime_ns
+    if key not in _TABLE:
+        table = film.table()
+        _TABLE.clear()
+        _TABLE[key] = table
+    return _TABLE[key]
 
 
 def open_film(film: Film, path: str) -> Reader:
     """A file that FFmpeg reads."""
-    table, context = film.table(), film.stream.codec_context
+    table, context = _known_table(film, path), film.stream.codec_context
     codec = "av1" if context.name in ("libdav1d", "libaom-av1") else context.name
 
     def first() -> Picture | None:  # only a frame knows whether players turn it
@@ -180,9 +197,13 @@ def open_film(film: Film, path: str) -> Reader:
         frame = next(film.frames(), None)
         return None if frame is None else render(frame, film.stretch)
 
+    def cuts(start: float, end: float) -> list[float]:
+        with Film(path) as fresh:
+            return scene_changes(fresh, table, start, end)
+
     about = {"codec": codec, "height": context.height, "width": context.width}
     return Reader(
-        table, about, lambda wanted, keep, most: decode(film, path, table, wanted, keep, most), first
+        table, about, lambda wanted, keep, most: decode(film, path, table, wanted, keep, most), first, cuts
     )
 
 
@@ -200,7 +221,7 @@ def open_animation(path: str) -> Reader:
         return {}
 
     about = {"codec": "webp", "height": height, "width": width}
-    return Reader(animation.table(), about, walk, lambda: next(animation.pictures(), None))
+    return Reader(animation.table(), about, walk, lambda: next(animation.pictures(), None), lambda *_: [])
 
 
 def read(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None, bytes]:
@@ -221,6 +242,8 @@ def _answer(request: dict[str, Any], reader: Reader) -> tuple[dict[str, Any], np
         if picture := reader.first():
             about |= {"height": picture.height, "width": picture.width}
         return about, None, b""
+    if request["op"] == "cuts":
+        return about | {"cuts": reader.cuts(request["start"], request["end"])}, None, b""
 
     try:
         first, stop = frame_span(table.seconds, table.duration, request["start"], request["end"])

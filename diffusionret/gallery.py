@@ -23,6 +23,7 @@ from .hub import ASSETS
 from .hub import BUNDLED as MODELS
 from .model import DiffusionRet
 from .similarity import mean_frame
+from .spans import Span, video_id
 from .store import Row, Store
 from .video import printable
 
@@ -41,7 +42,10 @@ FEATURE_SETTINGS = (
 # Values of each weight tensor that a model's digests look at.
 SAMPLED = 4096
 # Columns that are read when a gallery is opened; features only when they are asked for.
-LIGHT = ("id", "uri", "size", "modified", "duration", "caption", "timestamps", "error", "absent")
+LIGHT = (
+    *("id", "uri", "size", "modified", "duration", "caption", "timestamps", "error", "absent"),
+    *("start", "end", "division", "fps", "digest"),
+)
 
 
 class Failure(NamedTuple):
@@ -52,14 +56,15 @@ class Failure(NamedTuple):
 
 
 class Gallery:
-    """Videos in the order of their ids, as of the moment of opening; `candidates` index this order.
+    """Spans of videos in the order of the videos' ids, as of the moment of opening; `candidates` index this order.
 
-    folder: None for a gallery in memory. model_name: the model to search it with, as `load_model` takes it.
-    ids, captions ("" where unknown), durations (seconds), timestamps (seconds of every frame, NaN for
-    padding) and modified (nanoseconds since 1970, of the file) have one entry a video; captions are what edits.py
-    keeps, where somebody changed them. hidden: rows that somebody took out of the search. failures: files that cannot
-    be searched, being unreadable or absent. damage: "" or a sentence that says that a newer version of the table could
-    not be read.
+    A short video is one span, and for its features a span is a video like any other. folder: None for a gallery in
+    memory. model_name: the model to search it with, as `load_model` takes it. ids, captions ("" where unknown),
+    durations (seconds, of the whole file), spans (from when to when), rates (average frames a second, 0 where unknown),
+    timestamps (seconds of every frame, NaN for padding) and modified (nanoseconds since 1970, of the file) have one
+    entry a span; captions are what edits.py keeps, where somebody changed them. hidden: rows that somebody took out of
+    the search. failures: files that cannot be searched, being unreadable or absent. damage: "" or a sentence that says
+    that a newer version of the table could not be read.
     """
 
     def __init__(
@@ -82,6 +87,9 @@ class Gallery:
         self.modified = [row.modified for row in rows]
         self.durations = [row.duration for row in rows]
         self.timestamps = [row.timestamps for row in rows]
+        # Of a table of before there were spans every video is one.
+        self.spans = [Span(row.start, row.end or row.duration) for row in rows]
+        self.rates = [row.fps for row in rows]
         self._uris = [row.uri for row in rows]
         self._positions = {row.id: i for i, row in enumerate(rows)}
         self._store, self._places, self._features = store, places, features
@@ -129,11 +137,13 @@ class Gallery:
         failures = [Failure(row.uri, why) for row in rows if (why := trouble(row))]
         edits = read_edits(folder)
         hidden = [row for row in rows if row.uri in edits and edits[row.uri].hidden and not trouble(row)]
-        gone = {row.id for row in hidden}
+        gone = {row.uri for row in hidden}
         order = sorted(
-            (row.id, place) for place, row in enumerate(rows) if not trouble(row) and row.id not in gone
+            (video_id(row.id), row.start, row.id, place)
+            for place, row in enumerate(rows)
+            if not trouble(row) and row.uri not in gone
         )
-        places = np.array([place for _, place in order], dtype=np.int64)
+        places = np.array([place for *_, place in order], dtype=np.int64)
         shown = [rows[place] for place in places]
         return cls(shown, sorted(failures), folder, store, places, edits=edits, hidden=hidden)
 
@@ -161,6 +171,7 @@ class Gallery:
                 size=0,
                 modified=0,
                 duration=durations[i] if durations else float(frames),
+                end=durations[i] if durations else float(frames),
                 caption=captions[i] if captions else "",
                 timestamps=timestamps[i] if timestamps else [float(f) for f in range(frames)],
             )
@@ -192,7 +203,7 @@ class Gallery:
         )
 
     def position(self, id: str) -> int:
-        """Where the video `id` stands in this gallery. Raises ValueError for an unknown id."""
+        """Where the span `id` stands in this gallery. Raises ValueError for an unknown id."""
         if id not in self._positions:
             raise ValueError(f"The gallery has no video {id!r}.")
         return self._positions[id]
@@ -202,8 +213,17 @@ class Gallery:
         return self._uris[position]
 
     def edit(self, position: int) -> Edit:
-        """What somebody changed of the video."""
+        """What somebody changed of the span's file."""
         return self._edits.get(self._uris[position], Edit())
+
+    def file(self, position: int) -> str:
+        """What tells the span's file from all others: its `uri`, in memory the id."""
+        return self._uris[position] or self.ids[position]
+
+    @cached_property
+    def file_count(self) -> int:
+        """How many files the spans belong to."""
+        return len({self.file(position) for position in range(len(self))})
 
     def path(self, position: int) -> Path | None:
         """The video file; None in memory."""

@@ -6,54 +6,40 @@ import os
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from torch import nn
-
-from .digest import text_digest
-from .encoders import folded
-from .encoding import encode_videos
+from .digest import sketch, text_digest
+from .edits import read_edits, write_edits
 from .gallery import LIGHT, POSTERS, TABLE, Failure, Gallery
+from .intake import SHARD, Intake, Progress, poster_file
 from .listing import CAPTIONS, list_videos
 from .lock import run_lock
 from .model import DiffusionRet
-from .similarity import mean_frame
+from .spans import DEFAULT, Division, video_id
 from .store import Row, Store
 from .tables import read_table, read_utf8
-from .video import EXTENSIONS, VideoError, VideoFrames, check_timeout, printable, read_many
+from .video import EXTENSIONS, check_timeout, printable
 
-POSTER_SIZE = 320  # pixels of the shorter side, at most
-BATCH = 16  # videos encoded together
-SHARD = 256  # videos a commit
 ID_BYTES = 120  # of a file's name in its id, so that a poster's name stays below the 255 of a file system
-SHARD_SECONDS = 30.0  # and a commit this often, so that little is lost
-
-
-class Progress(NamedTuple):
-    """How far indexing is. done counts failures too; seconds_left is 0 when all is read."""
-
-    done: int
-    total: int
-    failed: int
-    seconds_left: float
 
 
 class IndexReport(NamedTuple):
     """What a run did, in files.
 
-    absent: rows whose files this run could not see; they stay, marked. forgotten: rows that are gone for good.
-    failures: files that this run could not read. notes: sentences about all else that went wrong.
+    absent: known ones that this run could not see; they stay, marked. forgotten: those that are gone for good. spans:
+    of the files that were added. moved: files that were known under another name; they count as unchanged. failures:
+    files, or parts of long ones, that this run could not read. notes: sentences about all else that went wrong.
     """
 
     added: int
     unchanged: int
     absent: int
     forgotten: int
+    spans: int
+    moved: int
     failures: list[Failure]
     notes: list[str]
     seconds: float
@@ -68,21 +54,24 @@ def index_folder(
     timeout: float = 30.0,
     shard: int = SHARD,
     prune: bool = False,
+    spans: str = DEFAULT,
 ) -> IndexReport:
     """Bring the gallery in folder `gallery` up to date with the videos in folder `videos` (or with one file).
 
-    New files, changed ones (size, date or caption) and those that failed before are read; the rest stays. A file of
-    an earlier run that is not in `videos` any more is marked absent, which takes it out of the search and keeps its
-    features for its return; with `prune` it is forgotten, unless its folder cannot be read. Captions come from
-    `captions.csv` in `videos`, with columns video (path below the folder, extension optional) and caption; the first
-    of a video's captions counts.
-    model_name: what `load_model` took, kept with the gallery. progress is called after every file. timeout:
-    seconds a file. shard: videos a commit.
-    May be interrupted at any moment: what was committed stays, and the next run does the rest.
-    Raises ValueError where there are no videos, the captions are no table, the gallery belongs to another model or
-    another run is at work on it.
+    New files, changed ones (size, date or caption), those that failed before and those that `spans` divides in another
+    way are read; the rest stays. A file of an earlier run that is not in `videos` any more is marked absent, which
+    takes it out of the search and keeps its features for its return; with `prune` it is forgotten, unless its folder
+    cannot be read. Where the same content lies under another name, the rows move along. Captions come from
+    `captions.csv` in `videos`, with columns video (path below the folder, extension optional) and caption; the first of
+    a video's captions counts, for all of its spans. model_name: what `load_model` took, kept with the gallery. progress
+    is called after every file, and within a long one after every span. timeout: seconds a file, and of a long one
+    seconds a span. shard: rows a commit. spans: how a long video is divided, as `Division.of` takes it: windows of so
+    many seconds, shots, or not at all. May be interrupted at any moment: what was committed stays, and the next run
+    does the rest. Raises ValueError where there are no videos, the captions are no table, the gallery belongs to
+    another model, `spans` is no division or another run is at work on it.
     """
     check_timeout(timeout)
+    division = Division.of(spans)
     begun = time.monotonic()
     videos, folder = Path(videos).resolve(), Path(gallery).resolve()
     root = videos if videos.is_dir() else videos.parent
@@ -101,60 +90,60 @@ def index_folder(
         if doubled := store.deduplicate():
             notes.append(f"{doubled} rows that stood twice in the gallery were dropped.")
         found = {_uri(path, folder): path for path in listing.videos}
-        known = {row.uri: row for row in store.rows(LIGHT)}
+        known = _files(store)
+        moved = _move(store, known, found, folder)
+        if moved:
+            known = _files(store)
         absent, gone = _missing(known, found, videos, folder, listing.unseen, prune)
-        store.mark([uri for uri in absent if not known[uri].absent], date.today().isoformat())
+        store.mark([uri for uri in absent if not known[uri][0].absent], date.today().isoformat())
         store.remove(gone)
         for uri in gone:
-            _poster_file(folder, known.pop(uri).id).unlink(missing_ok=True)
+            for row in known.pop(uri):
+                poster_file(folder, row.id).unlink(missing_ok=True)
 
-        ids, clashing = _Ids(row.id for row in known.values()), _clashing(known.values())
+        rows = [row for of_file in known.values() for row in of_file]
+        ids, clashing = _Ids(video_id(row.id) for row in rows), _clashing(rows)
         todo: dict[Path, Row] = {}
         failed: list[Row] = []
         away: list[Row] = []
         back: list[str] = []
         for uri, path in found.items():
-            old = known.get(uri)
+            old = known.get(uri, [])
             try:
                 status = _stat(path)
             except OSError as error:
                 row = Row("", uri, 0, 0, error=f"{printable(path.name)} cannot be seen ({error.strerror}).")
-                if old is None or old.error:
+                if all(part.error for part in old):
                     failed.append(row)
                 else:  # what is known of it stays for its return
                     away.append(row)
                 continue
             except UnicodeEncodeError:
-                failed.append(
-                    Row(
-                        "",
-                        uri,
-                        0,
-                        0,
-                        error=f"{printable(path.name)} is no name in UTF-8: rename the file or its folder.",
-                    )
-                )
+                why = f"{printable(path.name)} is no name in UTF-8: rename the file or its folder."
+                failed.append(Row("", uri, 0, 0, error=why))
                 continue
             caption = captions.get(_caption_key(path.relative_to(root).as_posix()), "")
-            state = (status.st_size, status.st_mtime_ns, caption)
-            same = old is not None and (old.size, old.modified, old.caption) == state
-            if old is None or not same or old.error or uri in clashing:
-                id = old.id if old and old.id and not clashing.get(uri) else ids.make(path.stem, uri)
-                todo[path] = Row(id, uri, status.st_size, status.st_mtime_ns, caption=caption)
-            elif old.absent:
+            row = Row("", uri, status.st_size, status.st_mtime_ns, caption=caption)
+            if not _fits(old, row, division) or uri in clashing:
+                id = next((video_id(part.id) for part in old if part.id and not clashing.get(uri)), "")
+                todo[path] = replace(row, id=id or ids.make(path.stem, uri), digest=_sketch(path))
+            elif old[0].absent:
                 back.append(uri)
         store.mark(back, "")
-        store.mark([row.uri for row in away if not known[row.uri].absent], date.today().isoformat())
+        store.mark([row.uri for row in away if not known[row.uri][0].absent], date.today().isoformat())
         if failed:
             store.upsert(failed)
-        failures = _index(todo, folder, store, model, progress, timeout, shard)
+        intake = Intake(folder, store, model, shard)
+        intake.run(todo, division, progress, timeout)
         store.compact()
     return IndexReport(
-        added=len(todo) - len(failures),
+        added=len(todo) - len(intake.failed),
         unchanged=len(found) - len(todo) - len(failed) - len(away),
         absent=len(absent) + len(away),
         forgotten=len(gone),
-        failures=sorted([*failures, *(Failure(row.uri, row.error) for row in [*failed, *away])]),
+        spans=intake.spans,
+        moved=moved,
+        failures=sorted([*intake.failures, *(Failure(row.uri, row.error) for row in [*failed, *away])]),
         notes=notes,
         seconds=time.monotonic() - begun,
     )
@@ -181,101 +170,66 @@ def read_captions(folder: Path) -> tuple[dict[str, str], list[str]]:
 # --- the parts of a run ---------------------------------------------------------------------------------
 
 
-def _index(
-    todo: dict[Path, Row],
-    folder: Path,
-    store: Store,
-    model: DiffusionRet,
-    progress: Callable[[Progress], None] | None,
-    timeout: float,
-    shard: int,
-) -> list[Failure]:
-    """Read, encode and commit all of `todo`."""
-    config, tower, begun = model.config, folded(model.towers.visual), time.monotonic()
-    failures: list[Failure] = []
-    batch: list[tuple[Row, VideoFrames]] = []
-    ready: list[Row] = []
-    encoding: Future[list[Row]] | None = None  # while the next videos are being read
-    committed = begun
+def _files(store: Store) -> dict[str, list[Row]]:
+    """The rows of every file, by their start."""
+    files: dict[str, list[Row]] = {}
+    for row in sorted(store.rows(LIGHT), key=lambda row: row.start):
+        files.setdefault(row.uri, []).append(row)
+    return files
 
-    def collect() -> None:
-        nonlocal encoding
-        if encoding is not None:
-            done, encoding = encoding, None
-            ready.extend(done.result())
 
-    def encode() -> None:
-        nonlocal encoding
-        collect()
-        if batch:
-            encoding = encoder.submit(_encode, model, tower, tuple(batch), folder)
-            batch.clear()
+def _fits(old: Sequence[Row], new: Row, division: Division) -> bool:
+    """Whether the rows of a file are what reading it now would give. new: what is known of it before it is read."""
+    if not old or all(row.error for row in old):
+        return False
+    first = old[0]
+    same = (first.size, first.modified, first.caption) == (new.size, new.modified, new.caption)
+    return same and (
+        first.division == division.text or (len(old) == 1 and division.leaves_whole(first.duration))
+    )
 
-    def commit() -> None:
-        nonlocal committed
-        if ready:
-            store.upsert(ready)
-            ready.clear()
-        committed = time.monotonic()
 
-    size = config.clip.image_size
-    clips = read_many(todo, config.frame_rule, config.frames, size, timeout, crop=True, still=POSTER_SIZE)
-    with ThreadPoolExecutor(1) as encoder, closing(clips):
+def _move(store: Store, known: dict[str, list[Row]], found: dict[str, Path], folder: Path) -> int:
+    """Where a new file is one that is known and no longer there, its rows take its name; how many files did."""
+    lost: dict[tuple[int, str], list[str]] = {}
+    new = [uri for uri in found if uri not in known]
+    for uri, (first, *_) in known.items():
+        if new and first.digest and uri not in found and not os.path.lexists(folder / uri):
+            lost.setdefault((first.size, first.digest), []).append(uri)
+    sizes, moves = {size for size, _ in lost}, {}
+    for uri in new:
         try:
-            for done, (path, clip) in enumerate(clips, 1):
-                row = todo[Path(path)]
-                if isinstance(clip, VideoError):
-                    if row.id:  # the picture of what the file was
-                        _poster_file(folder, row.id).unlink(missing_ok=True)
-                    failures.append(Failure(row.uri, str(clip)))
-                    ready.append(replace(row, id="", error=str(clip)))
-                else:
-                    batch.append((row, clip))
-                uncommitted = len(ready) + len(batch) + (BATCH if encoding else 0)
-                due = uncommitted >= shard or time.monotonic() - committed > SHARD_SECONDS
-                if due or len(batch) == BATCH:
-                    encode()
-                if due:
-                    collect()
-                    commit()
-                if progress:
-                    left = (time.monotonic() - begun) / done * (len(todo) - done)
-                    progress(Progress(done, len(todo), len(failures), left))
-            encode()
-        finally:  # an interrupt, too, leaves behind what is encoded
-            try:
-                collect()
-            finally:
-                commit()
-    return sorted(failures)
+            status = _stat(found[uri])
+            digest = sketch(found[uri]) if status.st_size in sizes else ""
+        except (OSError, UnicodeEncodeError):
+            continue
+        if old := lost.get((status.st_size, digest)):
+            # Of several alike the one of the same name, else the first.
+            name = found[uri].name
+            known_as = min(old, key=lambda uri: (PurePosixPath(uri).name != name, uri))
+            old.remove(known_as)
+            moves[known_as] = uri, status.st_mtime_ns
+    edits = read_edits(folder) if moves else {}
+    if edits.keys() & moves.keys():  # under both names until the rows have moved, so that a kill loses none
+        edits |= {moves[uri][0]: edit for uri, edit in edits.items() if uri in moves}
+        write_edits(folder, edits)
+    for uri, (other, modified) in moves.items():
+        store.move(uri, other, modified)
+    if edits.keys() & moves.keys():
+        write_edits(folder, {uri: edit for uri, edit in edits.items() if uri not in moves})
+    return len(moves)
 
 
-def _encode(
-    model: DiffusionRet, tower: nn.Module, batch: Sequence[tuple[Row, VideoFrames]], folder: Path
-) -> list[Row]:
-    video = encode_videos(model, [clip for _, clip in batch], tower)
-    pooled = mean_frame(video)
-    for row, clip in batch:
-        _poster_file(folder, row.id).write_bytes(clip.still)
-    return [
-        replace(
-            row,
-            duration=clip.duration,
-            timestamps=clip.timestamps.tolist(),
-            pooled=pooled[i].numpy(),
-            frames=video.frames[i].numpy(),
-            mask=clip.mask,
-        )
-        for i, (row, clip) in enumerate(batch)
-    ]
-
-
-def _poster_file(folder: Path, id: str) -> Path:
-    return folder / POSTERS / f"{id}.jpg"
+def _sketch(path: Path) -> str:
+    """As `sketch`; "" where the file cannot be read, which reading it says in words."""
+    try:
+        return sketch(path)
+    except OSError:
+        return ""
 
 
 def _missing(
-    known: dict[str, Row],
+    known: dict[str, list[Row]],
     found: dict[str, Path],
     videos: Path,
     folder: Path,
@@ -287,21 +241,21 @@ def _missing(
     A row that only says why a file failed holds nothing that could be lost.
     """
     absent, gone = [], []
-    for uri, row in known.items():
+    for uri, rows in known.items():
         path = folder / uri
         if uri in found or not path.is_relative_to(videos):
             continue
         hidden = any(path.is_relative_to(other) for other in unseen)
-        (gone if (prune or row.error) and not hidden else absent).append(uri)
+        (gone if (prune or all(row.error for row in rows)) and not hidden else absent).append(uri)
     return absent, gone
 
 
 def _clashing(rows: Iterable[Row]) -> dict[str, bool]:
     """Files whose rows have one id, so that one's poster hides the other's: uri -> whether it needs another id."""
-    by_id: dict[str, list[str]] = {}
+    by_id: dict[str, set[str]] = {}
     for row in rows:
         if row.id:
-            by_id.setdefault(row.id.casefold(), []).append(row.uri)
+            by_id.setdefault(video_id(row.id).casefold(), set()).add(row.uri)
     several = (sorted(uris) for uris in by_id.values() if len(uris) > 1)
     return {uri: place > 0 for uris in several for place, uri in enumerate(uris)}
 

@@ -9,45 +9,49 @@ from pathlib import Path
 from .edits import Edit, changed, read_edits, write_edits
 from .gallery import LIGHT, POSTERS, TABLE, Gallery
 from .lock import run_lock
+from .spans import video_id
 from .store import Row, Store
 from .video import printable
 
 
 def inventory(folder: str | Path) -> list[Row]:
-    """The rows of a gallery in the order of their files, without features. Raises as `Gallery.open`."""
+    """The rows of a gallery in the order of their files and spans, without features. Raises as `Gallery.open`."""
     place = Gallery.open(folder).folder
     assert place is not None
-    return sorted(Store.open(place / TABLE).rows(LIGHT), key=lambda row: row.uri)
+    return sorted(Store.open(place / TABLE).rows(LIGHT), key=lambda row: (row.uri, row.start))
 
 
 def forget(folder: str | Path, names: Sequence[str]) -> list[Row]:
-    """Take rows and posters out of the gallery in `folder`; the videos themselves are left alone.
+    """Take files out of the gallery in `folder`, with all their spans and posters; the videos themselves are left
+    alone.
 
-    names: ids, files as `inventory` gives them, or paths of files. Returns the rows that are gone.
+    names: ids of videos or of one of their spans, files as `inventory` gives them, or paths of files. Returns the rows
+    that are gone.
     Raises ValueError, and forgets nothing, where the gallery does not know one of them.
     """
     rows = inventory(folder)
     place = Path(folder).resolve()
-    chosen: dict[str, Row] = {}
+    chosen: set[str] = set()
     for name in names:
         path = Path(os.path.abspath(name))  # noqa: PTH100 - also what is gone may be named by way of ".."
         matches = [
             row for row in rows
-            if name and (name in (row.id, row.uri, printable(row.uri)) or path == place / row.uri)
+            if name and (name in (row.id, video_id(row.id), row.uri, printable(row.uri)) or path == place / row.uri)
         ]  # fmt: skip
         if not matches:
             raise ValueError(
                 f"The gallery holds no {name!r}: `python -m diffusionret list` names what it holds."
             )
-        chosen |= {row.uri: row for row in matches}
+        chosen |= {row.uri for row in matches}
+    gone = [row for row in rows if row.uri in chosen]
     with run_lock(place):
         Store.open(place / TABLE).remove(chosen)
-        for row in chosen.values():
+        for row in gone:
             (place / POSTERS / f"{row.id}.jpg").unlink(missing_ok=True)
         edits = read_edits(place)
         if any(edits.pop(uri, None) for uri in chosen):
             write_edits(place, edits)
-    return list(chosen.values())
+    return gone
 
 
 def change(

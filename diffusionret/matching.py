@@ -116,19 +116,26 @@ class Matcher:
     def neighbours(
         self, position: int, k: int
     ) -> tuple[Int[Tensor, " video"], Float[Tensor, " video"], list[int]]:
-        """The `k` videos most like the one at `position`, itself left out, most similar first.
+        """The best span of each of the `k` files most like the span at `position`, its own file left out, most similar
+        first.
 
         Returns their positions, the cosines of pooled features, and of each the frame that is most like that video.
         """
         pooled = self.directions
         similarity = pooled @ pooled[position]
-        similarity[position] = -torch.inf
         order = similarity.sort(descending=True, stable=True)
-        positions = order.indices[:k]
+        files, best = {self.gallery.file(position)}, []
+        for place in order.indices.tolist():
+            if len(best) == k:
+                break
+            if (file := self.gallery.file(place)) not in files:
+                files.add(file)
+                best.append(place)
+        positions = torch.tensor(best, dtype=torch.long)
         frames = self.gallery.features(positions)
         fit = normalize(frames.frames, dim=-1) @ pooled[position]
         moments = fit.masked_fill(frames.mask == 0, -torch.inf).argmax(dim=-1)
-        return positions, order.values[:k], moments.tolist()
+        return positions, similarity[positions], moments.tolist()
 
     def features(self, positions: Int[Tensor, " video"]) -> VideoFeatures:
         """Features of some videos of the gallery, on the model's device."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .generation import Denoising
 from .ood.report import Report, Stability
@@ -21,12 +21,14 @@ if TYPE_CHECKING:  # slow to import, and needed by to_pandas alone
 
 @dataclass(frozen=True)
 class Hit:
-    """One video found.
+    """One span of a video found; a short video is one span.
 
     rank, base_rank: from 1, with and without generation. score = similarity + boost, exactly. probability, in
     [0, 1]: p(match), that the video matches (open-set generator), or the generator's share among the candidates
-    (published); None for a video that was no candidate, or without a generator. moment: seconds of the frame that
-    fits best. caption: "" where unknown. path, poster: files, None for a gallery in memory. duration: seconds.
+    (published); None for a span that was no candidate, or without a generator. moment: seconds of the frame that fits
+    best. caption: "" where unknown. path, poster: files, None for a gallery in memory. duration: seconds, of the file.
+    file: its name, in memory the id. start, end: of the span, in seconds of the file. fps: the file's average frames a
+    second, 0 where unknown.
     """
 
     id: str
@@ -41,12 +43,36 @@ class Hit:
     path: Path | None
     poster: Path | None
     duration: float
+    file: str
+    start: float
+    end: float
+    fps: float = 0.0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the span is the whole file."""
+        return self.start <= 0 and self.end >= self.duration
 
     def to_dict(self) -> dict:
         """Without the files: their places on this machine are nobody else's concern."""
         values = asdict(self)
         del values["path"], values["poster"]
         return values
+
+
+class FileHits(NamedTuple):
+    """The hits of one file. best: the one of the best rank. spans: all of them, by their start."""
+
+    best: Hit
+    spans: list[Hit]
+
+
+def by_file(hits: Iterable[Hit]) -> list[FileHits]:
+    """Hits, best first, grouped by their files, the file of the best hit first."""
+    groups: dict[object, list[Hit]] = {}
+    for hit in hits:
+        groups.setdefault(hit.path or hit.id, []).append(hit)
+    return [FileHits(group[0], sorted(group, key=lambda hit: hit.start)) for group in groups.values()]
 
 
 @dataclass(frozen=True)
@@ -84,6 +110,11 @@ class SearchResult:
     truncated: str
     timings: dict[str, float]
     settings: Settings
+
+    @property
+    def files(self) -> list[FileHits]:
+        """The hits by their files, best first."""
+        return by_file(self.hits)
 
     @cached_property
     def trajectory(self) -> Trajectory | None:

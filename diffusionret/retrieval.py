@@ -97,21 +97,24 @@ class Retriever:
         form: str | None = None,
         exact: bool = False,
         within: Sequence[str] | None = None,
+        per_file: bool = False,
     ) -> SearchResult:
-        """The `k` best videos for a sentence.
+        """The `k` best spans of videos for a sentence; a short video is one span.
 
+        per_file: `k` counts files. The hits then are the best spans, as many as the larger of `k` and `candidates`, and
+        of each further file up to the `k`-th the best one; `SearchResult.files` groups them.
         candidates: how many of the most similar videos the generator weighs, clamped to the gallery. steps:
         of denoising, at most those of the generator's training. seed, seeds: the noise; the same for every
         query, with several seeds (seed, seed + 1, ...) boost and probability are means over them. None: as many as
         the generator's config says; of a model without one they mean nothing. form: the name of the
         generator, "published" or "open-set"; None for the one that the model answers with. exact: whether the text is
         searched for as it stands; else words that are surely typing errors are corrected (see reading.py). within: ids
-        of the videos to search, as if the others were not there; None for all. The two answers are calibrated for the
-        whole gallery: `ood` is None within a part of it.
+        of the videos to search, as if the others were not there; None for all. Whether there is a match is
+        calibrated for the whole gallery: within a part of it `ood` says only whether the query is familiar.
         Raises ValueError with one sentence for a text that is empty or longer than query.py allows, for an empty
         gallery, for an empty or unknown `within` and for settings out of range.
         """
-        return self.search_many([text], k, candidates, steps, seed, seeds, form, exact, within)[0]
+        return self.search_many([text], k, candidates, steps, seed, seeds, form, exact, within, per_file)[0]
 
     def search_many(
         self,
@@ -124,6 +127,7 @@ class Retriever:
         form: str | None = None,
         exact: bool = False,
         within: Sequence[str] | None = None,
+        per_file: bool = False,
     ) -> list[SearchResult]:
         """As `search`, for many sentences; timings are an even share of their batch's."""
         check_queries(texts)
@@ -134,7 +138,9 @@ class Retriever:
         readable = [reading for reading in readings if not reading.unreadable]
         results = []
         for start in range(0, len(readable), BATCH):
-            results += self._search_batch(readable[start : start + BATCH], settings, generator, part)
+            results += self._search_batch(
+                readable[start : start + BATCH], settings, generator, part, per_file
+            )
         found = iter(results)
         return [
             self._unreadable(reading, settings) if reading.unreadable else next(found) for reading in readings
@@ -198,13 +204,13 @@ class Retriever:
 
     @torch.no_grad()
     def similar(self, id: str, k: int = 10) -> list[Hit]:
-        """The `k` videos most like the video `id`, itself left out, by the cosine of pooled features.
+        """The `k` videos most like the span `id`, its own video left out, by the cosine of pooled features.
 
-        k: at least 1, clamped to the other videos. Returns hits, most similar first. Raises ValueError for an unknown
-        id and for a k out of range.
+        k: at least 1, clamped to the other videos. Returns hits, most similar first, of each video its best span.
+        Raises ValueError for an unknown id and for a k out of range.
         """
         position = self.gallery.position(id)
-        k = min(check_number("k", k, 1), len(self.gallery) - 1)
+        k = min(check_number("k", k, 1), self.gallery.file_count - 1)
         rows = zip(*self.matcher.neighbours(position, k), strict=True)
         return [
             self._hit(int(i), rank, rank, float(s), 0.0, None, f) for rank, (i, s, f) in enumerate(rows, 1)
@@ -308,6 +314,7 @@ class Retriever:
         settings: Settings,
         generator: Generator | None,
         part: Int[Tensor, " video"] | None,
+        per_file: bool,
     ) -> list[SearchResult]:
         texts = [reading.searched for reading in readings]
         clock = _Clock()
@@ -343,6 +350,7 @@ class Retriever:
                 [] if boost is None or ruled[q] else boost[q].tolist(),
                 [] if probability is None or ruled[q] else probability[q].tolist(),
                 settings.k,
+                settings.candidates if per_file else None,
             )
             for q in range(len(texts))
         ]
@@ -431,28 +439,44 @@ class Retriever:
         boost: list[float],
         probability: list[float],
         k: int,
+        at_least: int | None = None,
     ) -> list[Hit]:
-        """The `k` best of query `q` by score. text: of this query alone. Lists are in the order of similarity; `boost`
+        """The `k` best of query `q` by score, or where `at_least` is given, the best of `k` files and of those spans at
+        least so many. text: of this query alone. Lists are in the order of similarity; `boost`
         and `probability` end after the generator's candidates (and are empty without a generator)."""
         order, similarity = candidates.positions[q], candidates.similarity[q].tolist()
         boost = boost + [0.0] * (len(similarity) - len(boost))
         score = [s + b for s, b in zip(similarity, boost, strict=True)]
-        best = sorted(range(len(score)), key=lambda i: (-score[i], i))[:k]
+        best = sorted(range(len(score)), key=lambda i: (-score[i], i))
+        place = {i: rank for rank, i in enumerate(best, 1)}
+        best = best[:k] if at_least is None else self._of_files(best, order.tolist(), k, max(k, at_least))
         weights = candidates.token_weights
         weights = None if weights is None else weights[q : q + 1]
         frames = self.matcher.best_frames(text, weights, order[torch.tensor(best)])
         return [
             self._hit(
                 int(order[i]),
-                rank,
+                place[i],
                 i + 1,
                 similarity[i],
                 boost[i],
                 probability[i] if i < len(probability) else None,
                 f,
             )
-            for rank, (i, f) in enumerate(zip(best, frames, strict=True), 1)
+            for i, f in zip(best, frames, strict=True)
         ]
+
+    def _of_files(self, best: list[int], order: list[int], k: int, at_least: int) -> list[int]:
+        """Of places in `order`, best first: the first `at_least`, then the best of each other file up to the `k`-th."""
+        kept, files = [], set()
+        for i in best:
+            file = self.gallery.file(order[i])
+            if len(kept) < at_least or (file not in files and len(files) < k):
+                kept.append(i)
+                files.add(file)
+            elif len(files) >= k:
+                break
+        return kept
 
     def _hit(
         self,
@@ -465,6 +489,7 @@ class Retriever:
         frame: int,
     ) -> Hit:
         gallery = self.gallery
+        path, span = gallery.path(position), gallery.spans[position]
         return Hit(
             id=gallery.ids[position],
             rank=rank,
@@ -475,9 +500,13 @@ class Retriever:
             probability=probability,
             moment=float(gallery.timestamps[position][frame]),
             caption=gallery.captions[position],
-            path=gallery.path(position),
+            path=path,
             poster=gallery.poster(position),
             duration=float(gallery.durations[position]),
+            file=path.name if path else gallery.ids[position],
+            start=float(span.start),
+            end=float(span.end),
+            fps=float(gallery.rates[position]),
         )
 
 

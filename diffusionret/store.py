@@ -27,18 +27,30 @@ if TYPE_CHECKING:  # importing Lance takes a second, which no other part of the 
 FRAGMENT_ROWS = 10_000
 # Replaced files stay this long, for readers that still hold the version before.
 KEEP_REPLACED = timedelta(days=1)
+# Columns that older tables lack, and what they then hold: every video was one span.
+LATER = {
+    "absent": "''",
+    "start": "CAST(0 AS DOUBLE)",
+    "end": "duration",
+    "division": "'whole'",
+    "fps": "CAST(0 AS DOUBLE)",
+    "digest": "''",
+}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One video file: its features, or why it has none.
+    """One span of a video file: its features, or why it has none. A short video is one span.
 
-    id: unique among videos, fit for a file name; "" for a failure. uri: the file, relative to the gallery's
-    folder where it lies below it, else absolute; unique. size (bytes) and modified (nanoseconds since 1970)
-    tell whether the file has changed. duration: seconds. timestamps [frame]: seconds, NaN for padding.
-    pooled [dim], frames [frame dim] and mask [frame] are the features; None where `error`, a sentence, says
-    why the file could not be read, and where only the light columns were read. absent: the day (2026-01-31) on
-    which the file was missing, "" while it is there; its features stay.
+    id: unique among spans, fit for a file name; "" for a failure. uri: the file, relative to the gallery's folder where
+    it lies below it, else absolute. size (bytes) and modified (nanoseconds since 1970) tell whether the file has
+    changed. duration: seconds, of the file. start, end: of the span, in seconds of the file; no two rows of a file have
+    the same start. timestamps [frame]: seconds of the file, NaN for padding. pooled [dim], frames [frame dim] and mask
+    [frame] are the features; None where `error`, a sentence, says why the file could not be read, and where only the
+    light columns were read. absent: the day (2026-01-31) on which the file was missing, "" while it is there; its
+    features stay. division: how the file was divided into spans (spans.py). fps: average frames a second, 0 where
+    unknown. digest: of what the file holds (`digest.sketch`), by which it is known again under another name; "" where
+    unknown.
     """
 
     id: str
@@ -53,6 +65,11 @@ class Row:
     mask: np.ndarray | None = None
     error: str = ""
     absent: str = ""
+    start: float = 0.0
+    end: float = 0.0
+    division: str = ""
+    fps: float = 0.0
+    digest: str = ""
 
 
 class DamagedTable(ValueError):
@@ -125,6 +142,12 @@ class Store:
             Row(**dict(zip(stored, values, strict=True))) for values in zip(*columns.values(), strict=True)
         ]
 
+    def ids(self, uris: Iterable[str]) -> list[str]:
+        """The ids of the rows of some files."""
+        chosen = _among(uris)
+        with self._readable():
+            return self._table.to_table(columns=["id"], filter=chosen)["id"].to_pylist() if chosen else []
+
     def pooled(self, rows: np.ndarray) -> np.ndarray:
         """float32 [row dim], of rows that have features, by their places in the order of storage."""
         with self._readable():
@@ -140,9 +163,12 @@ class Store:
         return frames.flatten().to_numpy(zero_copy_only=False).reshape(*mask.shape, self._dim), mask
 
     def upsert(self, rows: Sequence[Row]) -> None:
-        """Add rows; one whose uri is there already replaces it. One commit."""
+        """Add the rows of some files, at least one row, in place of all that is there of these files. One commit: a
+        file never stands with spans of two divisions, or with a part of them."""
         with self._commit():
-            merge = self._table.merge_insert("uri").when_matched_update_all().when_not_matched_insert_all()
+            merge = self._table.merge_insert(["uri", "start"])
+            merge = merge.when_matched_update_all().when_not_matched_insert_all()
+            merge = merge.when_not_matched_by_source_delete(_among({row.uri for row in rows}))
             merge.execute(_to_arrow(rows, self._table.schema))
 
     def remove(self, uris: Iterable[str]) -> None:
@@ -157,13 +183,19 @@ class Store:
             with self._commit():
                 self._table.update({"absent": _quoted(absent)}, where=chosen)
 
-    def deduplicate(self) -> int:
-        """Keep one row a uri, a readable one where there is one; how many were dropped. One commit."""
+    def move(self, uri: str, other: str, modified: int) -> None:
+        """Say that a file now lies at `other`, with all its spans, and is there. modified: as in `Row`. One commit."""
         with self._commit():
-            columns = self._table.to_table(columns=["uri", "error"], with_row_id=True).to_pydict()
-            rows = sorted(zip(columns["uri"], columns["error"], columns["_rowid"], strict=True))
-            kept = {uri: id for uri, _, id in reversed(rows)}
-            dropped = [str(id) for uri, _, id in rows if kept[uri] != id]
+            values = {"uri": _quoted(other), "modified": str(modified), "absent": "''"}
+            self._table.update(values, where=_among([uri]))
+
+    def deduplicate(self) -> int:
+        """Keep one row a span, a readable one where there is one; how many were dropped. One commit."""
+        with self._commit():
+            columns = self._table.to_table(columns=["uri", "start", "error"], with_row_id=True).to_pydict()
+            rows = sorted(zip(*(columns[name] for name in ("uri", "start", "error", "_rowid")), strict=True))
+            kept = {(uri, start): id for uri, start, _, id in reversed(rows)}
+            dropped = [str(id) for uri, start, _, id in rows if kept[uri, start] != id]
             if dropped:
                 self._table.delete(f"_rowid IN ({', '.join(dropped)})")
             return len(dropped)
@@ -197,8 +229,9 @@ class Store:
                     manifest.rename(manifest.with_suffix(".broken"))
             self.broken = ()
             self._table = Store.open(self._path)._table
-            if "absent" not in self._table.schema.names:  # a table of before there was this column
-                self._table.add_columns({"absent": "''"})
+            lacking = {name: value for name, value in LATER.items() if name not in self._table.schema.names}
+            if lacking:
+                self._table.add_columns(lacking)
             yield
 
     @contextmanager
@@ -277,6 +310,11 @@ def _schema(dim: int, metadata: dict[str, str]) -> pyarrow.Schema:
         "mask": pa.list_(pa.bool_()),
         "error": pa.string(),
         "absent": pa.string(),
+        "start": pa.float64(),
+        "end": pa.float64(),
+        "division": pa.string(),
+        "fps": pa.float64(),
+        "digest": pa.string(),
     }
     return pa.schema(list(columns.items()), metadata=metadata)
 
@@ -291,7 +329,8 @@ def _to_arrow(rows: Sequence[Row], schema: pyarrow.Schema) -> pyarrow.Table:
     pooled = [np.zeros(dim, np.float32) if row.pooled is None else row.pooled for row in rows]
     arrays: dict[str, Any] = {
         name: [getattr(row, name) for row in rows]
-        for name in ("id", "uri", "size", "modified", "duration", "caption", "error", "absent")
+        for name in schema.names
+        if name not in ("timestamps", "pooled", "frames", "mask")
     }
     arrays["timestamps"] = [list(row.timestamps) for row in rows]
     arrays["mask"] = [[] if row.mask is None else row.mask.astype(bool).tolist() for row in rows]

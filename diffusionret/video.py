@@ -28,6 +28,7 @@ from .picture import Picture, jpeg, representative
 __all__ = [
     "EXTENSIONS",
     "FrameSample",
+    "Moment",
     "VideoError",
     "VideoFrames",
     "VideoInfo",
@@ -41,6 +42,7 @@ __all__ = [
     "representative",
     "sample_even",
     "sample_published",
+    "scene_changes",
 ]
 
 # What the names of video files end in.
@@ -53,8 +55,18 @@ EXTENSIONS = frozenset((
 ))
 # fmt: on
 Rule = Literal["even", "published"]
-PathT = TypeVar("PathT", bound="str | os.PathLike[str]")
 MOST_SECONDS = 86_400  # that a file may take: a timer beyond a day is no timer
+
+
+class Moment(NamedTuple):
+    """A part of a video, in seconds; both ends belong to it."""
+
+    path: str | os.PathLike[str]
+    start: float
+    end: float
+
+
+SourceT = TypeVar("SourceT", bound="str | os.PathLike[str] | Moment")
 
 
 class VideoFrames(NamedTuple):
@@ -166,7 +178,7 @@ def check_timeout(timeout: float) -> None:
 
 
 def read_many(
-    paths: Iterable[PathT],
+    paths: Iterable[SourceT],
     rule: Rule = "even",
     n: int = 12,
     size: int | None = None,
@@ -175,8 +187,9 @@ def read_many(
     crop: bool = False,
     still: int | None = None,
     workers: int | None = None,
-) -> Generator[tuple[PathT, VideoFrames | VideoError], None, None]:
-    """Read many files at once; yield (path, frames or the error) as each is done, not in the order given.
+) -> Generator[tuple[SourceT, VideoFrames | VideoError], None, None]:
+    """Read many files, or moments of files, at once; yield (path or moment, frames or the error) as each is done, not
+    in the order given.
 
     workers: child processes, by default one a CPU core. At most 2 x workers results wait to be taken, so
     memory stays bounded however many paths there are. The other arguments are those of `read_frames`.
@@ -184,15 +197,16 @@ def read_many(
 
     request, stop = _request(rule, n, size, crop, still, timeout), Stop()
 
-    def one(path: PathT) -> VideoFrames | VideoError:
+    def one(source: SourceT) -> VideoFrames | VideoError:
+        path, start, end = source if isinstance(source, Moment) else (source, None, None)
         try:
-            return _frames(path, request, timeout, stop)
+            return _frames(path, request | {"start": start, "end": end}, timeout, stop)
         except VideoError as error:
             return error
 
     workers = workers or os.cpu_count() or 1
     executor = ThreadPoolExecutor(workers, thread_name_prefix="read_many")
-    pending: dict[Future[VideoFrames | VideoError], PathT] = {}
+    pending: dict[Future[VideoFrames | VideoError], SourceT] = {}
     queue, more = iter(paths), True
     try:
         while more or pending:
@@ -213,6 +227,15 @@ def probe(path: str | os.PathLike[str], timeout: float = 30.0) -> VideoInfo:
     """Duration, size, rate and codec, from the packets alone. Raises VideoError."""
     answer, _, _ = _ask(path, {"op": "probe"}, timeout)
     return VideoInfo(**{field: answer[field] for field in VideoInfo._fields})
+
+
+def scene_changes(
+    path: str | os.PathLike[str], start: float, end: float, timeout: float = 30.0, stop: Stop | None = None
+) -> list[float]:
+    """Seconds at which one shot follows another, in the moment from `start` to just before `end`. Raises VideoError."""
+    check_timeout(timeout)
+    answer, _, _ = _ask(path, {"op": "cuts", "start": start, "end": end}, timeout, stop)
+    return answer["cuts"]
 
 
 def poster(video: str | os.PathLike[str] | VideoFrames, size: int = 320, timeout: float = 30.0) -> bytes:

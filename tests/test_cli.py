@@ -160,7 +160,7 @@ def test_a_file_may_take_only_so_long(place, tmp_path, monkeypatch):
         arrived.append(timeout)
         yield from ((path, VideoError("late.", path)) for path in paths)
 
-    monkeypatch.setattr("diffusionret.index.read_many", read_many)
+    monkeypatch.setattr("diffusionret.intake.read_many", read_many)
     command = ["index", str(place / "videos"), "--gallery", str(tmp_path / "out"), "--timeout", "2.5"]
     assert main([*command, "--model", str(place / "model")]) == 1 and arrived == [2.5]
 
@@ -436,3 +436,62 @@ def test_a_device_that_is_not_there_is_named():
         assert checkpoint.pick_device("auto").type == "cpu"
         with pytest.raises(ValueError, match="no CUDA device"):
             checkpoint.pick_device("cuda")
+
+
+# --- long videos ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def films(place) -> Path:
+    """A gallery of one long video, in three spans, and of one short one."""
+    (place / "films").mkdir()
+    write_clip(place / "films" / "film.mp4", count=250)
+    write_clip(place / "films" / "clip.mp4", count=12)
+    command = [
+        "index",
+        str(place / "films"),
+        "--gallery",
+        str(place / "spans"),
+        "--model",
+        str(place / "model"),
+    ]
+    assert main([*command, "--spans", "10s", "--timeout", "120"]) == 0
+    return place / "spans"
+
+
+def test_spans_are_counted_listed_and_refused(place, films, capsys):
+    command = ["index", str(place / "films"), "--gallery", str(films), "--model", str(place / "model")]
+    assert main([*command, "--spans", "10s"]) == 0
+    assert capsys.readouterr().out.startswith("0 added, 2 unchanged, 0 failed")
+    assert main([*command, "--spans", "sometimes"]) == 2
+    assert "Spans are 'sometimes': choose whole, shots, or windows" in capsys.readouterr().err
+    assert main(["list", "--gallery", str(films), "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [file["id"] for file in listed] == ["clip", "film@0", "film@7", "film@15"]
+    assert [file["start"] for file in listed] == pytest.approx([0, 0, 7.778, 15.556], abs=1e-3)
+
+
+def test_a_search_says_where_and_writes_a_list(films, tmp_path, capsys):
+    command = ["search", "a red boat", "--gallery", str(films), "--steps", "10"]
+    assert main([*command, "--export", str(tmp_path / "list.csv")]) == 0
+    table = capsys.readouterr().out
+    assert "span" in table.splitlines()[0] and "7.8 to 17.2 s" in table
+    assert len((tmp_path / "list.csv").read_text().splitlines()) == 5
+    assert main([*command, "--json"]) == 0
+    hits = json.loads(capsys.readouterr().out)["hits"]
+    assert {hit["file"] for hit in hits} == {"film.mp4", "clip.mp4"}
+    assert all(0 <= hit["start"] < hit["end"] <= hit["duration"] for hit in hits)
+    assert main([*command, "--export", str(tmp_path / "list.txt")]) == 2
+    assert "let it end in .csv, .edl, .json" in capsys.readouterr().err
+
+
+def test_a_hit_is_cut_and_a_gallery_exported(films, tmp_path, capsys):
+    out = tmp_path / "part.mp4"
+    assert main(["cut", "film@7", "--gallery", str(films), "--out", str(out)]) == 0
+    assert "7.8 to 17.2 s of film.mp4, encoded anew" in capsys.readouterr().out and out.is_file()
+    assert main(["cut", "film@7", "--gallery", str(films), "--out", str(out)]) == 2
+    assert main(["cut", "film@8", "--gallery", str(films), "--out", str(tmp_path / "other.mp4")]) == 2
+    assert "The gallery has no video 'film@8'" in capsys.readouterr().err
+    assert main(["export", str(tmp_path / "features"), "--gallery", str(films)]) == 0
+    assert capsys.readouterr().out.startswith("4 spans of 2 files in ")
+    assert (tmp_path / "features" / "gallery.parquet").is_file()

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import html
 import inspect
 import json
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import gradio as gr
 import pytest
 import torch
+from clips import write_clip
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -26,6 +30,7 @@ from tiny import CONFIG, features, tiny_model
 from demo import (
     app,
     batch,
+    cuts,
     doors,
     evidence,
     gallery_state,
@@ -54,6 +59,7 @@ from diffusionret.readout import BITS, ONE_WINNER, Readout
 from diffusionret.results import Settings
 from diffusionret.store import Row
 from diffusionret.trajectory import Trajectory
+from diffusionret.video import probe
 
 pytestmark = pytest.mark.usefixtures("loops")
 
@@ -75,8 +81,8 @@ def result(retriever) -> SearchResult:
 def hit(rank: int, base_rank: int, caption: str = "a boat", **changes) -> Hit:
     values = dict(
         id=f"v{rank}", rank=rank, base_rank=base_rank, similarity=0.25, boost=0.125, score=0.375,
-        probability=0.5, moment=61.2, caption=caption, path=Path("/clips/a b.mp4"), poster=None,
-        duration=90.0,
+        probability=0.5, moment=61.2, caption=caption, path=Path(f"/clips/{rank} a b.mp4"), poster=None,
+        duration=90.0, file=f"{rank} a b.mp4", start=0.0, end=90.0,
     )  # fmt: skip
     return Hit(**(values | changes))
 
@@ -105,7 +111,17 @@ class FakeRetriever:
         self.model = SimpleNamespace(config=SimpleNamespace(name=NASTY, dataset="", generator=None))
 
     def search(
-        self, text, k=10, candidates=32, steps=50, seed=0, seeds=1, form=None, exact=False, within=None
+        self,
+        text,
+        k=10,
+        candidates=32,
+        steps=50,
+        seed=0,
+        seeds=1,
+        form=None,
+        exact=False,
+        within=None,
+        per_file=False,
     ):
         if not text.strip():
             raise ValueError("The query is empty: describe what should be seen.")
@@ -209,7 +225,7 @@ def test_only_the_gallerys_clips_are_served_and_by_id(tmp_path):
         ("what is #1?", str(home / "what is #1?.webm")),
         ("gone", "gone.mp4"),
     ]
-    rows = [Row(id=i, uri=uri, size=0, modified=0, duration=1.0, timestamps=[0.0]) for i, uri in files]
+    rows = [Row(i, uri, 0, 0, duration=1.0, timestamps=[0.0]) for i, uri in files]
     gallery = Gallery(rows, folder=tmp_path / "gallery")
     address = {id: media.clip_url(id, gallery.path(i)) for i, id in enumerate(gallery.ids)}
     assert served(gallery, address["a"]) == (200, b"0123456789", "video/mp4")
@@ -752,3 +768,94 @@ def test_each_generator_takes_the_steps_that_it_needs():
     assert replayed(forged, "a boat", 5, 8, 7, 0, "open-set")[:4] == (8, 7, 0, "open-set")
     told = SimpleNamespace(_data={"form": "published", "steps": 2})
     assert replayed(told, "a boat", 5, 8, 4, 0, "open-set")[1] == 2
+
+
+# --- long videos ----------------------------------------------------------------------------------------
+
+
+def part_hit(rank: int, start: float, end: float, **changes) -> Hit:
+    changes = {"id": f"film@{int(start)}", "start": start, "end": end, "moment": start + 1} | changes
+    base_rank = changes.pop("base_rank", rank)
+    return hit(rank, base_rank, duration=3700.0, path=Path("/clips/film.mp4"), file="film.mp4", **changes)
+
+
+def test_a_file_is_one_card_that_plays_its_best_part_and_marks_all():
+    hits = [part_hit(1, 3600.0, 3630.0), hit(2, 2, "a whole clip"), part_hit(3, 0.0, 30.0)]
+    page = search.page(found(*hits), 10, 2)
+    assert page.count('class="dr-card"') == 2 and page.count('class="dr-timeline"') == 1
+    first, second = page.split('class="dr-card"')[1:]
+    assert 'data-start="3600" data-end="3630"' in first and ">1:00:00 – 1:00:30<" in first
+    assert first.count('class="dr-mark') == 2 and first.count("is-best") == 1
+    assert first.index('aria-label="Play 0:00 to 0:30"') < first.index(
+        "Play 1:00:00 to 1:00:30, the best part"
+    )
+    assert (
+        'style="left:97.297%;width:0.811%"' in first and 'aria-label="2 matching parts of 1:01:40"' in first
+    )
+    assert "data-start" not in second and "dr-timeline" not in second
+    assert "<b>1</b>" in first and "<b>2</b>" in second
+    assert 'href="media/cuts/film%403600?of=' in first
+    assert "at 1:00:00" in page and "among 2 clips" in page
+
+
+def test_ranks_on_cards_count_files():
+    hits = [
+        part_hit(1, 0.0, 30.0, base_rank=2),
+        part_hit(2, 30.0, 60.0, base_rank=3),
+        hit(3, 1, "a clip that similarity had first"),
+        hit(4, 4, "another", path=Path("/clips/c.mp4")),
+    ]
+    shown = search.shown(found(*hits), 10)
+    assert [(best.rank, best.base_rank) for best, _ in shown] == [(1, 2), (2, 1), (3, 3)]
+    assert [len(spans) for _, spans in shown] == [2, 1, 1] and len(search.shown(found(*hits), 2)) == 2
+
+
+def test_what_probably_matches_is_marked():
+    best = part_hit(1, 0.0, 30.0, probability=0.2)
+    spans = [best, part_hit(3, 30.0, 60.0, probability=0.6), part_hit(2, 60.0, 90.0, probability=0.1)]
+    spans.append(part_hit(40, 90.0, 120.0, probability=None))
+    marked = {readout: search.matching(best, spans, 2, readout) for readout in (None, ONE_WINNER, BITS)}
+    assert [hit.rank for hit in marked[BITS]] == [1, 3]
+    assert [hit.rank for hit in marked[ONE_WINNER]] == [hit.rank for hit in marked[None]] == [1, 2]
+
+
+def test_lists_hold_what_is_shown_and_no_place():
+    nasty = hit(1, 1, NASTY, file=f"{NASTY}.mp4", id="a", path=Path("/home/somebody/film.mp4"))
+    page = search.page(found(nasty), 10, 1)
+    assert page.count('download="results.') == 3 and "somebody" not in page and "<img src=x" not in page
+    held = page.split('data-lists="')[1].split('"')[0]
+    lists = json.loads(html.unescape(held))
+    assert (
+        list(lists) == ["csv", "edl", "json"] and json.loads(lists["json"])["moments"][0]["caption"] == NASTY
+    )
+    assert all(unquote(link.split(",", 1)[1].split('"')[0]) for link in page.split('href="data:')[1:])
+
+
+def test_a_clip_is_cut_for_a_visitor_by_its_id_only(tmp_path, monkeypatch):
+    write_clip(tmp_path / "film.mp4", count=60)
+    rows = [
+        Row(f"film@{i}", "film.mp4", 0, 0, duration=6.0, timestamps=[float(i)], start=float(i), end=i + 3.0)
+        for i in (0, 3)
+    ]
+    gallery = Gallery(rows, folder=tmp_path)
+    address = media.cut_url("film@3", gallery.path(1))
+    status, body, kind = served(gallery, address)
+    assert (status, kind) == (200, "video/mp4")
+    (tmp_path / "part.mp4").write_bytes(body)
+    assert probe(tmp_path / "part.mp4", 120.0).duration == pytest.approx(3.0, abs=0.11)
+    for other in ("media/cuts/film", "media/cuts/film.mp4", "media/cuts/..%2Ffilm.mp4", "media/cuts/film@9"):
+        assert served(gallery, other)[0] == 404
+    assert media.cut_url("film@3", None) == ""
+
+    kept = {folder.name for folder in Path(tempfile.gettempdir()).glob("diffusionret-*")}
+    with monkeypatch.context() as patch:  # as many as may be are being cut
+        patch.setattr(cuts, "_PLACES", threading.BoundedSemaphore(1))
+        cuts._PLACES.acquire()
+        assert served(gallery, address)[0] == 503
+    with monkeypatch.context() as patch:
+        patch.setattr(cuts, "MOST_SECONDS", 2.0)
+        assert served(gallery, address)[0] == 413
+    (tmp_path / "film.mp4").write_bytes(b"no video at all")
+    status, body, _ = served(gallery, address)
+    assert status == 422 and b"film.mp4 is no video" in body and str(tmp_path).encode() not in body
+    assert {folder.name for folder in Path(tempfile.gettempdir()).glob("diffusionret-*")} == kept

@@ -42,6 +42,7 @@ SCRIPTS = (
     "sampler_settings",
     "calibration_top1",
     "out_domain",
+    "moments",
     "ideas",
     "ablations",
     "open_set",

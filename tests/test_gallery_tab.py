@@ -217,13 +217,13 @@ def test_a_run_stops_and_goes_on(tab, videos, model_folder, monkeypatch):
 
     real = job_module.index_folder
 
-    def slow(videos, folder, model, name, progress):
+    def slow(videos, folder, model, name, progress, **more):
         def halted(now: Progress) -> None:
             reached.set()
             go.wait(60)
             progress(now)
 
-        return real(videos, folder, model, name, halted)
+        return real(videos, folder, model, name, halted, **more)
 
     monkeypatch.setattr(job_module, "index_folder", slow)
     assert post(tab, "index", {"folder": str(videos), "model": str(model_folder)}).status_code == 200

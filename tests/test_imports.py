@@ -14,9 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module may import only modules before it. A package is one entry, `__init__` and `__main__` see all.
 ORDER = [
-    *("config", "query", "tables", "lock", "digest"),
-    *("diffusion", "metrics", "picture", "film", "animation", "decoding", "growth", "children"),
-    *("video", "listing", "datasets", "token_table", "encoders", "similarity"),
+    *("config", "query", "tables", "lock", "digest", "spans"),
+    *("diffusion", "metrics", "picture", "film", "animation", "scenes", "decoding", "growth", "children"),
+    *("video", "listing", "excerpt", "cutting", "datasets", "token_table", "encoders", "similarity"),
     *("readout", "trajectory"),
     *(
         "denoiser",
@@ -31,9 +31,9 @@ ORDER = [
         "checkpoint",
     ),
     *("store", "edits", "gallery", "spelling", "lexicon", "placement", "reading", "ood"),
-    *("matching", "generation", "evidence", "results", "inspection", "retrieval", "projection"),
-    *("benchmarks", "frames", "features", "fusion", "evaluate", "training"),
-    *("index", "inventory", "odds", "background", "calibrate", "commands", "cli"),
+    *("matching", "generation", "evidence", "results", "cutlist", "inspection", "retrieval", "export"),
+    *("projection", "benchmarks", "frames", "features", "fusion", "evaluate", "training"),
+    *("intake", "index", "inventory", "odds", "background", "calibrate", "commands", "cli"),
 ]
 # A package of the order is one entry; of these, the modules inside have an order of their own.
 INSIDE = {
@@ -58,7 +58,8 @@ INSIDE = {
         ),
     ],
     "commands": [
-        *("options", "progress", "search", "inspect", "calibrate", "index", "inventory", "evaluate", "train"),
+        *("options", "progress", "search", "inspect", "calibrate", "index", "inventory", "cut", "export"),
+        *("evaluate", "train"),
         *("data", "storybook", "tokens", "convert"),
     ],
 }

@@ -20,7 +20,7 @@ from clips import write_clip
 from PIL import Image
 from tiny import CONFIG, tiny_model
 
-from diffusionret import Gallery, Retriever, index
+from diffusionret import Gallery, Retriever, index, intake
 from diffusionret.gallery import TABLE
 from diffusionret.index import index_folder, read_captions
 from diffusionret.listing import list_videos
@@ -214,7 +214,7 @@ def test_what_is_missing_is_marked_and_comes_back_unread(videos, tmp_path, model
     assert Gallery.open(out).failures == gallery.failures
 
     (tmp_path / "away").rename(videos / "deep")
-    monkeypatch.setattr(index, "_encode", lambda *rest: pytest.fail("read again"))
+    monkeypatch.setattr(intake, "_encode", lambda *rest: pytest.fail("read again"))
     assert counts(add(videos, out, model)) == (0, 5, 0, 0)
     after = Gallery.open(out)
     assert after.ids == before.ids and not after.failures
@@ -522,13 +522,13 @@ KILLED = """
     import os, signal, sys
     sys.path.insert(0, sys.argv[1])
     import tiny
-    from diffusionret import index
+    from diffusionret import index, intake
 
     def progress(p):
         if p.done == 9:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    index.BATCH = 2
+    intake.BATCH = 2
     index.index_folder(sys.argv[2], sys.argv[3], tiny.tiny_model(), "tiny", progress, shard=4)
 """
 
@@ -556,7 +556,7 @@ def test_a_killed_run_is_gone_on_with(tmp_path, model):
 
 
 def test_an_interrupt_keeps_what_is_encoded(videos, tmp_path, model, monkeypatch):
-    monkeypatch.setattr(index, "BATCH", 1)
+    monkeypatch.setattr(intake, "BATCH", 1)
 
     def progress(state):
         if state.done == 3:
@@ -569,7 +569,7 @@ def test_an_interrupt_keeps_what_is_encoded(videos, tmp_path, model, monkeypatch
 
 
 def test_shards_are_committed_in_time(videos, tmp_path, model, monkeypatch):
-    monkeypatch.setattr(index, "SHARD_SECONDS", 0.0)
+    monkeypatch.setattr(intake, "SHARD_SECONDS", 0.0)
     sizes = []
 
     def progress(state):

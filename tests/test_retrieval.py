@@ -277,13 +277,13 @@ def test_a_result_is_fit_for_json_and_tables(retriever):
     assert values["ood"] is values["verdict"] is values["no_match"] is None
     assert values["settings"] == {"k": 3, "candidates": 2, "steps": 10, "seed": 0, "seeds": 1}
     keys = ("id", "rank", "base_rank", "similarity", "boost", "score", "probability", "moment", "caption")
-    assert [tuple(hit) for hit in values["hits"]] == [(*keys, "duration")] * 3
+    assert [tuple(hit) for hit in values["hits"]] == [(*keys, "duration", "file", "start", "end", "fps")] * 3
     assert values["hits"][0]["score"] == result.hits[0].score
     assert set(values["timings"]) == {"encode", "match", "generate", "draw", "rank", "ood", "total"}
     parts = sum(v for k, v in values["timings"].items() if k != "total")
     assert parts == pytest.approx(values["timings"]["total"])
     table = result.to_pandas()
-    assert table["id"].tolist() == [hit.id for hit in result.hits] and len(table.columns) == 12
+    assert table["id"].tolist() == [hit.id for hit in result.hits] and len(table.columns) == 16
 
 
 def test_candidates_are_what_a_search_lets_its_generator_weigh(retriever, monkeypatch):

@@ -13,7 +13,15 @@
   document.addEventListener("click", (event) => {
     const card = cardOf(event.target);
     if (!card) return;
-    if (event.target.closest(".dr-moment")) return playPreview(card, Number(card.dataset.moment));
+    const mark = event.target.closest(".dr-mark");
+    if (mark) return playPreview(card, Number(mark.dataset.start), Number(mark.dataset.end));
+    if (event.target.closest(".dr-save")) return;
+    if (event.target.closest(".dr-moment")) {
+      const { start, end, moment } = card.dataset;
+      return start === undefined
+        ? playPreview(card, Number(moment))
+        : playPreview(card, Number(start), Number(end));
+    }
     if (event.target.closest(".dr-expand")) return enlarge(card);
     if (!event.target.closest(".dr-open")) return;
     // A finger plays first, for it cannot hover; detail is 0 for the keyboard's click.

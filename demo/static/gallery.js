@@ -87,7 +87,8 @@
         parts.push(label);
       }
       const model = state.model ? `, indexed with ${state.model}` : "";
-      const said = state.count ? `${count(state.count, "clip")}${model}` : "This gallery is empty.";
+      const spans = state.spans > state.count ? ` in ${count(state.spans, "span")}` : "";
+      const said = state.count ? `${count(state.count, "clip")}${spans}${model}` : "This gallery is empty.";
       parts.push(part("p", "dr-told", said));
       if (state.editable) {
         const add = this.find(".dr-add");

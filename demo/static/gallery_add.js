@@ -38,6 +38,28 @@
     return box;
   }
 
+  function divisionChoice(state) {
+    const box = part("fieldset", "dr-models dr-divisions");
+    box.append(part("legend", "", "How are long videos divided?"));
+    // A gallery that was divided in another way, on the command line, can go on so.
+    const known = state.divisions.some(({ name }) => name === state.division);
+    const own = { name: state.division, title: `As before: ${state.division}`, says: "What is there is not read again." };
+    for (const division of known ? state.divisions : [own, ...state.divisions]) {
+      const label = part("label", "dr-model");
+      const input = Object.assign(part("input"), {
+        type: "radio",
+        name: "spans",
+        value: division.name,
+        checked: division.name === state.division,
+      });
+      const said = part("span");
+      said.append(part("b", "", division.title), part("span", "", division.says));
+      label.append(input, said);
+      box.append(label);
+    }
+    return box;
+  }
+
   // tab: what gallery.js offers. Fills `stand` for a state.
   function addition(stand, tab, state) {
     const needsModel = (!state.made || state.fixed) && !state.model_chosen;
@@ -68,6 +90,7 @@
     const trouble = part("p", "dr-problem");
     trouble.setAttribute("role", "alert");
     if (needsModel) form.append(modelChoice(state));
+    form.append(divisionChoice(state));
     const watched = part("label", "dr-check");
     const watch = Object.assign(part("input"), { type: "checkbox", name: "watch" });
     watched.append(watch, " Watch it: index new files once they are quiet");
@@ -107,8 +130,9 @@
         const chosen = model();
         const name = folder.split(/[\\/]/).filter(Boolean).at(-1) ?? "My videos";
         const key = await target(name);
-        if (watch.checked) await editGallery("watch", { folder }, key);
-        else await editGallery("index", { folder, model: chosen }, key);
+        const spans = form.elements.spans.value;
+        if (watch.checked) await editGallery("watch", { folder, spans }, key);
+        else await editGallery("index", { folder, model: chosen, spans }, key);
         tab.follow(key);
       });
     });
@@ -145,7 +169,7 @@
           }
         }
         if (!taken) return;
-        await editGallery("index", { uploads: true, model: chosen }, key);
+        await editGallery("index", { uploads: true, model: chosen, spans: form.elements.spans.value }, key);
         tab.follow(key);
       });
     }

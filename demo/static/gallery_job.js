@@ -39,7 +39,7 @@
     if (job.running) {
       const bar = part("progress");
       bar.max = 1;
-      if (job.phase === "read" && job.total) bar.value = job.done / job.total;
+      if (job.phase === "read" && job.total) bar.value = (job.done + job.part) / job.total;
       parts.push(bar);
       if (job.waiting) parts.push(part("p", "dr-note", `${count(job.waiting, "folder")} after this one.`));
     }

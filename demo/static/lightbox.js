@@ -1,6 +1,6 @@
 // The larger view of a clip, with its neighbours of the same list one key away.
 (() => {
-  const { part, button, stopPreview } = window.DiffusionRet;
+  const { part, button, stopPreview, listLinks } = window.DiffusionRet;
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let dialog = null;
   let clips = [];
@@ -38,17 +38,51 @@
     return nav;
   }
 
+  function jump(video, second) {
+    video.currentTime = second;
+    video.play().catch(() => {});
+  }
+
+  // The clip's player with its timeline, where it has one; it begins where the part that was found begins.
+  function player(clip, video) {
+    const box = part("div", "dr-lightbox-player");
+    box.append(video);
+    const { start } = clip.dataset;
+    const begin = () => {
+      video.currentTime = Number(start);
+    };
+    if (start !== undefined) video.addEventListener("loadedmetadata", begin, { once: true });
+    const timeline = clip.querySelector(".dr-timeline")?.cloneNode(true);
+    if (timeline) {
+      const head = part("i", "dr-timeline-head");
+      const move = () => {
+        if (video.duration) head.style.left = `${(100 * video.currentTime) / video.duration}%`;
+      };
+      video.addEventListener("timeupdate", move);
+      timeline.append(head);
+      timeline.addEventListener("click", (event) => {
+        const mark = event.target.closest(".dr-mark");
+        if (mark) jump(video, Number(mark.dataset.start));
+      });
+      box.append(timeline);
+    }
+    return box;
+  }
+
   // What can be done with the clip: the jump to its best moment, and clips like it.
   function actions(clip, video) {
     const row = part("div", "dr-lightbox-row");
-    const { moment } = clip.dataset;
+    const { moment, start } = clip.dataset;
     const clock = clip.dataset.clock ?? clip.querySelector(".dr-moment")?.textContent;
     if (moment && clock) {
-      const jump = () => {
-        video.currentTime = Number(moment);
-        video.play().catch(() => {});
-      };
-      row.append(button("dr-plain", `Best moment ${clock}`, jump));
+      const label = start === undefined ? `Best moment ${clock}` : `Best part ${clock}`;
+      row.append(button("dr-plain", label, () => jump(video, Number(start ?? moment))));
+    }
+    const save = clip.querySelector(".dr-save");
+    if (save) {
+      const link = part("a", "dr-plain dr-save", "Save clip");
+      link.href = save.href;
+      row.append(link);
     }
     const similar = clip.querySelector(".dr-similar");
     if (similar) {
@@ -71,10 +105,10 @@
     if (clips.length > 1) side.append(navigation());
     side.append(part("p", "dr-lightbox-caption", caption), part("p", "dr-lightbox-name", name));
     const numbers = clip.querySelectorAll(".dr-share, .dr-numbers");
-    side.append(...[...numbers].map((node) => node.cloneNode(true)), actions(clip, video));
+    side.append(...[...numbers].map((node) => node.cloneNode(true)), actions(clip, video), listLinks(clip));
     const close = button("dr-close", "×", () => dialog.close());
     close.setAttribute("aria-label", "Close");
-    dialog.replaceChildren(video, side, close);
+    dialog.replaceChildren(player(clip, video), side, close);
   }
 
   // clip: a card, or any element with a card's data.

@@ -3,14 +3,17 @@
 (() => {
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let playing = null; // the one card that plays
+  let part = { from: 0, to: 0 }; // of it
   let waiting = 0;
 
   const cardOf = (node) => (node instanceof Element ? node.closest(".dr-card") : null);
 
-  function playPreview(item, from = 0) {
+  // from, to: seconds of the part that plays again and again; without them the card's own, and without that the whole.
+  function playPreview(item, from = Number(item.dataset.start ?? 0), to = Number(item.dataset.end ?? 0)) {
+    part = { from, to };
     if (playing === item) {
       const video = item.querySelector("video");
-      if (from) video.currentTime = from;
+      video.currentTime = from;
       video.play().catch(() => {});
       return;
     }
@@ -21,10 +24,13 @@
     video.setAttribute("aria-hidden", "true");
     video.src = item.dataset.video;
     video.addEventListener("loadedmetadata", () => {
-      if (from) video.currentTime = Math.min(from, Math.max(video.duration - 0.2, 0));
+      if (part.from) video.currentTime = Math.min(part.from, Math.max(video.duration - 0.2, 0));
       const mark = item.querySelector(".dr-line b");
       if (mark && video.duration)
         mark.style.left = `${(100 * Number(item.dataset.moment)) / video.duration}%`;
+    });
+    video.addEventListener("timeupdate", () => {
+      if (playing === item && part.to && video.currentTime >= part.to) video.currentTime = part.from;
     });
     video.addEventListener("playing", () => item.classList.add("is-playing"));
     video.addEventListener("error", () => item.classList.add("is-broken"));

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..spans import DEFAULT
 from .options import Device, Model
 from .progress import FileProgress
 
@@ -21,7 +22,15 @@ def index(
     gallery: Annotated[Path, typer.Option(help="folder to make or update")],
     model: Model,
     device: Device = "auto",
-    timeout: Annotated[float, typer.Option(help="seconds that a file may take")] = 30.0,
+    timeout: Annotated[
+        float, typer.Option(help="seconds that a file may take, and of a long one every span")
+    ] = 30.0,
+    spans: Annotated[
+        str,
+        typer.Option(
+            help="how long videos are divided: windows of so many seconds (4s to 3600s) that overlap, shots, or whole"
+        ),
+    ] = DEFAULT,
     prune: Annotated[
         bool,
         typer.Option(
@@ -31,12 +40,14 @@ def index(
 ) -> int:
     """Make or update a gallery from a folder of videos.
 
-    A gallery keeps to one model. The exit status is 1 where every file failed.
+    A gallery keeps to one model. A long video is searched by its spans, a short one as a whole; another --spans
+    than before reads long videos anew. The exit status is 1 where every file failed.
 
     \b
     Examples:
       python -m diffusionret index my_videos --gallery my_gallery --model clip:ViT-B-32-quickgelu:openai
       python -m diffusionret index my_videos --gallery my_gallery --model msrvtt --prune
+      python -m diffusionret index my_films --gallery my_gallery --model msrvtt --spans shots
     """
     from ..checkpoint import load_model
     from ..index import index_folder
@@ -48,9 +59,10 @@ def index(
             gallery,
             loaded,
             model,
-            lambda p: progress.show(p.done, p.total, p.failed),
+            lambda p: progress.show(p.done, p.total, p.failed, p.part),
             timeout,
             prune=prune,
+            spans=spans,
         )
     print(outcome(report))
     return 1 if report.failures and not report.added + report.unchanged else 0
@@ -58,7 +70,10 @@ def index(
 
 def outcome(report: IndexReport) -> str:
     """A line of counts, and a line for everything that went wrong."""
-    counts = [f"{report.added} added", f"{report.unchanged} unchanged", f"{len(report.failures)} failed"]
+    added = f"{report.added} added"
+    added += f" ({report.spans} spans)" if report.spans > report.added else ""
+    counts = [added, f"{report.unchanged} unchanged", f"{len(report.failures)} failed"]
+    counts += [f"{report.moved} found under another name"] if report.moved else []
     counts += [f"{report.absent} absent (kept; --prune forgets them)"] if report.absent else []
     counts += [f"{report.forgotten} forgotten"] if report.forgotten else []
     wrong = [*(failure.reason for failure in report.failures), *report.notes]

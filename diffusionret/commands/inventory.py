@@ -13,7 +13,7 @@ from .options import Gallery, Json, json_text
 def list_files(gallery: Gallery = None, as_json: Json = False) -> None:
     """List the files of a gallery.
 
-    A line a file: its id, how long it is, where it lies, and why it cannot be searched if so.
+    A line a file, or a span of a long one: its id, how long it is, where it lies, and why it cannot be searched if so.
 
     \b
     Examples:
@@ -31,20 +31,29 @@ def list_files(gallery: Gallery = None, as_json: Json = False) -> None:
         print(damage, file=sys.stderr)
     if as_json:
         files = [
-            {"id": row.id, "file": row.uri, "duration": row.duration, "caption": row.caption, "trouble": trouble(row)}
+            {
+                "id": row.id, "file": row.uri, "start": row.start, "end": row.end or row.duration,
+                "duration": row.duration, "caption": row.caption, "trouble": trouble(row),
+            }
             for row in rows
         ]  # fmt: skip
         print(json_text(files))
         return
     wide = max((len(row.id) for row in rows), default=0)
     for row in rows:
-        print(f"{row.id or '-':{wide}}  {row.duration:7.1f} s  {printable(row.uri)}  {trouble(row)}".rstrip())
+        length = (row.end or row.duration) - row.start
+        print(f"{row.id or '-':{wide}}  {length:7.1f} s  {printable(row.uri)}  {trouble(row)}".rstrip())
     out = sum(bool(trouble(row)) for row in rows)
     print(f"{len(rows) - out} can be searched, {out} cannot.")
 
 
 def forget(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="ids or files, as `list` gives them")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...", help="ids or files, as `list` gives them; a span stands for its file"
+        ),
+    ],
     gallery: Annotated[str, typer.Option(help="a folder made by `index`")],
 ) -> None:
     """Take files out of a gallery, which leaves the files themselves alone.
@@ -56,6 +65,7 @@ def forget(
     from .. import inventory
 
     gone = inventory.forget(gallery, names)
+    count = len({row.uri for row in gone})
     print(
-        f"{len(gone)} forgotten; the files themselves are untouched, and `index` adds them again where it finds them."
+        f"{count} forgotten; the files themselves are untouched, and `index` adds them again where it finds them."
     )

@@ -37,14 +37,15 @@ class FileProgress:
         if self.bar:
             self.bar.stop()
 
-    def show(self, done: int, total: int, failed: int | None = None) -> None:
-        """done: of `total` files, the `failed` ones included; None where none can fail."""
+    def show(self, done: int, total: int, failed: int | None = None, part: float = 0.0) -> None:
+        """done: of `total` files, the `failed` ones included; None where none can fail. part: of the next one, in
+        [0, 1)."""
         text = f"{done} of {total} {self.noun}" + ("" if failed is None else f", {failed} failed")
         if self.bar:
-            self.bar.update(self.task, description=text, completed=done, total=total, visible=True)
+            self.bar.update(self.task, description=text, completed=done + part, total=total, visible=True)
             return
         now = time.monotonic()
         if done == total or now - self.said >= EVERY:
             self.said = now
-            left = round((now - self.begun) / done * (total - done))
+            left = round((now - self.begun) / (done + part) * (total - done - part))
             print(f"{text}, {left // 60}:{left % 60:02} left", file=sys.stderr, flush=True)

@@ -36,4 +36,4 @@ def storybook(
     videos = gallery / "videos"
     with FileProgress("clips") as progress:
         export.export(world.split("test")[:clips], videos, progress=progress.show)
-    return index.index(videos, gallery, model, device, prune=True)
+    return index.index(videos, gallery, model, device, prune=True, spans="whole")

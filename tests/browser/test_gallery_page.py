@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import av
 import pytest
 from clips import write_clip
 from test_app import CHROMIUM, QUIET, ROOT, WAIT, ask, browser, cards  # noqa: F401
@@ -100,6 +102,25 @@ def visit(browser):  # noqa: F811
     assert not troubles
 
 
+def drop(page, files: list[Path]) -> None:
+    """Drop files on the tab, as a pointer does."""
+    contents = [{"name": file.name, "bytes": b64encode(file.read_bytes()).decode()} for file in files]
+    dropped = page.evaluate_handle(
+        """files => {
+            const dropped = new DataTransfer();
+            for (const { name, bytes } of files) {
+                const content = Uint8Array.from(atob(bytes), letter => letter.charCodeAt(0));
+                dropped.items.add(new File([content], name));
+            }
+            return dropped;
+        }""",
+        contents,
+    )
+    page.dispatch_event(".dr-drop", "dragover", {"dataTransfer": dropped})
+    assert "is-over" in (page.locator(".dr-drop").get_attribute("class") or "")
+    page.dispatch_event(".dr-drop", "drop", {"dataTransfer": dropped})
+
+
 def test_from_an_empty_gallery_to_a_search_of_what_was_added(visit, address, own):
     page = visit(address)
     page.wait_for_selector(".dr-add-form")  # the tab that is open
@@ -123,7 +144,7 @@ def test_from_an_empty_gallery_to_a_search_of_what_was_added(visit, address, own
 
     page.locator(".dr-open-add").click()
     files = sorted((own / "more").iterdir())
-    page.locator(".dr-drop input").set_input_files(files)
+    drop(page, files)
     page.wait_for_selector(".dr-job:has-text('5 clips can be searched, 2 files cannot.')", timeout=PATIENCE)
     page.wait_for_selector("#clips .dr-card >> nth=4")
     page.get_by_text("2 files cannot be searched").click()
@@ -137,6 +158,13 @@ def test_from_an_empty_gallery_to_a_search_of_what_was_added(visit, address, own
     page.wait_for_function("location.search.includes('a+red+boat')")
     found = set(page.locator("#found .dr-card").evaluate_all("nodes => nodes.map(n => n.dataset.name)"))
     assert found == {"first0", "first1", "good0", "good1", "good2"}
+
+    card = page.locator('#found .dr-card[data-name="good1"]')
+    card.locator(".dr-media").hover()
+    with page.expect_download() as download:
+        card.get_by_label("Save clip").click()
+    with av.open(str(download.value.path())) as clip:
+        assert sum(1 for _ in clip.decode(video=0)) == 31
 
     page.get_by_role("tab", name="Gallery").click()
     page.get_by_label("Group near-duplicates").uncheck()
@@ -157,6 +185,43 @@ def test_from_an_empty_gallery_to_a_search_of_what_was_added(visit, address, own
     page.wait_for_selector(".dr-within-note")  # the address keeps it
     page.locator(".dr-everything").click()
     page.wait_for_selector("#found .dr-card >> nth=3")
+
+
+def converted(source: Path, target: Path, **options: str) -> Path:
+    """A short clip in another container and codec, which browsers do not play."""
+    codec = {".avi": "mpeg4", ".ts": "mpeg2video"}[target.suffix]
+    with av.open(str(source)) as video, av.open(str(target), "w") as out:
+        stream = out.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for frame in video.decode(video=0):
+            out.mux(
+                stream.encode(av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24"))
+            )
+        out.mux(stream.encode())
+    return target
+
+
+def test_what_a_browser_cannot_play_is_played_by_its_copy_and_a_long_one_is_one_row(visit, own, address):
+    (own / "odd").mkdir()
+    for name in ("old.avi", "stream.ts"):
+        converted(own / "videos" / "first0.mp4", own / "odd" / name)
+    write_clip(own / "odd" / "long.mp4", count=100)
+    page = visit(f"{address}?tab=gallery")
+    page.locator(".dr-open-add").click()
+    page.locator("input[name=path]").fill(str(own / "odd"))
+    assert page.locator(".dr-divisions input:checked").get_attribute("value") == "30s"
+    page.locator(".dr-divisions").get_by_text("Shots").click()
+    page.get_by_role("button", name="Index this folder").click()
+    page.wait_for_selector(".dr-job:has-text('can be searched')", timeout=PATIENCE)
+    for name in ("old", "stream"):
+        page.locator("#filter input").fill(f"{name}.")
+        page.wait_for_function(
+            "name => [...document.querySelectorAll('#clips .dr-card')].map(card => card.dataset.name).join() === name",
+            arg=name,
+        )
+        page.locator("#clips .dr-open").click()
+        page.wait_for_function("document.querySelector('dialog video')?.readyState >= 2")
+        page.keyboard.press("Escape")
 
 
 FOREIGN = ("a foreign Host", "a proxy", "a public bind")
