@@ -13,7 +13,7 @@ from diffusionret.encoders import VideoFeatures
 from diffusionret.generators.match import match_of
 from diffusionret.generators.openset import OpenSetNetwork, candidate_sets
 from diffusionret.generators.standing import hubness, standing
-from diffusionret.ood.scores import Reference, Scores, gallery_scores
+from diffusionret.ood.scores import Reference, Scores, gallery_scores, head_score
 from diffusionret.ood.verdict import MatchOdds
 from diffusionret.pool import galleries, make_pool, seeded
 
