@@ -19,7 +19,7 @@ from .matching import Candidates, Matcher
 from .ood.conformal import ALPHA
 from .ood.detector import Detector
 from .ood.report import Answer, Neighbour, Report, WordEffect, rule_of
-from .ood.scores import Scores, gallery_scores, generator_scores
+from .ood.scores import Scores, gallery_scores, generator_scores, head_score
 from .ood.stability import stability
 from .ood.verdict import PLAIN_HEAD
 from .query import check_queries, leave_one_out
@@ -238,7 +238,7 @@ class Inspector:
         scores = {} if reference is None else reference.scores(texts, text.cls)
         scale = float(self.model.towers.logit_scale.exp().clamp(max=100.0))
         scores |= gallery_scores(similarity[:, : protocol.candidates], scale)
-        return scores if answers is None else scores | {"head": answers.none.double().cpu()}
+        return scores if answers is None else scores | {"head": head_score(answers.none)}
 
 
 def _uncalibrated(match: Answer) -> Answer:

@@ -17,7 +17,7 @@ from .encoders import TextFeatures, VideoFeatures
 from .encoding import encode_clips
 from .generators.openset import candidate_sets
 from .model import DiffusionRet
-from .ood.scores import Reference, Scores, gallery_scores
+from .ood.scores import Reference, Scores, gallery_scores, head_score
 from .ood.verdict import EVIDENCE, HEAD, MatchOdds, fit
 from .pool import galleries, make_pool, seeded
 
@@ -101,7 +101,7 @@ def head_scores(
         parts.append(
             reference.scores(texts, text.cls)
             | gallery_scores(similarity, float(model.logit_scale))
-            | {"head": answers.none.double()}
+            | {"head": head_score(answers.none)}
         )
         empty.append(~(rows & there).any(dim=1))
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}, torch.cat(empty).numpy()

@@ -13,7 +13,7 @@ from diffusionret.encoders import VideoFeatures
 from diffusionret.generators.match import match_of
 from diffusionret.generators.openset import OpenSetNetwork, candidate_sets
 from diffusionret.generators.standing import hubness, standing
-from diffusionret.ood.scores import Reference, Scores, gallery_scores
+from diffusionret.ood.scores import Reference, Scores, gallery_scores, head_score
 from diffusionret.ood.verdict import MatchOdds
 from diffusionret.pool import galleries, make_pool, seeded
 
@@ -116,7 +116,7 @@ def answer(
         scores.append(
             reference.scores(texts, text.cls)
             | gallery_scores(similarity, float(model.logit_scale))
-            | {"head": said.none.double(), "empty": ~(fits & there).any(dim=1)}
+            | {"head": head_score(said.none), "empty": ~(fits & there).any(dim=1)}
         )
     joined = {name: torch.cat([part[name] for part in scores]) for name in scores[0]}
     empty = joined.pop("empty")
