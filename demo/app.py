@@ -120,7 +120,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         except (ValueError, OSError) as error:
             return search.problem(str(error)), gr.skip(), gr.skip()
         shown = search.page(result, k, size, exact)
-        return search.cut(result.truncated), head + shown, watch.show(retriever, result)
+        return search.cut(result.truncated), head + shown, watch.request(result)
 
     def first(request: gr.Request) -> tuple:
         """What the page opens with: the query of its address, else the first example."""
@@ -132,7 +132,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
             return *(len(inputs) + 3) * [gr.skip()], *shown, gr.skip(), gr.skip()
         clips, forms = retriever.gallery, settings.forms_of(retriever)
         queries = search.examples(retriever.model.config.dataset)
-        text = asked.get("q") or queries[0]
+        text = asked.get("q") or queries[0].query
         k = min(_number(asked.get("k"), K, 1, MOST_K), max(len(clips), 1))
         candidates = _number(
             asked.get("candidates"), min(CANDIDATES, len(clips)) or 1, 1, watch.MOST_CANDIDATES

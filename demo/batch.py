@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -15,11 +16,9 @@ import gradio as gr
 
 from diffusionret import Retriever
 from diffusionret.ood.conformal import ALPHA, say_p
-from diffusionret.ood.report import Answer, Report, in_batch
+from diffusionret.ood.report import Report, in_batch, percent
 from diffusionret.query import check_query
 from diffusionret.tables import read_rows
-
-from .verdict import CELL_NAMES
 
 INTRODUCTION = (
     '<section class="dr-batch-head"><h3>Check many queries</h3><p>Paste one a line, or choose a .txt or .csv file: '
@@ -34,7 +33,8 @@ FILE = (
 )
 CHOOSE = "window.DiffusionRet.mountFile(element, trigger);"
 SORT = "window.DiffusionRet.mountTable(element);"
-COLUMNS = ("query", "familiar", "p familiar", "match", "p match", "in batch", "words", "not read")
+COLUMNS = ("query", "verdict", "p(match)", "familiar", "p-value", "in batch", "words", "not read")
+SAID = {"match": "claimed", "unsure": "hedged", "none": "denied", "unreadable": "not readable"}  # of a match
 
 
 def read(text: str) -> list[str]:
@@ -90,13 +90,16 @@ def check(retriever: Retriever, queries: Sequence[str], alpha: float) -> Iterato
 
 def table(reports: Sequence[Report], alpha: float) -> str:
     """The table of a batch with its summary and download, as markup."""
-    flagged = [_flagged(report) for report in reports]
-    discoveries = sum(_in_batch(report) for report in reports)
-    summary = (
-        f"{sum(flagged):,} of {len(reports):,} flagged at alpha {alpha:.0%} by one answer or the other; "
-        f"{discoveries:,} remain where false discoveries over the whole batch are held to {alpha:.0%} "
-        "(Benjamini and Hochberg)."
-    )
+    kinds = Counter(report.verdict.kind for report in reports)
+    spread = ", ".join(f"{kinds[kind]:,} {word}" for kind, word in SAID.items() if kinds[kind])
+    scored = any(report.familiar.p_value is not None for report in reports)
+    unlike = sum(bool(report.familiar.in_batch) for report in reports)
+    summary = f"A match in this gallery, of {len(reports):,}: {spread}."
+    if scored:
+        summary += (
+            f" {unlike:,} {'is' if unlike == 1 else 'are'} unlike what the model learned, where false discoveries over "
+            f"the whole batch are held to {alpha:.0%} (Benjamini and Hochberg)."
+        )
     head = "".join(f'<th scope="col" title="Sort">{escape(column)}</th>' for column in COLUMNS)
     rows = "".join(_row(report) for report in reports)
     return (
@@ -105,29 +108,19 @@ def table(reports: Sequence[Report], alpha: float) -> str:
     )
 
 
-def _flagged(report: Report) -> bool:
-    return bool(report.rule or report.familiar.flagged or report.match.flagged)
-
-
-def _in_batch(report: Report) -> bool:
-    return bool(report.rule or report.familiar.in_batch or report.match.in_batch)
-
-
 def _row(report: Report) -> str:
-    cells = [f"<td>{escape(report.typed)}</td>"]
-    for name, words in (("familiar", ("yes", "no")), ("match", ("likely", "unlikely"))):
-        answer: Answer = getattr(report, name)
-        said = "" if answer.flagged is None else words[bool(answer.flagged)]
-        flag = ' class="is-flagged"' if answer.flagged else ""
-        p = (
-            ""
-            if answer.p_value is None
-            else say_p(answer.p_value, answer.n).removeprefix("p = ").removeprefix("p ")
-        )
-        key = 0 if answer.p_value is None else answer.p_value
-        cells += [f"<td{flag}>{said}</td>", f'<td data-key="{key}">{escape(p)}</td>']
-    cells += [
-        f"<td>{'flagged' if _in_batch(report) else ''}</td>",
+    verdict, familiar = report.verdict, report.familiar
+    p_value = familiar.p_value
+    shown = "" if p_value is None else say_p(p_value, familiar.n).removeprefix("p = ").removeprefix("p ")
+    like = "" if familiar.flagged is None or report.rule else ("yes", "no")[familiar.flagged]
+    p = verdict.p_match
+    cells = [
+        f"<td>{escape(report.typed)}</td>",
+        f'<td class="is-{verdict.kind}" data-key="{list(SAID).index(verdict.kind)}">{escape(verdict.sentence)}</td>',
+        f'<td data-key="{-1 if p is None else p}">{"" if p is None else percent(p)}</td>',
+        f"<td>{like}</td>",
+        f'<td data-key="{0 if p_value is None else p_value}">{escape(shown)}</td>',
+        f"<td>{'unlike' if familiar.in_batch else ''}</td>",
         f"<td>{escape(report.said)}</td>",
         f"<td>{'rule' if report.rule else 'its end' if report.truncated else ''}</td>",
     ]
@@ -139,15 +132,15 @@ def download(reports: Sequence[Report]) -> str:
     out = io.StringIO()
     table = csv.writer(out)
     table.writerow(
-        ("query", "cell", "familiar_p", "familiar_flagged", "familiar_n", "match_p", "match_flagged", "match_n",
-         "match_null", "flagged_in_batch", "searched", "words", "not_read", "rule")
+        ("query", "verdict", "p_match", "sentence", "familiar_p_value", "familiar_flagged", "familiar_in_batch",
+         "familiar_n", "match_p_value", "match_n", "match_null", "searched", "words", "not_read", "rule")
     )  # fmt: skip
     for report in reports:
-        familiar, match = report.familiar, report.match
-        cell = " and ".join(CELL_NAMES[report.cell]) if report.cell else ""
+        familiar, match, verdict = report.familiar, report.match, report.verdict
         row = (
-            report.typed, cell, familiar.p_value, familiar.flagged, familiar.n, match.p_value, match.flagged, match.n,
-            match.null, _in_batch(report), report.query, report.said, report.truncated, report.rule,
+            report.typed, verdict.kind, verdict.p_match, verdict.sentence, familiar.p_value, familiar.flagged,
+            familiar.in_batch, familiar.n, match.p_value, match.n, match.null, report.query, report.said,
+            report.truncated, report.rule,
         )  # fmt: skip
         table.writerow([_harmless(value) for value in row])
     address = f"data:text/csv;charset=utf-8,{quote(out.getvalue())}"

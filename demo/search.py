@@ -1,4 +1,4 @@
-"""The Search tab: one sentence about what was found, and the ranked clips."""
+"""The Search tab: the verdict, and the ranked clips."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
+from itertools import pairwise
+from typing import NamedTuple
 from urllib.parse import quote
 
 from diffusionret import Hit, SearchResult, cutlist
-from diffusionret.readout import Readout
+from diffusionret.generators import OpenSetGenerator
+from diffusionret.ood import report
 from diffusionret.spans import Span
 
 from . import reading as read
@@ -19,29 +22,49 @@ from .clips import card, grid, name_of
 from .media import cut_url
 from .timeline import timeline
 
-LIKELY = 0.5  # the probability from which a part counts as a match
+
+class Example(NamedTuple):
+    """A first query, and in a word or two what it shows, "" for nothing in particular."""
+
+    query: str
+    shows: str = ""
+
+
 # First searches, by the world that the model was trained on; "" is for any other.
 EXAMPLES = {
     "storybook": (
-        "a green cat jumps over a blue elephant on the beach at sunset",
-        "a big orange frog by the sea at night",
-        "a purple robot in the mountains in the snow",
-        "a small orange dog bounces in the desert",
-        "a yellow balloon in a field in the rain",
+        Example("a dog", "several fit: the noise decides"),
+        Example("a dog in the desert", "one word more: few fit"),
+        Example("a green cat jumps over a blue elephant on the beach at sunset", "one clip"),
+        Example("a purple robot on a skateboard", "no match here"),
+        Example("quarterly revenue grew by four percent", "outside this world"),
     ),
-    "": ("a person walking", "a car on a street", "an animal outdoors", "water", "something red"),
+    "": tuple(
+        map(
+            Example,
+            ("a person walking", "a car on a street", "an animal outdoors", "water", "something red"),
+        )
+    ),
 }
+SEEN = 0.01  # the least difference of two bars that can be seen
+HALF = 0.5  # p(match) from which a clip counts among the matches
 
 
-def examples(dataset: str) -> Sequence[str]:
+def examples(dataset: str) -> Sequence[Example]:
     """Example queries for a model trained on `dataset`."""
     return EXAMPLES.get(dataset, EXAMPLES[""])
 
 
-def chips(texts: Sequence[str]) -> str:
-    """Example queries as buttons."""
-    buttons = (f'<button type="button" class="dr-chip">{escape(text)}</button>' for text in texts)
-    return f'<div class="dr-chips" role="group" aria-label="Example queries">{"".join(buttons)}</div>'
+def chips(offered: Sequence[Example]) -> str:
+    """Example queries as buttons, each with what it shows."""
+    buttons = "".join(_chip(example) for example in offered)
+    return f'<div class="dr-chips" role="group" aria-label="Example queries">{buttons}</div>'
+
+
+def _chip(example: Example) -> str:
+    query = escape(example.query, quote=True)
+    shows = f" <small>{escape(example.shows)}</small>" if example.shows else ""
+    return f'<button type="button" class="dr-chip" data-query="{query}">{query}{shows}</button>'
 
 
 NOTHING = '<p class="dr-empty">There is nothing to search yet: add videos in the Gallery tab.</p>'
@@ -80,20 +103,33 @@ def shown(result: SearchResult, k: int) -> list[tuple[Hit, list[Hit]]]:
     ]
 
 
-def verdict(result: SearchResult, k: int, size: int) -> str:
-    """What was found among `size` clips, and how generation changed the order of the `k` shown. Markup."""
+def order(result: SearchResult, k: int, size: int) -> str:
+    """How the `k` files shown of `size` come in their order, and how generation changed it. Markup."""
     hits = [hit for hit, _ in shown(result, k)]
-    best = hits[0]
-    name = escape(name_of(best.id, best.caption).rstrip("."))
-    found = f"Best match among {_count(size, 'clip')}: <strong>{name}</strong>"
-    if result.no_match is not None:  # the open-set generator knows this answer too
-        p = probability(result.no_match)
-        if result.no_match >= 0.5:
-            return f"<strong>No match here: {p}.</strong> Of {_count(size, 'clip')}, {name} comes nearest."
-        return f"{found}. {_moves(hits)} No match here: {p}."
-    if result.trajectory is None:
-        return f"{found}, ranked by similarity only, because this model has no generator."
-    return f"{found}. {_moves(hits)}"
+    name = escape(name_of(hits[0].id, hits[0].caption).rstrip("."))
+    first = f"First of {_count(size, 'clip')}: <strong>{name}</strong>"
+    if not result.form:
+        return f"{first}, ranked by similarity only, because this model has no generator."
+    return f"{first}. {_moves(hits)}{'' if _in_order(hits) else ' ' + _weighed(result)}"
+
+
+def _in_order(hits: Sequence[Hit]) -> bool:
+    """Whether no bar is seen to be longer than that of a clip before it. A clip without one was no candidate."""
+    bars = [hit.probability or 0.0 for hit in hits]
+    return all(a > b - SEEN for a, b in pairwise(bars))
+
+
+def _weighed(result: SearchResult) -> str:
+    """Why the order is not that of the bars."""
+    if not _is_open(result):
+        return "The order is that of similarity and boost together, not of the shares alone."
+    weight = next((h.boost / h.probability for h in result.hits if h.probability), 0.0)
+    return f"The order is that of similarity + {weight:.3g} × p(match), not of p(match) alone."
+
+
+def _is_open(result: SearchResult) -> bool:
+    """Whether the bars say how probable a match is, and not a share among the candidates."""
+    return result.form == OpenSetGenerator.form
 
 
 def _moves(hits: Sequence[Hit]) -> str:
@@ -133,22 +169,26 @@ def percent(share: float) -> str:
 
 
 def probability(p: float) -> str:
-    """A probability for reading, as p = 7.5 %."""
-    value = percent(p)
-    return f"p\u00a0{value}" if value.startswith("<") else f"p\u00a0=\u00a0{value}"
+    """A probability of a match for reading, never 0 or 100 %, as the library writes it."""
+    return report.percent(p).replace(" ", "\u00a0")
 
 
-def _share(hit: Hit, candidates: int, readout: Readout) -> str:
-    """What the generator says of a hit: a share among the candidates, or the probability of a match."""
-    if hit.probability is None:
+def _share(hit: Hit, candidates: int, form: str) -> str:
+    """What the generator says of a hit: the probability of a match, or a share among the candidates."""
+    if hit.probability is None or not form:
         return ""
-    if not readout.exclusive:
-        called, title = "p(match)", "How probable it is that this clip matches, the mean over samples"
+    if form == OpenSetGenerator.form:
+        called, value, title = (
+            "p(match)",
+            probability(hit.probability),
+            "How probable it is that this clip matches",
+        )
     else:
-        called, title = "generator’s share", f"The generator’s share among the {candidates} candidates"
+        called, value = "share", percent(hit.probability)
+        title = f"The generator’s share among the {candidates} candidates"
     return (
         f'<div class="dr-share" title="{title}"><span>{called}</span>'
-        f'<span class="dr-number">{percent(hit.probability)}</span>'
+        f'<span class="dr-number">{value}</span>'
         f'<span class="dr-bar"><i style="width:{100 * hit.probability:.2f}%"></i></span></div>'
     )
 
@@ -161,23 +201,24 @@ def _numbers(hit: Hit, generates: bool) -> str:
     return f'<dl class="dr-numbers">{cells}</dl>'
 
 
-def matching(best: Hit, spans: Sequence[Hit], k: int, readout: Readout | None) -> list[Hit]:
+def matching(best: Hit, spans: Sequence[Hit], k: int, form: str) -> list[Hit]:
     """Of the hits of a file those that its timeline marks: the best one, and each that probably matches, or where the
     generator does not say so, that is among the `k` best spans of all."""
-    if readout is None or readout.exclusive:
+    if form != OpenSetGenerator.form:
         return [hit for hit in spans if hit.id == best.id or hit.rank <= k]
-    return [hit for hit in spans if hit.id == best.id or (hit.probability or 0.0) >= LIKELY]
+    return [hit for hit in spans if hit.id == best.id or (hit.probability or 0.0) >= HALF]
 
 
 def hit_card(
-    hit: Hit, candidates: int, readout: Readout | None, spans: Sequence[Hit] = (), query: str = ""
+    hit: Hit, candidates: int, form: str, numbers: bool = True, spans: Sequence[Hit] = (), query: str = ""
 ) -> str:
-    """The card of one hit. readout: of the generator, None where there is none. spans: hits of its file, to be
-    marked on its timeline. query: what was searched, for its cut lists."""
-    generates = readout is not None
-    move = arrow(hit) if generates else ""
-    above = f"<b>{hit.rank}</b>{move}"
-    below = (_share(hit, candidates, readout) if readout is not None else "") + _numbers(hit, generates)
+    """The card of one hit. form: the name of the generator, "" without one. numbers: whether there is anything to
+    count, for what cannot be read has none. spans: hits of its file, to be marked on its timeline. query: what was
+    searched, for its cut lists."""
+    above, below = f"<b>{hit.rank}</b>", ""
+    if numbers:
+        above += arrow(hit) if form else ""
+        below = _share(hit, candidates, form) + _numbers(hit, bool(form))
     return card(
         hit.id, hit.caption, hit.path, hit.poster, hit.moment, above, below, similar=True, span=_part(hit),
         timeline=timeline(hit, spans), save=cut_url(hit.id, hit.path), lists=_lists(query, [hit]) if query else "",
@@ -204,6 +245,17 @@ def saving(query: str, hits: Sequence[Hit]) -> str:
     return f'<span class="dr-lists">Save the list as {" ".join(links)}</span>'
 
 
+def ending(result: SearchResult, k: int) -> int | None:
+    """After how many of the `k` files shown the matches end: none that follows is more likely than not to match. None
+    where nothing is to be divided, and where the verdict does not have that there are any."""
+    verdict = result.verdict
+    if not _is_open(result) or verdict is None or verdict.kind not in ("match", "unsure"):
+        return None
+    likely = [(hit.probability or 0.0) >= HALF for hit, _ in shown(result, k)]
+    last = max((i for i, is_likely in enumerate(likely, 1) if is_likely), default=0)
+    return last if 0 < last < len(likely) else None
+
+
 def link(result: SearchResult, k: int, exact: bool = False) -> str:
     """The query string that restores this search. exact: whether it is of what was typed, typing errors and all."""
     return read.address(result.reading.text, _chosen(result, k), exact)
@@ -218,8 +270,8 @@ def _chosen(result: SearchResult, k: int) -> dict[str, int | str]:
         "candidates": settings.candidates,
         "steps": settings.steps,
     }
-    if result.trajectory is not None:
-        chosen["generator"] = result.trajectory.form
+    if result.form:
+        chosen["generator"] = result.form
     return chosen
 
 
@@ -227,32 +279,53 @@ def page(result: SearchResult, k: int, size: int, exact: bool = False) -> str:
     """The whole tab for one result, a card a file. size: number of files in the gallery. exact: whether it was searched
     so."""
     here = f'<section class="dr-results" data-link="{escape(link(result, k, exact), quote=True)}">'
-    said = read.lines(result.reading, _chosen(result, k))
+    remarks = read.lines(result.reading, _chosen(result, k))
     if not result.hits:
-        return f"{here}{said}</section>"
-    readout = None if result.trajectory is None else result.trajectory.readout
-    settings = result.settings
+        return f"{here}{remarks}</section>"
+    settings, readable = result.settings, result.verdict is None or result.verdict.kind != "unreadable"
     files = shown(result, k)
-    cards = (
-        hit_card(hit, settings.candidates, readout, matching(hit, spans, k, readout), result.query)
-        for hit, spans in files
-    )
-    foot = f"Answered in {result.timings.get('total', 0.0):.0f} ms"
-    if readout is not None:
-        steps, rivals = _count(settings.steps, "step"), _count(settings.candidates, "candidate")
-        last = settings.seed + settings.seeds - 1
-        noise = f"noise {last}" if settings.seeds == 1 else f"the noises {settings.seed} to {last}"
-        foot += f" with {steps} of denoising from {noise}. "
-        foot += (
-            f"The generator’s share is what a clip gets of the distribution over {rivals}."
-            if readout.exclusive
-            else f"p(match) is how probable it is that a clip matches: of {rivals}, several may, or none."
+    cards = [
+        hit_card(
+            hit,
+            settings.candidates,
+            result.form,
+            readable,
+            matching(hit, spans, k, result.form),
+            result.query,
         )
+        for hit, spans in files
+    ]
+    end = ending(result, k)
+    if end is not None:
+        cards.insert(end, DIVIDER)
+    ordered = f'<p class="dr-order" role="status">{order(result, k, size)}</p>' if readable else ""
     return (
-        f"{here}{said}{judged.line(result.ood)}"
-        f'<p class="dr-verdict" role="status">{verdict(result, k, size)}</p>'
-        f'{grid(cards)}<p class="dr-foot">{foot}</p>{saving(result.query, [hit for hit, _ in files])}</section>'
+        f"{here}{remarks}{judged.line(result.ood)}{ordered}{grid(cards)}"
+        f'<p class="dr-foot">{_foot(result)}</p>{saving(result.query, [hit for hit, _ in files])}</section>'
     )
+
+
+DIVIDER = (
+    '<li class="dr-end"><b>Where the matches end</b> '
+    "<span>Of the clips below, none is more likely than not to match.</span></li>"
+)
+
+
+def _foot(result: SearchResult) -> str:
+    settings = result.settings
+    foot = f"Answered in {result.timings.get('total', 0.0):.0f} ms"
+    if not result.form:
+        return foot
+    rivals = _count(settings.candidates, "candidate")
+    if _is_open(result):
+        return (
+            f"{foot}. p(match) is how probable it is that a clip matches: of {rivals}, several may, or none."
+        )
+    last = settings.seed + settings.seeds - 1
+    noise = f"noise {last}" if settings.seeds == 1 else f"the noises {settings.seed} to {last}"
+    steps = _count(settings.steps, "step")
+    what = f"A share is what a clip gets of the distribution over {rivals}."
+    return f"{foot} with {steps} of denoising from {noise}. {what}"
 
 
 def similar_page(of: str, hits: Sequence[Hit]) -> str:

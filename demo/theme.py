@@ -10,8 +10,8 @@ from analysis import palette
 
 STATIC = Path(__file__).parent / "static"
 STYLES = (
-    *("base.css", "evidence.css", "cards.css", "timeline.css", "lightbox.css", "player.css", "panels.css"),
-    *("tour.css", "verdict.css", "batch.css", "map.css", "gallery.css"),
+    *("base.css", "evidence.css", "cards.css", "timeline.css", "lightbox.css", "player.css", "spoken.css"),
+    *("panels.css", "tour.css", "verdict.css", "batch.css", "map.css", "gallery.css"),
 )
 # Each uses what those before it offer.
 SCRIPTS = (
@@ -41,8 +41,8 @@ SCRIPTS = (
     *("formula.js", "tour.js", "bars.js", "chart.js", "panels.js"),
     # In the order in which they are offered.
     *("panels/drawn.js", "panels/whole.js", "panels/noise.js", "panels/compare.js", "panels/inside.js"),
-    *("panels/words.js", "panels/forward.js", "panels/familiar.js", "panels/export.js"),
-    *("transport.js", "player.js"),
+    *("panels/forward.js", "panels/familiar.js", "panels/export.js"),
+    *("transport.js", "spoken.js", "player.js"),
     *("gallery_server.js", "gallery_add.js", "gallery_job.js", "gallery_rows.js", "gallery.js"),
 )
 

@@ -8,26 +8,27 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 import numpy as np
+import torch
 
 from diffusionret import Retriever
-from diffusionret.ood.conformal import ALPHA, Calibration, say_p
-from diffusionret.ood.report import NOT_MEANT, Answer, Report, WordEffect
+from diffusionret.generators.match import at_prior
+from diffusionret.ood.conformal import Calibration, say_p
+from diffusionret.ood.report import NOT_MEANT, Answer, Report, WordEffect, percent
+from diffusionret.ood.verdict import Verdict
 from diffusionret.query import check_query, words_of
 
 from .questions import Panel
 
-ALPHAS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2)  # what the slider offers
-NAMES = {"familiar": "Like what the model learned?", "match": "Is there a match in this gallery?"}
-YES_NO = {
-    "familiar": ("familiar", "unfamiliar"),
-    "match": ("match likely", "match unlikely"),
+ABSENT = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)  # shares without a match, which the slider offers
+NAMES = {"familiar": "Like what the model learned?", "match": "Do the best clips stand out?"}
+# What each kind of verdict looks like: a tick, a wave, a cross, a dash, on a square of 24.
+SIGNS = {
+    "match": "M6 12.5l4 4 8-9",
+    "unsure": "M5.5 13c2.2-3.2 4.3-3.2 6.5 0s4.3 3.2 6.5 0",
+    "none": "M7.5 7.5l9 9m0-9l-9 9",
+    "unreadable": "M7 12h10",
 }
-CELL_NAMES = {
-    "ordinary": ("familiar", "match likely"),
-    "absent": ("familiar", "match unlikely"),
-    "unusual": ("unfamiliar", "match likely"),
-    "outside": ("unfamiliar", "match unlikely"),
-}
+KINDS = {"match": "A match", "unsure": "Perhaps a match", "none": "No match", "unreadable": "Not readable"}
 DOTS, BINS = 100, 44  # of the picture of calibration scores
 WIDE, HIGH = 420, 118  # pixels of a picture
 SCRIPT = "window.DiffusionRet.mountVerdict(element);"
@@ -37,39 +38,36 @@ def line(report: Report | None) -> str:
     """The verdict of a search, as markup; "" where nothing is calibrated."""
     if report is None:
         return ""
-    advice = f" {escape(report.advice)}" if report.advice else ""
-    answers = "" if report.rule else "".join(_chip(name, getattr(report, name)) for name in NAMES)
+    verdict = report.verdict
     why = (
         f'<button type="button" class="dr-plain dr-why" aria-expanded="false" '
         f'data-query="{escape(report.query, quote=True)}">Why?</button>'
     )
+    advice = f" <span>{escape(verdict.advice)}</span>" if verdict.advice else ""
     return (
-        f'<section class="dr-ood" data-cell="{report.cell}">{_cell(report.cell)}'
-        f'<div><p class="dr-judged" role="status"><strong>{escape(report.sentence)}</strong>{advice}</p>'
-        f'<p class="dr-answers">{answers}{"" if report.rule else why}</p></div></section>'
-        '<div class="dr-inspection" hidden></div>'
+        f'<section class="dr-ood" data-kind="{verdict.kind}">{_sign(verdict)}'
+        f'<p class="dr-judged" role="status"><strong>{escape(verdict.sentence)}</strong> {chance(verdict)}{advice} '
+        f'{"" if report.rule else why}</p></section><div class="dr-inspection" hidden></div>'
     )
 
 
-def _cell(cell: str) -> str:
-    """The two answers as a square of four, the one that holds filled."""
-    if not cell:
+def _sign(verdict: Verdict) -> str:
+    """The kind of a verdict as a sign in its colour."""
+    return (
+        f'<svg class="dr-sign" viewBox="0 0 24 24" role="img" aria-label="{KINDS[verdict.kind]}">'
+        f'<circle cx="12" cy="12" r="12"/><path d="{SIGNS[verdict.kind]}"/></svg>'
+    )
+
+
+def chance(verdict: Verdict) -> str:
+    """The number of a verdict, as markup; "" where it has none."""
+    if verdict.p_match is None or verdict.kind == "unreadable":
         return ""
-    label = " and ".join(CELL_NAMES[cell])
-    parts = "".join(
-        f'<rect x="{1 + 16 * (match == "match unlikely")}" y="{1 + 16 * (name == "unfamiliar")}" width="14" '
-        f'height="14" rx="3" class="{"is-on" if key == cell else ""}"><title>{name}, {match}</title></rect>'
-        for key, (name, match) in CELL_NAMES.items()
-    )
-    return f'<svg class="dr-cell" viewBox="0 0 32 32" role="img" aria-label="{label}">{parts}</svg>'
+    return f'<b class="dr-chance">p(match)\u00a0{_percent(verdict.p_match)}</b>'
 
 
-def _chip(name: str, answer: Answer) -> str:
-    if answer.p_value is None:
-        return f'<span class="dr-answer">{escape(answer.note)}</span>'
-    word = YES_NO[name][bool(answer.flagged)]
-    flag = " is-flagged" if answer.flagged else ""
-    return f'<span class="dr-answer{flag}"><b>{word}</b> {escape(say_p(answer.p_value, answer.n))}</span>'
+def _percent(p: float) -> str:
+    return percent(p).replace(" ", "\u00a0")
 
 
 def inspection(retriever: Retriever) -> Panel:
@@ -88,7 +86,7 @@ def inspection(retriever: Retriever) -> Panel:
 def panel(retriever: Retriever, report: Report) -> str:
     """All that a report rests on, as markup."""
     if report.rule:
-        return f'<p class="dr-told">{escape(report.rule)} {escape(report.advice)}</p>'
+        return f'<p class="dr-told">{escape(report.rule)} {escape(report.verdict.advice)}</p>'
     detector = retriever.detector
     calibrations = {"familiar": detector.familiar, "match": detector.match}
     pictures = "".join(
@@ -96,8 +94,8 @@ def panel(retriever: Retriever, report: Report) -> str:
         for name, calibration in calibrations.items()
     )
     parts = [
+        _prior(report.verdict),
         f'<div class="dr-grid">{pictures}</div>',
-        _alpha(report),
         _words(report),
         '<div class="dr-grid">',
         _neighbours(report),
@@ -116,9 +114,9 @@ def _picture(name: str, answer: Answer, calibration: Calibration | None, report:
     ordinary = answer.null == "ordinary"
     count = answer.as_unusual or 0
     if ordinary:
-        said = f"{count:,} of {answer.n:,} ordinary queries looked this unusual."
+        said = f"{count:,} of {answer.n:,} ordinary queries looked this unusual"
     else:
-        said = f"{count:,} of {answer.n:,} queries about other things match as well as this one."
+        said = f"{count:,} of {answer.n:,} queries about other things match as well as this one"
     return (
         f'<figure class="dr-figure">{heading}<p class="dr-note">{said}</p>'
         f"{dots(calibration.scores, answer.score, ordinary)}</figure>"
@@ -170,42 +168,38 @@ def _ends(at: float) -> str:
     )
 
 
-def _alpha(report: Report) -> str:
-    """A slider over alpha that tells the expected false alarms and what would be flagged. All its levels come along."""
-    answers = {name: getattr(report, name) for name in NAMES}
-    answers = {name: answer for name, answer in answers.items() if answer.p_value is not None}
-    if not answers:
+def _bare(answer: Answer) -> str:
+    """A p-value without its letter, which is not that of a probability of a match."""
+    assert answer.p_value is not None
+    return say_p(answer.p_value, answer.n).removeprefix("p = ").removeprefix("p ")
+
+
+def _prior(verdict: Verdict) -> str:
+    """The number of a verdict and the share of queries without a match that it assumes, with a slider over that share,
+    whose sentences all come along."""
+    p = verdict.p_match
+    if p is None:
         return ""
+    none = torch.tensor([1 - p], dtype=torch.float64)
+    shares = sorted({*ABSENT, verdict.absent})
     levels = [
         {
-            "alpha": f"{alpha:.0%}",
-            "sentence": f"{_expected(alpha, len(answers))} This one: {_at(alpha, answers)}.",
+            "absent": _percent(share),
+            "sentence": f"If {_percent(share)} of queries had no match: "
+            f"p(match)\u00a0{_percent(1 - at_prior(none, share, verdict.absent).item())}.",
         }
-        for alpha in ALPHAS
+        for share in shares
     ]
-    start = ALPHAS.index(ALPHA)
-    return (
-        f'<div class="dr-alpha" data-levels="{escape(json.dumps(levels), quote=True)}">'
-        f"<label>False alarms accepted, alpha "
-        f'<input type="range" min="0" max="{len(ALPHAS) - 1}" value="{start}" '
-        f'aria-label="alpha"> <output>{levels[start]["alpha"]}</output></label> '
-        f'<p class="dr-note" aria-live="polite">{_expected(ALPHA, len(answers))}</p></div>'
+    start = shares.index(verdict.absent)
+    levels[start]["sentence"] = (
+        f"p(match)\u00a0{_percent(p)} is how probable it is that any clip of this gallery matches. "
+        f"It assumes that {_percent(verdict.absent)} of queries have no match."
     )
-
-
-def _expected(alpha: float, answers: int) -> str:
-    flagged = f"Of 1,000 ordinary queries, about {1000 * alpha:.0f} are flagged wrongly by each answer"
-    return flagged + (f", at most {2000 * alpha:.0f} by either." if answers > 1 else ".")
-
-
-def _at(alpha: float, answers: dict[str, Answer]) -> str:
-    """The answers at another alpha: of ordinary queries a small p is flagged, of those without a match a large one."""
-    return ", ".join(
-        YES_NO[name][
-            answer.p_value <= alpha + 1e-12 if answer.null == "ordinary" else answer.p_value > alpha + 1e-12
-        ]
-        for name, answer in answers.items()
-        if answer.p_value is not None
+    return (
+        f'<div class="dr-prior" data-levels="{escape(json.dumps(levels), quote=True)}">'
+        f'<p class="dr-note is-ink" aria-live="polite">{levels[start]["sentence"]}</p>'
+        f'<label>Queries without a match <input type="range" min="0" max="{len(shares) - 1}" value="{start}" '
+        f'aria-label="Queries without a match"> <output>{levels[start]["absent"]}</output></label></div>'
     )
 
 
@@ -233,7 +227,11 @@ def _words(report: Report) -> str:
     )
     if not (rows or cut):
         return ""
-    how = "The redder a word, the more it makes the query unusual: p rises without it." if rows else ""
+    how = (
+        "The redder a word, the more it makes the query unusual: the p-value rises without it."
+        if rows
+        else ""
+    )
     return (
         f'<div class="dr-figure"><h4>Word by word</h4>{"".join(rows)}<p class="dr-note">{how}{cut}</p></div>'
     )
@@ -245,7 +243,7 @@ def _word(word: WordEffect, without: float | None, answer: Answer, report: Repor
     told = (
         ""
         if without is None or answer.p_value is None
-        else f"p = {without:.3f} without it, {answer.p_value:.3f} with it"
+        else f"p-value {without:.3f} without it, {answer.p_value:.3f} with it"
     )
     style = f"--effect:{max(share, 0):.2f}"
     new = " is-unknown" if unknown else ""
@@ -312,23 +310,17 @@ def _stability(report: Report) -> str:
     stability = report.stability
     if stability is None:
         return ""
-    none = (report.scores or {}).get("no_match")
-    empty = "" if none is None else f" It gives {none:.0%} to no candidate matching at all."
     return (
-        '<div class="dr-figure"><h4>Stability of the re-ranking</h4><p class="dr-note is-ink">'
-        f"{stability.agreement:.0%} of {stability.seeds} noises end with the same winner, whose x₀ is "
-        f"{max(stability.gap, 0):.3f} ahead; the leader last changed at {stability.settled:.0%} of the steps.{empty} "
-        "Stable is not the same as right.</p></div>"
+        '<div class="dr-figure"><h4>Stability over noises</h4><p class="dr-note is-ink">'
+        f"{round(stability.agreement * stability.seeds)} of {stability.seeds} noises end with the same winner; the "
+        f"leader last changed at {stability.settled:.0%} of the steps. Stable is not the same as right: a query that "
+        "several clips fit is not stable.</p></div>"
     )
 
 
 def _foot(report: Report) -> str:
-    counts = ", ".join(
-        f"{name}: n = {answer.n:,}" for name in NAMES if (answer := getattr(report, name)).p_value is not None
-    )
-    following = f"<strong>Next:</strong> {escape(report.advice)} " if report.advice else ""
-    gallery = f" · gallery {escape(report.gallery[:12])}" if report.gallery else ""
+    gallery = f"Gallery {escape(report.gallery[:12])}. " if report.gallery else ""
     return (
-        f'<p class="dr-foot">{following}{counts}{gallery}. A query drawn like the calibration queries is '
-        f"flagged wrongly at most alpha of the time, on average. {NOT_MEANT} A missing match may still be there.</p>"
+        f'<p class="dr-foot">{gallery}The verdict follows from p(match) alone. {NOT_MEANT} A missing match may still '
+        "be there.</p>"
     )

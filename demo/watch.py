@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 
 import numpy as np
 from torch import Tensor
 
 from diffusionret import Hit, Retriever, SearchResult
-from diffusionret.readout import READOUT, Readout
-from diffusionret.trajectory import Ensemble, Trajectory, settled
+from diffusionret.readout import READOUT
+from diffusionret.trajectory import Ensemble, Trajectory, seed_variance, settled
 
 from .clips import clock, name_of
 from .media import clip_url, poster_url
-from .search import percent, probability
+from .search import percent
 
 NO_GENERATOR = "This model has no generator, so there is nothing to watch: it ranks by similarity only."
-NO_MATCH = "no match"
+NO_WORDS = "There is nothing to watch: none of these words can be read."
+NO_MATCH = "no clip"
+# What the open-set generator's steps are, and are not.
+ONE_PASS = (
+    "No network runs in a step: one pass gives the shares, and the noise draws from them. Over many noises the draws "
+    "equal the softmax of the first step, up to chance; the ranking takes nothing from them."
+)
 TEMPLATE = '<div class="dr-player"></div>'
 # How many noises are tried beside the one that is played.
 SEEDS = 16
@@ -27,24 +34,38 @@ MOST_SEEDS = 64  # of which the page asks at a time
 MOST_SEED = 2**31 - 1  # the largest number of a noise
 SCHEDULES = ("cosine", "linear")  # of the noise, to choose from
 # Where the winner's shares over the seeds lie closer than this, the noise is said not to matter.
-NO_WORDS = "There is nothing to watch: none of these words can be read."
 HARDLY = 0.02
+MOSTLY = 0.75  # of the draws
 
 
-def show(retriever: Retriever, result: SearchResult) -> str:
-    """The player's value for a result, whose hits must hold all candidates: search with k >= candidates."""
-    if result.trajectory is None:
+def request(result: SearchResult) -> str:
+    """What the player asks for once the page has its answer, as JSON; or why there is nothing to watch."""
+    if not result.form:
         return json.dumps({"message": NO_WORDS if result.reading.unreadable else NO_GENERATOR})
+    settings = result.settings
+    return json.dumps(
+        {
+            "query": result.query,
+            "form": result.form,
+            "candidates": settings.candidates,
+            "steps": settings.steps,
+            "seed": settings.seed,
+        }
+    )
+
+
+def show(retriever: Retriever, result: SearchResult) -> dict:
+    """What the player shows of a result, whose hits must hold all candidates: search with k >= candidates."""
     sent = payload(result, noises(retriever, result))
     sent["forms"] = list(retriever.model.forms)
     sent["limits"] = {
-        "steps": retriever.model.choose(result.trajectory.form).config.steps,
+        "steps": retriever.model.choose(result.form).config.steps,
         "candidates": min(MOST_CANDIDATES, len(retriever.gallery)),
         "seed": MOST_SEED,
         "seeds": MOST_SEEDS,
         "schedules": SCHEDULES,
     }
-    return json.dumps(sent)
+    return sent
 
 
 def noises(retriever: Retriever, result: SearchResult) -> Trajectory:
@@ -64,7 +85,7 @@ def payload(result: SearchResult, noises: Trajectory) -> dict:
     noises: the same query with a seed axis, the first seed being the one played. x [step+1 candidate] and x0_raw
     [step candidate] of that seed travel as base64 of little-endian float32: exact. So does mean [step column],
     over all seeds. ensemble [step seed column] is drawn small and travels in 65,535ths. A column is a candidate;
-    with the open-set generator one more follows, which `no_match` names.
+    with the open-set generator one more follows, which `none` names.
     """
     played = result.trajectory
     assert played is not None
@@ -73,24 +94,19 @@ def payload(result: SearchResult, noises: Trajectory) -> dict:
     return {
         "query": result.query,
         "form": noises.form,
-        "quantity": quantity(noises.readout),
-        "no_match": NO_MATCH if noises.readout.has_none else "",
+        "none": NO_MATCH if noises.readout.has_none else "",
+        "note": ONE_PASS if noises.readout.has_none else "",
         "sharpness": READOUT,
         "seed": result.settings.seed,
         "seeds": ensemble.seeds,
         "settings": {"candidates": result.settings.candidates, "steps": result.settings.steps},
-        "sentence": sentence(drawn, ensemble),
+        "sentence": sentence(drawn, noises),
         "candidates": [candidate(hit) for hit in drawn],
         **states(played),
         "mean": pack(ensemble.mean),
         "ensemble": pack_small(ensemble.share),
         "winner": ensemble.winner,
     }
-
-
-def quantity(readout: Readout) -> str:
-    """What a column has, in a word."""
-    return "share" if readout.exclusive else "probability"
 
 
 def states(trajectory: Trajectory) -> dict:
@@ -128,9 +144,12 @@ def candidate(hit: Hit) -> dict:
 # --- sentences ------------------------------------------------------------------------------------------
 
 
-def sentence(drawn: list[Hit], ensemble: Ensemble) -> str:
-    """What happens in this trajectory, what it changes, and how much of that the noise decides. Plain text."""
-    parts = [_happens(drawn, ensemble), _changes(drawn), _noise(ensemble, len(drawn))]
+def sentence(drawn: list[Hit], noises: Trajectory) -> str:
+    """What the noise decides in this query. Plain text. drawn: the candidates. noises: of one query."""
+    ensemble = Ensemble.of(noises)
+    if noises.readout.has_none:
+        return draws(drawn, ensemble.leaders[-1].tolist())
+    parts = [_happens(drawn, ensemble), _changes(drawn), _noise(noises, ensemble)]
     return " ".join(filter(None, parts))
 
 
@@ -142,19 +161,49 @@ def label(drawn: list[Hit], column: int) -> str:
     return f"“{name_of(hit.id, hit.caption).rstrip('.')}”"
 
 
+def draws(drawn: list[Hit], ends: list[int]) -> str:
+    """What noises drew, which is one clip or none each. ends: the column of each, the last being none."""
+    seeds, nothing = len(ends), ends.count(len(drawn))
+    clips = Counter(end for end in ends if end < len(drawn)).most_common()
+    if seeds == 1:
+        return f"This noise drew {label(drawn, ends[0])}."
+    if not clips:
+        return f"All {seeds} noises drew no clip: nothing here is what is meant."
+    (first, most), others = clips[0], f"{len(clips)} different clips"
+    name = label(drawn, first)
+    if len(clips) == 1:
+        others = "the same clip" if most > 1 else "one clip"
+    if nothing > seeds / 2:
+        which = (
+            f"{others}, {name} most often"
+            if len(clips) > 1 and most > 1
+            else name
+            if len(clips) == 1
+            else others
+        )
+        return f"{nothing} of {seeds} noises drew no clip, the other {seeds - nothing} drew {which}."
+    also = f", and {nothing} drew no clip" if nothing else ""
+    if len(clips) == 1:
+        who = f"All {seeds} noises" if not nothing else f"{most} of {seeds} noises"
+        return f"{who} drew the same clip, {name}{also}: which one is meant is hardly open."
+    if most >= MOSTLY * seeds:
+        rest = seeds - most - nothing
+        return (
+            f"{most} of {seeds} noises drew {name}, {rest} another clip{also}: the query leaves little open."
+        )
+    often = "each once" if most == 1 else f"{name} most often, {most} times"
+    drew = f"{seeds - nothing} noises drew {others}, {often}{also}"
+    return f"{drew}: the query leaves open which one is meant."
+
+
 def _happens(drawn: list[Hit], ensemble: Ensemble) -> str:
-    steps, columns = ensemble.mean.shape
-    together = columns > len(drawn)  # what is drawn: the mean over seeds (open-set), or the first seed
-    leaders = ensemble.mean.argmax(dim=-1) if together else ensemble.leaders[:, 0]
+    steps = len(ensemble.mean)
+    leaders = ensemble.leaders[:, 0]
     winner = int(leaders[-1])
-    p = probability(float(ensemble.mean[-1, winner]))
-    if winner == len(drawn):
-        return f"Out of noise comes: no match here, {p}."
     step = int(settled(leaders))
     lead = "leads from the first step" if step == 1 else f"takes the lead for good at step {step} of {steps}"
     share = percent(float(ensemble.share[-1, 0, winner]))
-    ends = f"matches with {p}" if together else f"ends with {share} of the share"
-    return f"Out of noise, {label(drawn, winner)} {lead} and {ends}."
+    return f"Out of noise, {label(drawn, winner)} {lead} and ends with {share} of the share."
 
 
 def _changes(drawn: list[Hit]) -> str:
@@ -168,21 +217,20 @@ def _changes(drawn: list[Hit]) -> str:
     return f"{moved}, the first from rank {first.base_rank}."
 
 
-def _noise(ensemble: Ensemble, count: int) -> str:
+def _noise(noises: Trajectory, ensemble: Ensemble) -> str:
+    """How far the seeds of the published generator agree, and how much of the variance is theirs."""
     seeds = ensemble.seeds
-    what = NO_MATCH if ensemble.winner == count else "the same clip"
     if seeds == 1:
         return ""
     least, most = ensemble.spread
+    variance = f"{percent(seed_variance(noises.predictions[-1]))} of the variance of x̂₀ is the noise’s"
     if ensemble.agree == seeds:
         if most - least < HARDLY:
-            return f"The noise hardly matters: all {seeds} noises tried end alike."
+            return f"All {seeds} noises tried end alike; {variance}."
         span = f"{percent(least)} to {percent(most)}"
-        return f"The noise decides how clearly: all {seeds} tried end with {what}, at {span}."
+        return f"All {seeds} noises tried end with the same clip, at {span}; {variance}."
     s = "s" if ensemble.agree == 1 else ""
-    if ensemble.mean.shape[1] > count > ensemble.winner:  # several may match
-        return f"The noise matters: of {seeds} tried, {ensemble.agree} say{s} that it matches."
-    return f"The noise matters: of {seeds} tried, {ensemble.agree} end{s} with {what}."
+    return f"Of {seeds} noises tried, {ensemble.agree} end{s} with the same clip; {variance}."
 
 
 # --- arrays ---------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ keeps no state. Figures come from analysis/figures, numbers from diffusionret/tr
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
@@ -18,16 +19,13 @@ from diffusionret.diffusion import add_noise
 from diffusionret.query import check_number, check_query
 from diffusionret.trajectory import Ensemble, changes, places, seed_variance, settled
 
-from . import watch_compare, watch_export, watch_inside
+from . import watch, watch_compare, watch_export, watch_inside, watch_words
 from .gallery_choice import Choice
 from .media import PLOTLY_URL
 from .questions import Panel
 from .search import percent
-from .watch import MOST_CANDIDATES, MOST_SEED, MOST_SEEDS, label, pack, pack_small, quantity
+from .watch import MOST_CANDIDATES, MOST_SEED, MOST_SEEDS, draws, label, pack, pack_small
 from .watch_scene import Scene
-
-# Beyond this many words the columns of the word by word figure are too narrow to read.
-MOST_WORDS = 24
 
 
 def panel(retriever: Retriever) -> Panel:
@@ -39,7 +37,8 @@ def panel(retriever: Retriever) -> Panel:
     @lru_cache(maxsize=16)  # moving between panels asks for the same search again
     def scene(query: str, count: int, steps: int, seed: int, form: str, choice: Choice) -> Scene:
         within = None if choice.is_all else choice.ids_of(retriever.gallery)
-        result = retriever.search(query, count, count, steps, seed, form=form, within=within)
+        # What the page names is what was searched for: corrected already, or not to be corrected.
+        result = retriever.search(query, count, count, steps, seed, form=form, exact=True, within=within)
         return Scene(retriever, result, form)
 
     def look(request: dict) -> Iterator[dict]:
@@ -72,6 +71,11 @@ def drawing(figure: Figure) -> str:
 
 
 # --- the panels -----------------------------------------------------------------------------------------
+
+
+def play(scene: Scene, request: dict) -> dict:
+    """What the player shows: drawn here, once the page has its answer, for a search needs none."""
+    return watch.show(scene.retriever, scene.result)
 
 
 def whole(scene: Scene, request: dict) -> dict:
@@ -108,58 +112,41 @@ def noise(scene: Scene, request: dict) -> dict:
     ensemble = Ensemble.of(trajectory)
     winner = label(scene.drawn, ensemble.winner)
     least, most = ensemble.spread
-    one = seeds == 1
-    if not scene.readout.exclusive and ensemble.winner < len(scene.drawn):  # where several may match
-        parts = [
-            f"{ensemble.agree} of {seeds} {'noise says' if one else 'noises say'} that {winner} matches."
-        ]
+    one, has_none = seeds == 1, scene.readout.has_none
+    if has_none:
+        parts = [draws(scene.drawn, ensemble.leaders[-1].tolist())]
     else:
         parts = [f"{ensemble.agree} of {seeds} {'noise ends' if one else 'noises end'} with {winner}."]
     if seeds > 1:
-        span = {percent(least): f"is {percent(least)} in each"}.get(percent(most))
-        parts.append(
-            f"Its {quantity(scene.readout)} {span or f'lies between {percent(least)} and {percent(most)}'}."
-        )
-        if ensemble.together:
-            parts.append(f"From step {ensemble.together} on, all say so.")
+        if not has_none:
+            span = {percent(least): f"is {percent(least)} in each"}.get(percent(most))
+            parts.append(f"Its share {span or f'lies between {percent(least)} and {percent(most)}'}.")
+            if ensemble.together:
+                parts.append(f"From step {ensemble.together} on, all say so.")
         variance = percent(seed_variance(trajectory.predictions[-1]))
-        parts.append(f"The seed explains {variance} of the variance of x₀.")
+        parts.append(f"The noise explains {variance} of the variance of x₀.")
     last, names = ensemble.mean[-1], scene.names
     best = last.argsort(descending=True, stable=True)[:6].tolist()
-    return {
+    counts, first = Counter(ensemble.leaders[-1].tolist()), ensemble.mean[0]
+    content = {
         "sentence": " ".join(parts),
         "seeds": seeds,
         "ensemble": pack_small(ensemble.share),
-        "settled": [{"index": i, "caption": names[i], "share": float(last[i])} for i in best],
-        "bands_note": f"Mean {quantity(scene.readout)}, and the range that holds 80 % of the noises.",
-        "bands": drawing(figures.noise_bands(ensemble.low, ensemble.mean, ensemble.high, names)),
+        "settled": [
+            {
+                "index": i,
+                "caption": names[i],
+                "share": float(last[i]),
+                "draws": counts[i],
+                "first": float(first[i]),
+            }
+            for i in best
+        ],
         "agreement": drawing(figures.agreement(ensemble.agreeing)),
     }
-
-
-def words(scene: Scene, request: dict) -> dict:
-    """The query built up one word at a time, on the same candidates and noise."""
-    spoken = scene.result.query.split()
-    if len(spoken) > MOST_WORDS:
-        raise ValueError(f"Word by word works up to {MOST_WORDS} words; this query has {len(spoken)}.")
-    parts = [" ".join(spoken[: i + 1]) for i in range(len(spoken))]
-    trajectory = scene.denoise(parts, seeds=scene.seeds)
-    share = scene.readout.columns(trajectory.predictions[-1]).mean(dim=0)
-    leaders = share.argmax(dim=-1)
-    step = int(settled(leaders))
-    moved = (share[1:] - share[:-1]).abs().sum(dim=-1) / 2
-    sentence = f"From “{spoken[step - 1]}” on, {label(scene.drawn, int(leaders[-1]))} leads."
-    if len(moved) and scene.readout.exclusive:  # other probabilities have no common whole
-        most = int(moved.argmax()) + 1
-        sentence += f" “{spoken[most]}” moves most: {percent(float(moved[most - 1].clamp(max=1)))} of the distribution."
-    return {
-        "sentence": sentence,
-        "words": [
-            {"word": word, "leader": int(i), "share": float(row[i])}
-            for word, i, row in zip(spoken, leaders, share, strict=True)
-        ],
-        "chart": drawing(figures.words(share, spoken, scene.names)),
-    }
+    if not has_none:  # a draw ends with all or nothing: bands over draws would say so of every clip
+        content["bands"] = drawing(figures.noise_bands(ensemble.low, ensemble.mean, ensemble.high, names))
+    return content
 
 
 def forward(scene: Scene, request: dict) -> dict:
@@ -174,7 +161,7 @@ def forward(scene: Scene, request: dict) -> dict:
     level = torch.cat([scene.trajectory.alpha_bar, torch.ones(1, dtype=torch.float64)])
     # One row a noise level, in the player's order: row 0 is almost only noise, the last row is x_0 itself.
     x = add_noise(clean.expand(len(level), -1), states[:1].expand(len(level), -1), level)
-    kind = "a one-hot" if scene.readout.exclusive else "+1 where it matches and −1 elsewhere"
+    kind = "+1 at the clip that is meant and −1 elsewhere" if scene.readout.has_none else "a one-hot"
     if known:
         here = "The clip that this caption was written for is among the candidates, so x₀ is known here too."
     else:
@@ -199,10 +186,10 @@ def familiar(scene: Scene, request: dict) -> dict:
         "is, p(query), it does not say; that comes from a density over the training captions. The two stand side by "
         "side and are never multiplied: one is a place among captions, the other is about these candidates alone."
     )
-    if scene.readout.exclusive:
-        share_note = "is the share of the leader among the candidates"
+    if scene.readout.has_none:
+        share_note = "is the leading clip’s share of the draws"
     else:
-        share_note = "is the leader’s probability to match"
+        share_note = "is the share of the leader among the candidates"
     beside = {"honest": honest, "share": share, "share_note": share_note}
     if answer is None or answer.p_value is None or not answer.n:
         note = (
@@ -228,11 +215,12 @@ def _times(count: int) -> str:
 
 
 PANELS: dict[str, Callable[[Scene, dict], dict]] = {
+    "play": play,
     "whole": whole,
     "noise": noise,
     "compare": watch_compare.compare,
     "inside": watch_inside.inside,
-    "words": words,
+    "words": watch_words.words,
     "forward": forward,
     "familiar": familiar,
     "export": export,

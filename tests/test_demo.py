@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import html
+import csv
 import inspect
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import tempfile
 import textwrap
 import threading
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import quote, unquote
@@ -53,12 +55,12 @@ from demo.shelf import Shelf
 from diffusionret import Gallery, Hit, Retriever, SearchResult
 from diffusionret.config import OpenSetConfig
 from diffusionret.gallery import Failure
+from diffusionret.ood.report import Answer, Report
+from diffusionret.ood.verdict import SENTENCES, Verdict
 from diffusionret.query import MOST_CHARACTERS
 from diffusionret.reading import Reading
-from diffusionret.readout import BITS, ONE_WINNER, Readout
 from diffusionret.results import Settings
 from diffusionret.store import Row
-from diffusionret.trajectory import Trajectory
 from diffusionret.video import probe
 
 pytestmark = pytest.mark.usefixtures("loops")
@@ -87,15 +89,22 @@ def hit(rank: int, base_rank: int, caption: str = "a boat", **changes) -> Hit:
     return Hit(**(values | changes))
 
 
-def trajectory(form: str = "published", readout: Readout = ONE_WINNER) -> Trajectory:
-    one = torch.zeros(1, 1, 1)
-    return Trajectory("t2v", one[0].long(), one, one, one, one[0, 0], one[0, 0], "cosine", form, readout)
+def found(*hits: Hit, form: str = "published", verdict: Verdict | None = None, **settings) -> SearchResult:
+    """A result that fails where its trajectory is drawn: a search needs none."""
 
+    def draw():
+        raise AssertionError("the page draws while it searches")
 
-def found(*hits: Hit, generates: bool = True) -> SearchResult:
-    path, settings = trajectory() if generates else None, Settings(10, 32, 50, 0, 1)
+    chosen = Settings(**(dict(k=10, candidates=32, steps=50, seed=0, seeds=1) | settings))
+    report = None if verdict is None else Report("query", Answer(), Answer(), verdict)
     reading = Reading("query", "query")
-    return SearchResult("query", reading, list(hits), path, None, None, "", {"total": 12.0}, settings)
+    return SearchResult(
+        "query", reading, list(hits), draw if form else None, form, report, "", {"total": 12.0}, chosen
+    )
+
+
+def said(kind: str, p: float | None) -> Verdict:
+    return Verdict(kind, SENTENCES.get(kind, "I can read none of these words."), "", p)
 
 
 class FakeRetriever:
@@ -125,7 +134,7 @@ class FakeRetriever:
     ):
         if not text.strip():
             raise ValueError("The query is empty: describe what should be seen.")
-        return found(hit(1, 1, NASTY), generates=False)
+        return found(hit(1, 1, NASTY), form="")
 
     def similar(self, id, k=10):
         return [hit(1, 1, NASTY)]
@@ -168,14 +177,13 @@ def test_the_address_chooses_the_first_search(retriever):
     )
     assert cards.count('class="dr-card"') == 3
     assert "?q=a+dog&amp;k=3&amp;seed=5&amp;candidates=16&amp;steps=4" in cards
-    sent = json.loads(player)
-    assert (sent["query"], sent["seed"]) == ("a dog", 5)
-    assert (sent["settings"]["candidates"], sent["settings"]["steps"]) == (16, 4)
+    wanted = {"query": "a dog", "form": "published", "candidates": 16, "steps": 4, "seed": 5}
+    assert json.loads(player) == wanted
     asked = {"k": "-1", "seed": "x", "steps": "9999", "candidates": "9999", "tab": "<b>"}
     tabs, text, *updates, _, _, _, _, _, _ = first(SimpleNamespace(query_params=asked))
     chosen = [update["value"] for update in updates]
     assert (text, chosen) == (
-        search.EXAMPLES[""][0],
+        search.EXAMPLES[""][0].query,
         [10, 40, 10, 0, "published"],
     ) and tabs.selected == "search"
 
@@ -616,7 +624,7 @@ def test_every_text_is_escaped():
         search.similar_page(NASTY, nasty.hits),
         search.problem(NASTY),
         search.cut(NASTY),
-        search.chips([NASTY]),
+        search.chips([search.Example(NASTY, NASTY)]),
         gallery_state.page(fake.gallery, Choice(), 60, True, True)["html"],
         gallery_state.page(fake.gallery, Choice(words=NASTY + "x"), 60, False, False)["html"],
         search.within(NASTY),
@@ -634,16 +642,18 @@ def test_arrows_say_how_generation_moved_a_clip():
 
 
 def test_a_card_shows_share_sum_and_moment():
-    card = search.hit_card(hit(1, 4), candidates=32, readout=ONE_WINNER)
-    assert "generator’s share" in card and "50\u00a0%" in card and "width:50.00%" in card
-    assert "confidence" not in card
+    card = search.hit_card(hit(1, 4), 32, "published")
+    assert ">share<" in card and "50\u00a0%" in card and "width:50.00%" in card
+    assert "confidence" not in card and "p(match)" not in card
     assert "0.250" in card and "+ 0.125" in card and "= 0.375" in card
     assert 'data-moment="61.2"' in card and ">1:01<" in card
     assert 'data-video="media/clips/v1?of=' in card and "/clips/a" not in card
+    card = search.hit_card(hit(1, 4, probability=0.999), 32, "open-set")
+    assert ">p(match)<" in card and ">\u00a099\u00a0%" in card.replace("&gt;", ">") and ">share<" not in card
 
 
 def test_without_a_generator_there_is_no_share_and_no_arrow():
-    page = search.page(found(hit(1, 1, probability=None, boost=0.0), generates=False), 10, 250)
+    page = search.page(found(hit(1, 1, probability=None, boost=0.0), form=""), 10, 250)
     assert "similarity only" in page
     assert "dr-share" not in page and "dr-move" not in page and "boost" not in page
 
@@ -660,20 +670,88 @@ def test_without_a_generator_there_is_no_share_and_no_arrow():
         ([hit(1, 3), hit(2, 1), hit(3, 2)], "lifted it from rank 3 and moved 2 of the other 2."),
     ],
 )
-def test_the_verdict_is_one_true_sentence(hits, says):
-    verdict = search.verdict(found(*hits), 10, 250)
-    assert verdict.startswith("Best match among 250 clips: <strong>a boat</strong>")
-    assert says in verdict
+def test_the_order_is_one_true_sentence(hits, says):
+    order = search.order(found(*hits), 10, 250)
+    assert order.startswith("First of 250 clips: <strong>a boat</strong>")
+    assert says in order and "The order is that of" not in order
 
 
-def test_the_open_set_generator_says_how_probable_a_match_is_and_none():
-    sure = replace(found(hit(1, 1)), trajectory=trajectory("open-set", BITS), no_match=0.034)
-    page = search.page(replace(sure, settings=Settings(10, 32, 50, 3, 16)), 10, 250)
-    assert "Best match among 250 clips" in page and "No match here: p\u00a0=\u00a03.4\u00a0%." in page
-    assert "p(match)" in page and "generator’s share" not in page and "from the noises 3 to 18" in page
-    verdict = search.verdict(replace(sure, no_match=0.91), 10, 250)
-    assert verdict.startswith("<strong>No match here: p\u00a0=\u00a091\u00a0%.</strong>")
-    assert "a boat comes nearest" in verdict and "Best match" not in verdict
+def test_an_order_against_the_bars_is_explained():
+    hits = [hit(1, 1, probability=0.2, boost=0.02), hit(2, 2, probability=0.9, boost=0.09)]
+    assert "similarity + 0.1 × p(match), not of p(match) alone." in search.order(
+        found(*hits, form="open-set"), 10, 250
+    )
+    assert "similarity and boost together" in search.order(found(*hits), 10, 250)
+    alike = [hit(1, 1, probability=0.994), hit(2, 2, probability=0.999)]  # no eye tells these apart
+    assert "not of p(match)" not in search.order(found(*alike, form="open-set"), 10, 250)
+
+
+@pytest.mark.parametrize(("kind", "p"), [("match", 0.97), ("unsure", 0.5), ("none", 0.05)])
+def test_the_verdict_is_said_once_with_one_number(kind, p):
+    hits = [hit(1, 1, probability=0.9 * p), hit(2, 2, probability=0.1 * p)]
+    page = search.page(found(*hits, form="open-set", verdict=said(kind, p)), 10, 250)
+    assert page.count(SENTENCES[kind]) == 1 and f'data-kind="{kind}"' in page
+    assert f"p(match)\u00a0{100 * p:.0f}\u00a0%</b>" in page and "p\u00a0=" not in page
+    assert page.count('class="dr-share"') == 2 and "No match here" not in page
+
+
+def test_what_cannot_be_read_has_no_number():
+    page = search.page(found(hit(1, 1), form="open-set", verdict=said("unreadable", None)), 10, 250)
+    assert 'data-kind="unreadable"' in page and page.count('class="dr-card"') == 1
+    assert all(
+        part not in page for part in ("dr-chance", "dr-share", "dr-numbers", "dr-order", "p(match)\u00a0")
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "kind", "bars", "end"),
+    [
+        ("open-set", "match", [0.9, 0.6, 0.2, 0.1], 2),
+        ("open-set", "unsure", [0.5, 0.1], 1),
+        ("open-set", "match", [0.9, 0.3, 0.7, None], 3),  # similarity may stand against the bars
+        ("open-set", "none", [0.9, 0.2], None),  # the verdict has it that there are none
+        ("open-set", "unreadable", [0.9, 0.2], None),
+        ("open-set", "match", [0.4, 0.3], None),
+        ("open-set", "match", [0.9, 0.8], None),
+        ("published", "match", [0.9, 0.1], None),  # a share says nothing of a match
+    ],
+)
+def test_matches_end_where_the_verdict_has_any(form, kind, bars, end):
+    hits = [hit(i, i, probability=p) for i, p in enumerate(bars, 1)]
+    result = found(*hits, form=form, verdict=said(kind, None if kind == "unreadable" else 0.9))
+    assert search.ending(result, 10) == end
+    page = search.page(result, 10, 250)
+    assert ("Where the matches end" in page) == (end is not None)
+    if end is not None:
+        assert page.split("Where the matches end")[0].count('class="dr-card"') == end
+    assert search.ending(replace(result, ood=None), 10) is None
+
+
+def test_why_says_what_the_number_assumes(retriever):
+    report = Report("a boat", Answer(0.5, 0.31, 250, note=""), Answer(), said("match", 0.9))
+    panel = verdict.panel(retriever, report)
+    assert "It assumes that 30\u00a0% of queries have no match." in panel
+    levels = json.loads(unescape(re.findall(r'data-levels="([^"]*)"', panel)[0]))
+    said_at = {level["absent"]: level["sentence"] for level in levels}
+    assert (
+        "p(match)\u00a095\u00a0%" not in said_at["50\u00a0%"]
+        and "p(match)\u00a079\u00a0%" in said_at["50\u00a0%"]
+    )
+    assert "alpha" not in panel and "flag" not in panel and "p =" not in panel
+    assert "assumes" not in verdict.panel(retriever, replace(report, verdict=said("unsure", None)))
+
+
+def test_a_search_draws_no_trajectory(monkeypatch):
+    config = replace(CONFIG, openset=OpenSetConfig(steps=10, width=16, heads=2), form="open-set")
+    retriever = Retriever(tiny_model(config=config), Gallery.in_memory(features(1, 12, seed=3)[1]))
+    page = app.build(retriever)
+    drawn = retriever.generation.trajectory
+    monkeypatch.setattr(retriever.generation, "trajectory", lambda *a, **k: pytest.fail("drawn"))
+    _, cards, player = function(page, "answer")("a boat", 5, 8, 10, 0)
+    assert cards.count('class="dr-card"') == 5
+    monkeypatch.setattr(retriever.generation, "trajectory", drawn)
+    (content,) = watch_look.panel(retriever)({**json.loads(player), "panel": "play"})
+    assert content["form"] == "open-set" and content["seeds"] == 16
 
 
 @pytest.mark.parametrize(
@@ -723,6 +801,37 @@ def test_a_batch_shows_how_far_it_is():
     assert last.count("<tr>") == 71
 
 
+def test_a_batch_says_the_verdict_of_each_row():
+    kinds = [("match", 0.97), ("none", 0.04), ("unsure", 0.5), ("unreadable", None)]
+    reports = [
+        Report(
+            f"query {kind}",
+            Answer(0.1, 0.02, 99, flagged=True, in_batch=kind == "none"),
+            Answer(),
+            said(kind, p),
+        )
+        for kind, p in kinds
+    ]
+    table = batch.table(reports, 0.05)
+    assert (
+        "1 claimed, 1 hedged, 1 denied, 1 not readable" in table
+        and "1 is unlike what the model learned" in table
+    )
+    for kind, _ in kinds[:3]:
+        assert SENTENCES[kind] in table and f'class="is-{kind}"' in table
+    assert "97 %" in table and table.count("<td>unlike</td>") == 1
+    rows = list(csv.DictReader(unquote(table.split("charset=utf-8,")[1].split('"')[0]).splitlines()))
+    assert [row["verdict"] for row in rows] == [kind for kind, _ in kinds]
+    assert rows[0]["p_match"] == "0.97" and rows[3]["p_match"] == "" and "cell" not in rows[0]
+
+
+def test_every_chip_says_what_it_shows():
+    for world in search.EXAMPLES:
+        chips = search.chips(search.examples(world))
+        assert chips.count("data-query=") == len(search.examples(world)) == 5
+    assert all(example.shows for example in search.EXAMPLES["storybook"])
+
+
 def test_the_model_card_comes_without_its_front_matter(tmp_path):
     assert evidence.model_card(tmp_path) == ""
     (tmp_path / "README.md").write_text("---\nlicense: x\n---\n# Card\n")
@@ -731,13 +840,15 @@ def test_the_model_card_comes_without_its_front_matter(tmp_path):
 
 def test_both_generators_answer_and_the_address_names_the_other():
     _, video = features(1, 12, seed=3)
-    config = replace(CONFIG, openset=OpenSetConfig(steps=10, width=16, state_width=16, heads=2))
+    config = replace(CONFIG, openset=OpenSetConfig(steps=10, width=16, heads=2))
     both = Retriever(tiny_model(config=config), Gallery.in_memory(video))
     page = app.build(both)
     event = SimpleNamespace(_data={"form": "open-set"})
     *_, form, _, cards, player = function(page, "replayed")(event, "a dog", 5, 8, 10, 0, "published")
-    sent = json.loads(player)
-    assert form == sent["form"] == "open-set" and sent["forms"] == ["published", "open-set"]
+    wanted = json.loads(player)
+    assert form == wanted["form"] == "open-set"
+    (sent,) = watch_look.panel(both)({**wanted, "panel": "play"})
+    assert sent["form"] == "open-set" and sent["forms"] == ["published", "open-set"]
     assert "generator=open-set" in cards
     asked = {"q": "a dog", "generator": "open-set", "steps": "10"}
     *_, player, _, _ = function(page, "first")(SimpleNamespace(query_params=asked))
@@ -748,7 +859,7 @@ def test_each_generator_takes_the_steps_that_it_needs():
     both = replace(
         CONFIG,
         generator=replace(CONFIG.generator, steps=10),
-        openset=OpenSetConfig(steps=10, sampling_steps=4, width=16, state_width=16, heads=2),
+        openset=OpenSetConfig(steps=10, sampling_steps=4, width=16, heads=2),
         form="open-set",
     )
     retriever = Retriever(tiny_model(config=both), Gallery.in_memory(features(1, 12)[1]))
@@ -757,9 +868,9 @@ def test_each_generator_takes_the_steps_that_it_needs():
     for form, count in steps.items():
         asked = SimpleNamespace(query_params={"q": "a boat", "generator": form})
         *_, player, _, _ = function(page, "first")(asked)
-        assert json.loads(player)["settings"]["steps"] == count
+        assert json.loads(player)["steps"] == count
         asked = function(page, "turned")("a boat", 5, 8, 7, 0, form)
-        assert asked[0] == count and json.loads(asked[-1])["settings"]["steps"] == count
+        assert asked[0] == count and json.loads(asked[-1])["steps"] == count
     replayed = function(page, "replayed")
     other = SimpleNamespace(_data={"form": "published"})
     assert replayed(other, "a boat", 5, 8, 4, 0, "open-set")[1] == 10
@@ -795,7 +906,7 @@ def test_a_file_is_one_card_that_plays_its_best_part_and_marks_all():
     assert "data-start" not in second and "dr-timeline" not in second
     assert "<b>1</b>" in first and "<b>2</b>" in second
     assert 'href="media/cuts/film%403600?of=' in first
-    assert "at 1:00:00" in page and "among 2 clips" in page
+    assert "at 1:00:00" in page and "First of 2 clips" in page
 
 
 def test_ranks_on_cards_count_files():
@@ -814,9 +925,9 @@ def test_what_probably_matches_is_marked():
     best = part_hit(1, 0.0, 30.0, probability=0.2)
     spans = [best, part_hit(3, 30.0, 60.0, probability=0.6), part_hit(2, 60.0, 90.0, probability=0.1)]
     spans.append(part_hit(40, 90.0, 120.0, probability=None))
-    marked = {readout: search.matching(best, spans, 2, readout) for readout in (None, ONE_WINNER, BITS)}
-    assert [hit.rank for hit in marked[BITS]] == [1, 3]
-    assert [hit.rank for hit in marked[ONE_WINNER]] == [hit.rank for hit in marked[None]] == [1, 2]
+    marked = {form: search.matching(best, spans, 2, form) for form in ("", "published", "open-set")}
+    assert [hit.rank for hit in marked["open-set"]] == [1, 3]
+    assert [hit.rank for hit in marked["published"]] == [hit.rank for hit in marked[""]] == [1, 2]
 
 
 def test_lists_hold_what_is_shown_and_no_place():
@@ -824,7 +935,7 @@ def test_lists_hold_what_is_shown_and_no_place():
     page = search.page(found(nasty), 10, 1)
     assert page.count('download="results.') == 3 and "somebody" not in page and "<img src=x" not in page
     held = page.split('data-lists="')[1].split('"')[0]
-    lists = json.loads(html.unescape(held))
+    lists = json.loads(unescape(held))
     assert (
         list(lists) == ["csv", "edl", "json"] and json.loads(lists["json"])["moments"][0]["caption"] == NASTY
     )

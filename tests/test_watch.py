@@ -13,8 +13,8 @@ from tiny import CONFIG, features, tiny_model
 
 from demo import watch
 from diffusionret import Gallery, Retriever, SearchResult
-from diffusionret.readout import BITS, ONE_WINNER
-from diffusionret.trajectory import Ensemble, Trajectory, settled
+from diffusionret.readout import ONE_OR_NONE, ONE_WINNER
+from diffusionret.trajectory import Trajectory, settled
 
 pytestmark = pytest.mark.usefixtures("loops")
 
@@ -32,7 +32,7 @@ def result(retriever) -> SearchResult:
 
 @pytest.fixture(scope="module")
 def sent(retriever, result) -> dict:
-    return json.loads(watch.show(retriever, result))
+    return json.loads(json.dumps(watch.show(retriever, result)))
 
 
 def unpack(text: str, columns: int, kind: str = "<f4") -> np.ndarray:
@@ -46,7 +46,7 @@ def open_set(x0: torch.Tensor) -> Trajectory:
     return Trajectory(
         direction="t2v", candidates=torch.arange(count)[None], x=x, x0=x0[:, :, None], x0_raw=x0[:, :, None],
         timesteps=torch.arange(steps).flip(0), alpha_bar=torch.linspace(0.01, 0.99, steps), schedule="cosine",
-        form="open-set", readout=BITS,
+        form="open-set", readout=ONE_OR_NONE,
     )  # fmt: skip
 
 
@@ -92,35 +92,72 @@ def hits(result: SearchResult) -> list:
 @pytest.mark.parametrize(
     ("last", "says"),
     [
-        ([[0.9, 0], [0.9, 0], [0.9, 0]], "hardly matters: all 3 noises"),
-        ([[0.002, 0], [0.03, 0], [0.9, 0]], "how clearly: all 3 tried end with the same clip, at 55"),
-        ([[0.9, 0], [0.9, 0], [0, 0.9]], "The noise matters: of 3 tried, 2 end with the same clip."),
+        ([[0.9, 0], [0.9, 0], [0.9, 0]], "All 3 noises tried end alike; < 0.1 % of the variance"),
+        ([[0.002, 0], [0.03, 0], [0.9, 0]], "All 3 noises tried end with the same clip, at 55"),
+        ([[0.9, 0], [0.9, 0], [0, 0.9]], "Of 3 noises tried, 2 end with the same clip;"),
         ([[0.9, 0]], None),
     ],
 )
 def test_the_sentence_on_the_noise_follows_the_seeds(result, last, says):
     x0 = torch.tensor(last)[None]
     trajectory = replace(open_set(x0), form="published", readout=ONE_WINNER)
-    said = watch.sentence(hits(result)[:2], Ensemble.of(trajectory))
-    assert (says in said) if says else ("noises" not in said)
+    said = watch.sentence(hits(result)[:2], trajectory)
+    assert (says in said.replace("\u00a0", " ")) if says else ("noises" not in said)
 
 
-def test_an_open_set_trajectory_brings_a_bar_for_no_match(result):
-    x0 = torch.tensor([[[0.0, 0, 0]] * 4, [[1.0, -1, -1], [-1, -1, -1], [-1, -1, -1], [-1, 1, -1]]])
-    drawn = replace(result, trajectory=open_set(x0))
+@pytest.mark.parametrize(
+    ("ends", "says"),
+    [  # column 3 is none
+        (
+            [0, 1, 0, 2],
+            "4 noises drew 3 different clips, {0} most often, 2 times: the query leaves open which",
+        ),
+        ([0, 1, 2], "3 noises drew 3 different clips, each once: the query leaves open which"),
+        (
+            [0, 1, 3, 3, 0],
+            "3 noises drew 2 different clips, {0} most often, 2 times, and 2 drew no clip: the query",
+        ),
+        ([1, 1, 1, 1], "All 4 noises drew the same clip, {1}: which one is meant is hardly open."),
+        ([1, 1, 1, 3], "3 of 4 noises drew the same clip, {1}, and 1 drew no clip: which one"),
+        ([1, 1, 1, 0], "3 of 4 noises drew {1}, 1 another clip: the query leaves little open."),
+        ([3, 3, 3], "All 3 noises drew no clip: nothing here is what is meant."),
+        ([3, 3, 1], "2 of 3 noises drew no clip, the other 1 drew {1}."),
+        (
+            [3, 3, 3, 3, 1, 1, 2],
+            "4 of 7 noises drew no clip, the other 3 drew 2 different clips, {1} most often.",
+        ),
+        ([3, 3, 3, 1, 2], "3 of 5 noises drew no clip, the other 2 drew 2 different clips."),
+        ([2], "This noise drew {2}."),
+        ([3], "This noise drew no clip."),
+    ],
+)
+def test_the_sentence_on_draws_counts_them(result, ends, says):
+    drawn = hits(result)[:3]
+    said = watch.draws(drawn, ends)
+    assert said.startswith(says.format(*(watch.label(drawn, i) for i in range(3))))
+
+
+def test_an_open_set_trajectory_brings_a_bar_for_none(result):
+    x0 = torch.tensor([[[0.0, -1, -1]] * 4, [[1.0, -1, -1], [-1, -1, -1], [-1, -1, -1], [-1, 1, -1]]])
+    drawn = replace(result, draw=lambda: open_set(x0))
     sent = watch.payload(drawn, open_set(x0))
-    assert sent["form"] == "open-set" and sent["seeds"] == 4
+    assert sent["form"] == "open-set" and sent["seeds"] == 4 and sent["none"] == "no clip"
+    assert "No network runs in a step" in sent["note"] and "up to chance" in sent["note"]
     assert unpack(sent["mean"], 4)[-1].tolist() == [0.25, 0.25, 0, 0.5]
     ensemble = unpack(sent["ensemble"], 4, "<u2").reshape(2, 4, 4)
     assert ensemble[-1].argmax(axis=1).tolist() == [0, 3, 3, 1] and ensemble[-1].max() == 65535
-    assert ensemble[0, 0, 3] == round(65535 / 8)
-    assert sent["winner"] == 3 and "no match here, p\u00a0=\u00a050" in sent["sentence"]
-    assert "of 4 tried, 2 end with no match" in sent["sentence"]
+    assert np.abs(ensemble.sum(axis=-1) / 65535 - 1).max() < 1e-4, "shares and none are one whole"
+    assert sent["winner"] == 3 and sent["sentence"].startswith("2 noises drew 2 different clips")
     sure = watch.payload(drawn, open_set(torch.tensor([[[1.0, -1, -1]]])))
-    assert "matches with p\u00a0=\u00a0100" in sure["sentence"]
+    assert sure["sentence"].startswith("This noise drew")
+
+
+def test_the_page_says_what_is_to_be_drawn_without_drawing(result):
+    wanted = json.loads(watch.request(replace(result, draw=lambda: pytest.fail("drawn"))))
+    assert wanted == {"query": "a red boat", "form": "published", "candidates": 8, "steps": 10, "seed": 0}
 
 
 def test_without_a_generator_the_player_says_so():
     _, video = features(1, 5)
     alone = Retriever(tiny_model(config=replace(CONFIG, generator=None)), Gallery.in_memory(video))
-    assert "no generator" in json.loads(watch.show(alone, alone.search("a boat")))["message"]
+    assert "no generator" in json.loads(watch.request(alone.search("a boat")))["message"]

@@ -12,7 +12,7 @@ import pytest
 import torch
 from tiny import CONFIG, features, tiny_model
 
-from demo import watch, watch_export, watch_look
+from demo import watch, watch_export, watch_look, watch_words
 from diffusionret import Gallery, Retriever
 from diffusionret.config import OpenSetConfig
 from diffusionret.trajectory import Ensemble, settled
@@ -36,7 +36,7 @@ def form(request) -> str:
 
 @pytest.fixture(scope="module")
 def retriever() -> Retriever:
-    return made(replace(CONFIG, openset=OpenSetConfig(steps=10, width=16, state_width=16, heads=2)))
+    return made(replace(CONFIG, openset=OpenSetConfig(steps=10, width=16, heads=2)))
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +79,10 @@ def test_as_many_noises_as_asked(look, retriever, form, seeds):
     columns = 9 if form == "open-set" else 8
     ensemble = floats(found["ensemble"], columns, "<u2").reshape(10, seeds, columns) / 65535
     library = retriever.search("a red boat", 8, 8, 10, 2, seeds=seeds, form=form)
-    probability = library.trajectory.probability[0].numpy()
+    probability = library.trajectory.shares[0].numpy()
     assert np.abs(ensemble[-1].mean(axis=0)[:8] - probability).max() < 1e-4
     if form == "open-set":
-        assert ensemble[-1, :, 8].mean() == pytest.approx(library.no_match, abs=1e-4)
+        assert ensemble[-1, :, 8].mean() == pytest.approx(float(library.trajectory.none[0]), abs=1e-4)
 
 
 def test_two_queries_meet_on_the_best_of_both(look, retriever, form):
@@ -102,7 +102,7 @@ def test_two_queries_meet_on_the_best_of_both(look, retriever, form):
         walk = retriever.denoise(
             [query], torch.tensor([positions]), 10, 2, watch.SEEDS if form == "open-set" else 1, form=form
         )
-        assert np.abs(floats(side, count)[-1][:8] - walk.probability[0].numpy()).max() < 1e-5
+        assert np.abs(floats(side, count)[-1][:8] - walk.shares[0].numpy()).max() < 1e-5
 
 
 def test_two_settings_share_candidates_and_an_untrained_schedule_is_labelled(look):
@@ -122,11 +122,11 @@ def test_two_settings_share_candidates_and_an_untrained_schedule_is_labelled(loo
 def test_the_other_generator_answers_the_same_query(look, retriever, form):
     other = "published" if form == "open-set" else "open-set"
     found = look("compare", other={"query": "", "form": other})
-    assert found["labels"][1] == f"generator {other}" and found["candidates"][-1]["caption"] == "no match"
+    assert found["labels"][1] == f"generator {other}" and found["candidates"][-1]["caption"] == "no clip"
     open_set = floats(found["sides"][0 if form == "open-set" else 1], 9)
     published = floats(found["sides"][1 if form == "open-set" else 0], 9)
     library = retriever.search("a red boat", 8, 8, 10, 2, watch.SEEDS, "open-set")
-    assert open_set[-1, 8] == pytest.approx(library.no_match, abs=1e-5)
+    assert open_set[-1, 8] == pytest.approx(float(library.trajectory.none[0]), abs=1e-5)
     assert (published[:, 8] == 0).all() and published[-1].sum() == pytest.approx(1, abs=1e-5)
 
 
@@ -160,12 +160,42 @@ def test_attention_is_what_the_network_uses(retriever):
 
 def test_word_by_word_ends_with_the_query(look, retriever, form):
     found = look("words")
-    assert [word["word"] for word in found["words"]] == ["a", "red", "boat"]
-    seeds = watch.SEEDS if form == "open-set" else 1
-    last = Ensemble.of(retriever.search("a red boat", 8, 8, 10, 2, seeds, form).trajectory).mean[-1]
-    assert found["words"][-1]["leader"] == int(last.argmax())
-    assert found["words"][-1]["share"] == pytest.approx(float(last.max()), abs=1e-5)
+    columns = 9 if form == "open-set" else 8
+    assert found["words"] == ["a", "red", "boat"] and sorted(found["order"]) == list(range(columns))
+    shares = floats(found["shares"], columns, "<u2") / 65535
+    assert shares.shape == (3, columns) and np.abs(shares.sum(axis=1) - 1).max() < 1e-3
+    trajectory = retriever.search("a red boat", 8, 8, 10, 2, 16, form).trajectory
+    step = 0 if form == "open-set" else -1  # what is drawn from, or what came out
+    last = Ensemble.of(trajectory).mean[step]
+    assert np.abs(shares[-1] - last.numpy()).max() < 1e-3
+    assert found["order"][0] == int(last.argmax())
+    assert all(1 <= number <= 8 for number in found["clips"])
     assert "Word by word works up to" in look("words", query="a " * 30)["problem"]
+
+
+def test_the_effective_number_of_clips():
+    assert watch_words.effective(torch.full((4,), 0.25)) == pytest.approx(4)
+    assert watch_words.effective(torch.tensor([0.3, 0.0, 0.0])) == pytest.approx(1), "of what a clip gets"
+    assert watch_words.effective(torch.tensor([0.25, 0.25, 0.0])) == pytest.approx(2)
+    assert watch_words.effective(torch.tensor([0.004, 0.0])) is None
+
+
+def test_the_noises_drew_what_the_first_step_says_up_to_chance(retriever):
+    look = looker(watch_look.panel(retriever), "open-set")
+    found = look("noise", seeds=64)
+    assert sum(end["draws"] for end in found["settled"]) <= 64 and "bands" not in found
+    for end in found["settled"]:
+        deviation = (end["first"] * (1 - end["first"]) / 64) ** 0.5
+        assert abs(end["draws"] / 64 - end["first"]) < 4 * deviation + 0.05
+    assert "bands" in looker(watch_look.panel(retriever), "published")("noise", seeds=5)
+
+
+def test_what_is_played_is_searched_for_as_it_stands(retriever, monkeypatch):
+    """The page names the query after its corrections, or one that is not to be corrected."""
+    asked = []
+    search = retriever.search
+    monkeypatch.setattr(retriever, "search", lambda *a, **k: asked.append(k["exact"]) or search(*a, **k))
+    assert "sentence" in looker(watch_look.panel(retriever), "open-set")("play") and asked == [True]
 
 
 def test_the_forward_process_goes_from_the_answer_to_the_noise(look, retriever, form):

@@ -1,8 +1,8 @@
-// Bars on a canvas: shares from one edge, signed values about the middle, one of them marked.
+// Bars on a canvas: shares from one edge, signed values about the middle, one of them marked; faint for what is not yet.
 (() => {
   const { part, clamp, colour } = window.DiffusionRet;
 
-  function bars(canvas, values, top, { signed = false, leader = -1, down = false } = {}) {
+  function bars(canvas, values, top, { signed = false, leader = -1, down = false, faint = false } = {}) {
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = [canvas.clientWidth * ratio, canvas.clientHeight * ratio];
     if (canvas.width !== Math.round(width)) canvas.width = Math.round(width);
@@ -11,7 +11,8 @@
     paper.clearRect(0, 0, canvas.width, canvas.height);
     const step = canvas.width / values.length;
     const base = signed ? height / 2 : down ? 0 : height;
-    const [plain, marked] = [colour("--dr-mute"), colour("--dr-signal")];
+    const plain = colour(faint ? "--dr-line" : "--dr-mute");
+    const marked = colour(faint ? "--dr-mute" : "--dr-signal");
     for (let i = 0; i < values.length; i++) {
       const size = (values[i] / top) * (signed ? height / 2 : height);
       paper.fillStyle = i === leader ? marked : plain;

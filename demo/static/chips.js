@@ -13,7 +13,7 @@
       const chip = event.target.closest(".dr-chip");
       if (!chip) return;
       const box = document.querySelector("#query textarea");
-      box.value = chip.textContent;
+      box.value = chip.dataset.query;
       box.dispatchEvent(new Event("input", { bubbles: true }));
       setTimeout(() => document.querySelector("#query button").click());
     });

@@ -1,8 +1,9 @@
 // The player of one trajectory: K candidates denoised from noise, drawn and animated here.
-// The whole trajectory arrives once, as JSON with base64 arrays; nothing is asked of the server while it plays.
+// The page's answer says what was searched; the trajectory is asked for then, and arrives once, as JSON with base64
+// arrays: nothing is asked of the server while it plays.
 (() => {
   const { part, button, clamp, decode, percent, address, setAddress, clipChoice } = window.DiffusionRet;
-  const { Stage, Transport, tour, panelFolds, enlarge, ask } = window.DiffusionRet;
+  const { Stage, Transport, Spoken, choice, tour, panelFolds, enlarge, ask } = window.DiffusionRet;
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const PACE = 10; // steps a second at speed 1
 
@@ -18,7 +19,20 @@
       this.playing = false;
       this.listeners = new Set(); // called after each drawing
       this.loads = 0;
+      this.scene = address.get("scene") === "words" ? "words" : "steps";
       this.startsPlaying = false;
+    }
+
+    // What the page's answer says: what to ask for, or why there is nothing to watch. What was shown stays until then.
+    async follow(wanted) {
+      this.wanted = wanted;
+      if (!wanted?.query) return this.load(wanted);
+      if (!this.data) this.load({ message: "One moment …" });
+      this.element.classList.add("is-waiting");
+      const payload = await this.ask({ panel: "play" }).catch((error) => ({ message: error.message }));
+      if (this.wanted !== wanted) return; // another search has been made meanwhile
+      this.element.classList.remove("is-waiting");
+      this.load(payload);
     }
 
     load(payload) {
@@ -30,7 +44,8 @@
         return this.element.replaceChildren(message);
       }
       this.data = decode(payload);
-      this.at = this.loads++ ? 0 : clamp(Math.round(Number(address.get("step"))) || 0, 0, this.data.steps);
+      const asked = this.loads++ ? null : address.get("step");
+      this.at = asked ? clamp(Math.round(Number(asked)) || 0, 0, this.data.steps) : this.data.steps;
       this.build();
       this.draw();
       this.remember();
@@ -42,7 +57,10 @@
     build() {
       const { data } = this;
       const verdict = part("p", "dr-verdict", `${data.sentence} `);
-      verdict.append(button("dr-plain dr-tour-start", "Explain it with this query", () => this.tour.start()));
+      verdict.append(
+        button("dr-plain dr-replay", "▶ Watch it from the noise", () => this.replay()),
+        button("dr-plain dr-tour-start", "Explain it with this query", () => this.tour.start()),
+      );
       const changed = () => {
         this.draw();
         this.remember();
@@ -55,14 +73,37 @@
         "aria-label",
         "Player of the denoising. Space plays and pauses, arrow keys step.",
       );
-      this.root.append(verdict, this.transport.element, this.stage.element);
+      this.root.append(verdict);
+      if (data.note) this.root.append(part("p", "dr-note dr-honest", data.note));
+      this.spoken = new Spoken(this);
+      if (this.ask) this.root.append(this.buildScenes());
+      this.root.append(this.transport.element, this.stage.element, this.spoken.element);
       this.root.addEventListener("keydown", (event) => this.key(event));
       this.tour = tour(this);
-      this.element.replaceChildren(this.root, panelFolds(this));
+      this.folds = panelFolds(this);
+      this.element.replaceChildren(this.root, this.folds);
+      this.showScene(this.ask ? this.scene : "steps");
+    }
+
+    buildScenes() {
+      const names = { steps: "Step by step", words: "Word by word" };
+      const node = choice("Scene", names, this.scene, (scene) => this.showScene(scene));
+      node.classList.add("dr-scenes");
+      return node;
+    }
+
+    // Step by step, or word by word: the same query as it is denoised, or as it is spoken.
+    showScene(scene) {
+      if (scene === "words") this.pause();
+      this.scene = scene;
+      this.root.classList.toggle("is-words", scene === "words");
+      this.folds.hidden = scene === "words";
+      setAddress({ scene: scene === "words" ? scene : null });
+      if (scene === "words") this.spoken.show();
     }
 
     key(event) {
-      if (event.target.closest("select, input[type=number]")) return;
+      if (this.scene === "words" || event.target.closest("select, input[type=number]")) return;
       const act = {
         " ": () => this.toggle(),
         ArrowRight: () => this.step(1),
@@ -103,6 +144,7 @@
 
     replay() {
       this.pause();
+      if (this.scene === "words") return this.spoken.play();
       this.at = 0;
       this.toggle();
     }
@@ -127,7 +169,7 @@
     remember() {
       const step = Math.round(this.at);
       setAddress({
-        step: step || null,
+        step: step === this.data.steps ? null : step,
         readout: this.view.readout === Object.keys(this.stage.readouts)[0] ? null : this.view.readout,
         signed: this.view.signed === "state" ? null : this.view.signed,
         speed: this.speed === 1 ? null : this.speed,
@@ -167,9 +209,7 @@
 
   function mountPlayer(element, props, watch, trigger) {
     const inspect = (request) => {
-      const { query, seed, settings, form } = player.data;
-      const { candidates, steps } = settings;
-      return ask("look", { query, seed, form, candidates, steps, within: clipChoice(), ...request });
+      return ask("look", { ...player.wanted, within: clipChoice(), ...request });
     };
     const player = new Player(
       element.querySelector(".dr-player"),
@@ -177,7 +217,7 @@
       inspect,
     );
     element.player = player;
-    const show = () => player.load(props.value ? JSON.parse(props.value) : null);
+    const show = () => player.follow(props.value ? JSON.parse(props.value) : null);
     watch("value", show);
     show();
   }

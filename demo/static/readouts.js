@@ -16,10 +16,10 @@
       1,
     );
 
-  // Open-set: each candidate's probability to match and, behind them, that none does (the product of the rest).
-  function match(row) {
+  // Open-set: each candidate's share and, behind them, what is left for none: together they are 1.
+  function drawn(row) {
     const p = Array.from(row, (v) => (clamp(v, -1, 1) + 1) / 2);
-    return [...p, p.reduce((all, v) => all * (1 - v), 1)];
+    return [...p, Math.max(0, 1 - p.reduce((all, v) => all + v, 0))];
   }
 
   // {key: [name, explanation]}, the first being the usual one.
@@ -27,8 +27,8 @@
     const named = `mean of ${seeds} noises`;
     if (open)
       return {
-        mean: [named, `(x̂₀ + 1) / 2 over ${seeds} noises: the probability of a match`],
-        match: ["this noise", "(x̂₀ + 1) / 2, in this one sample, which ends with yes or no"],
+        mean: [`${seeds} noises`, `(x̂₀ + 1) / 2, averaged over ${seeds} noises: how often each is drawn`],
+        drawn: ["this noise", "(x̂₀ + 1) / 2 of this one noise, which ends with one clip or none"],
       };
     const both = {
       sharp: ["sharp", `softmax(${sharpness} x̂₀), at the temperature of training`],
@@ -43,10 +43,10 @@
   // The signed values, which are drawn about zero.
   function signedValues({ open }) {
     const end = open
-      ? "+1 at the end where a clip matches, −1 elsewhere"
+      ? "+1 at the end for the clip that is drawn, −1 elsewhere"
       : "the generated distribution at the end";
     const prediction = open
-      ? "what the network expects of each clean bit, between −1 and +1"
+      ? "what is expected of the clean answer, between −1 and +1"
       : "what the network takes the clean distribution to be, before the clamp to [−1, 1]";
     return {
       state: ["state xₜ", `what is denoised: noise at first, ${end}`],
@@ -54,5 +54,5 @@
     };
   }
 
-  window.DiffusionRet = { ...window.DiffusionRet, sharp, published, match, readouts, signedValues };
+  window.DiffusionRet = { ...window.DiffusionRet, sharp, published, drawn, readouts, signedValues };
 })();

@@ -4,6 +4,8 @@
   const { arrow, rankChange, readouts, signedValues, Leaders, Tip } = window.DiffusionRet;
   const DENSE = 48; // columns, beyond which there is no room for arrows
 
+  const HEIGHTS = [0.25, 0.5, 1]; // what the upper line may stand for, where shares are spread
+
   class Stage {
     // view: {readout, signed}, what is drawn. changed(): the view is another. open(i): shows a candidate larger.
     constructor(data, view, changed, open) {
@@ -11,7 +13,8 @@
       this.readouts = readouts(data);
       if (!this.readouts[view.readout]) view.readout = Object.keys(this.readouts)[0];
       const top = (rows) => Math.max(...rows.map((row) => Math.max(...row)));
-      this.highest = { sharp: 1, mean: 1, match: 1, published: data.published ? top(data.published) : 1 };
+      const mean = HEIGHTS.find((height) => height >= top(data.mean)) ?? 1;
+      this.highest = { sharp: 1, mean, drawn: 1, published: data.published ? top(data.published) : 1 };
       const reach = (rows) => Math.max(1, ...rows.map((row) => Math.max(...row.map(Math.abs))));
       this.reach = { state: reach(data.state), prediction: reach(data.prediction) };
       this.element = part("div", "dr-stage");
@@ -45,7 +48,7 @@
       const field = part("div", "dr-field");
       field.append(this.top, this.upper, this.posters, moves, lower, this.lower, this.tip.element);
       this.listen(field);
-      const title = data.open ? "Probability of each candidate" : "Share of each candidate";
+      const title = data.open ? "Share of each clip, and of none" : "Share of each candidate";
       plot.append(this.buildHead(title, "readout", "Readout", this.readouts), field);
       return plot;
     }
@@ -117,7 +120,7 @@
       this.pin(next);
     }
 
-    // share, value: one number a column; value is undefined where a column has no state ("no match").
+    // share, value: one number a column; value is undefined where a column has no state (none).
     draw(step, share, value) {
       const { columns } = this.data;
       Object.assign(this, { step, share, value });

@@ -8,25 +8,22 @@
     const first = data.candidates[0];
     const end = data.items[data.winner];
     const half = Math.round(data.steps / 2);
-    const now = data.open ? data.match : data.sharp;
+    const now = data.open ? data.drawn : data.sharp;
     const ahead = data.items[largest(now[half])];
     const agree = data.agreeing.filter((frames) => frames.at(-1)).length;
     const network = data.open
       ? [
-          "The network sees each candidate beside the query, all candidates at once, and the noisy bits xₜ. It answers with the mean of each clean bit: +1 where the clip matches.",
+          "One pass of the network, before any step, gave each candidate a share p, and one to none. The noisy state adds its own word on each; the softmax of both is the prediction. No network runs in a step.",
           formula(
-            sub(hat("x"), "0"),
+            sub(hat("p"), "i"),
             "=",
-            "E",
-            "[",
-            sub("x", "0"),
-            "|",
-            sub("x", "t"),
-            ",",
-            "query",
-            ",",
-            "candidates",
-            "]",
+            "softmax",
+            "(",
+            "log",
+            sub("p", "i"),
+            "+",
+            ["mfrac", row("2", root(level("t")), sub("x", row("t", ",", "i"))), row("1", "−", level("t"))],
+            ")",
           ),
         ]
       : [
@@ -36,7 +33,7 @@
         ];
     const reading = data.open
       ? [
-          `The mean over ${data.seeds} samples is a probability for each clip; all bits off means that nothing here matches. ${end.none ? "That is what most samples say." : `“${end.caption}” gets ${percent(data.mean.at(-1)[data.winner])}.`}`,
+          `Each noise draws one clip or none. ${agree} of ${data.seeds} drew ${end.none ? end.caption : `“${end.caption}”`}. Over many noises the draws equal the softmax of the first step, up to chance; the ranking takes p(match) from the same pass, and nothing from the draws.`,
           formula("p", "=", ["mfrac", "1", "S"], "∑", ["mfrac", row(sub("x", "0"), "+", "1"), "2"]),
         ]
       : [
@@ -48,7 +45,7 @@
         "Candidates",
         0,
         [
-          `Similarity alone puts “${first.caption}” first, at ${first.similarity.toFixed(3)}: each word looks for its best frame, each frame for its best word. The ${data.K} best clips go on, from left to right.`,
+          `Similarity alone puts “${first.caption}” first, at ${first.similarity.toFixed(3)}: each token of the query looks for its best frame, each frame for its best token; the end token, which has read all words, is one of them. “Inside a step” has the weights, and what changes without each word. The ${data.K} best clips go on, from left to right.`,
           formula(
             "s",
             "=",

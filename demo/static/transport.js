@@ -137,7 +137,7 @@
 
     // One dot a noise, filled once it is for what wins in the end.
     dots(step) {
-      const { seeds, seed, agreeing } = this.data;
+      const { seeds, seed, agreeing, open } = this.data;
       const node = part("span", "dr-agree");
       const same = agreeing.filter((frames) => frames[step]).length;
       const says = `${same} of ${seeds} are for the final winner`;
@@ -146,7 +146,7 @@
       node.title = `Noises ${seed} to ${seed + seeds - 1}: ${says} at this step`;
       node.append(
         ...agreeing.map((frames) => part("i", frames[step] ? "is-on" : "")),
-        part("span", "", `${same} of ${seeds} agree`),
+        part("span", "", open ? `${same} of ${seeds} drew the leader` : `${same} of ${seeds} agree`),
       );
       return node;
     }

@@ -1,4 +1,4 @@
-// The verdict on a query: "Why?" asks the server once for the inspection, whose slider goes through the levels alpha.
+// The verdict on a query: "Why?" asks the server once for the inspection, whose slider goes through the shares of queries without a match.
 (() => {
   const { ask, refusal } = window.DiffusionRet;
 
@@ -16,12 +16,12 @@
     fill(await ask("inspection", why.dataset.query, fill).catch(refusal));
   }
 
-  // The sentences of all levels come with the slider.
+  // The sentences of all shares come with the slider.
   function showLevel(slider) {
-    const { alpha, sentence } = JSON.parse(slider.dataset.levels)[
+    const { absent, sentence } = JSON.parse(slider.dataset.levels)[
       Number(slider.querySelector("input").value)
     ];
-    slider.querySelector("output").textContent = alpha;
+    slider.querySelector("output").textContent = absent;
     slider.querySelector("p").textContent = sentence;
   }
 
@@ -31,7 +31,7 @@
       if (why) toggleInspection(why, element);
     });
     element.addEventListener("input", (event) => {
-      const slider = event.target.closest(".dr-alpha");
+      const slider = event.target.closest(".dr-prior");
       if (slider) showLevel(slider);
     });
   }

@@ -163,6 +163,7 @@ TEXT_SCORES = ("knn", "mahalanobis", "mixture", "residual", *BACKGROUND_SCORES, 
 GALLERY_SCORES = ("similarity", "margin", "spread", "energy", "softmax")
 GENERATOR_SCORES = ("gap", "entropy", "disagreement", "path", "settling")
 HEAD_SCORES = ("head",)  # the log odds, by the match head, that nothing in the gallery matches
+CERTAIN = 6.0  # log odds beyond which a head is as sure as it can be: sets of many matches would pull at a logistic
 Scores = dict[str, Tensor]  # name -> float64 [query]
 
 
@@ -335,6 +336,11 @@ def generator_scores(trajectory: Trajectory) -> Scores:
     if trajectory.has_seeds:
         found["disagreement"] = 1 - agreement(leaders[-1])
     return found
+
+
+def head_score(none: Float[Tensor, " query"]) -> Float[Tensor, " query"]:
+    """The score of a match head's log odds that nothing matches, float64 in [-CERTAIN, CERTAIN]."""
+    return none.double().cpu().clamp(-CERTAIN, CERTAIN)
 
 
 def combine(scores: Scores, weights: dict[str, float]) -> Float[Tensor, " query"]:

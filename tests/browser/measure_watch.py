@@ -44,7 +44,7 @@ ASK = f"""(text) => new Promise((done) => {{
   const start = performance.now();
   box.dispatchEvent(new KeyboardEvent("keydown", {{ key: "Enter", bubbles: true }}));
   box.dispatchEvent(new KeyboardEvent("keypress", {{ key: "Enter", bubbles: true }}));
-  const look = (now) => {PLAYER}.data.query === text ? done(performance.now() - start) : requestAnimationFrame(look);
+  const look = (now) => {PLAYER}.data?.query === text ? done(performance.now() - start) : requestAnimationFrame(look);
   requestAnimationFrame(look);
 }})"""
 
@@ -75,10 +75,10 @@ def opened(retriever: Retriever, **options) -> Iterator:
 
 def measure(retriever: Retriever, opener, candidates: int, form: str) -> dict:
     """One row of the table: bytes, milliseconds to the first frame, frames a second."""
-    queries = search.EXAMPLES["storybook"]
+    queries = [example.query for example in search.EXAMPLES["storybook"]]
     steps = retriever.model.choose(form).config.usual_steps
     found = retriever.search(queries[0], candidates, candidates, steps, 0, form=form)
-    sent = watch.show(retriever, found)
+    sent = json.dumps(watch.show(retriever, found))
     page = opener(f"?tab=watch&candidates={candidates}&steps={steps}&generator={form}")
     painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
     page.evaluate(ASK, queries[-1])  # whatever is prepared once is prepared now

@@ -17,17 +17,20 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("query", [search.EXAMPLES["storybook"][0], "a boat at night"])
-def test_the_search_says_how_probable_each_clip_is_and_that_there_is_none(visit, query):  # noqa: F811
+@pytest.mark.parametrize("query", [search.EXAMPLES["storybook"][0].query, "a boat at night"])
+def test_the_search_says_how_probable_a_match_is_and_each_clip(visit, query):  # noqa: F811
     page = visit(f"?q={quote_plus(query)}")
     retriever = Retriever.bundled("cpu")
     result = retriever.search(query, k=32)
-    assert result.trajectory is not None and result.trajectory.form == "open-set"
-    assert result.no_match is not None
-    wanted = search.probability(result.no_match).replace("\u00a0", " ")
-    said = page.locator(".dr-results .dr-verdict").first.inner_text().replace("\u00a0", " ")
-    assert f"No match here: {wanted}" in said
+    assert result.form == "open-set" and result.verdict is not None and result.verdict.p_match is not None
+    line = page.locator(".dr-ood")
+    assert line.get_attribute("data-kind") == result.verdict.kind
+    assert line.locator("strong").inner_text() == result.verdict.sentence
+    wanted = f"p(match)\u00a0{search.probability(result.verdict.p_match)}"
+    assert line.locator(".dr-chance").inner_text() == wanted
     shown = page.locator(".dr-results .dr-card .dr-share .dr-number").all_inner_texts()
-    probable = [search.percent(hit.probability) for hit in result.hits[:10] if hit.probability is not None]
-    assert [text.replace("\u00a0", " ") for text in shown] == [p.replace("\u00a0", " ") for p in probable]
+    assert shown == [
+        search.probability(hit.probability) for hit in result.hits[:10] if hit.probability is not None
+    ]
     assert "p(match)" in page.locator(".dr-share").first.inner_text()
+    assert page.locator(".dr-end").count() == (search.ending(result, 10) is not None)

@@ -39,7 +39,7 @@ def fold(page, name: str) -> None:
 
 def test_the_last_distribution_is_the_library_s(visit):  # noqa: F811
     retriever = Retriever.bundled("cpu")
-    first, *rest = search.EXAMPLES["storybook"]
+    first, *rest = (example.query for example in search.EXAMPLES["storybook"])
     other = retriever.model.forms[1:]
     for query, form in [
         (first, None),
@@ -78,6 +78,7 @@ def test_the_page_writes_shares_as_the_server_does(visit):  # noqa: F811
 def test_keys_play_pause_and_step(visit):  # noqa: F811
     page = visit("?tab=watch")
     page.locator(".dr-theatre").focus()
+    assert step(page) == steps(page)
     page.keyboard.press("Space")
     page.wait_for_function(f"{PLAYER}.playing && {PLAYER}.at > 2")
     page.keyboard.press("Space")
@@ -96,7 +97,7 @@ def test_every_panel_opens_alone_and_follows_the_player(visit):  # noqa: F811
     page.wait_for_selector(".dr-folds")
     for name, seen in {
         "What is drawn": ".dr-drawing canvas", "Whole trajectory": ".dr-chart .main-svg", "Noise": ".dr-one canvas",
-        "Inside a step": ".dr-words td", "Word by word": ".dr-spoken li", "Forward process": ".dr-chart .main-svg",
+        "Inside a step": ".dr-words td", "Forward process": ".dr-chart .main-svg",
         "p(query)": ".dr-bar", "Export": ".dr-export",
     }.items():  # fmt: skip
         fold(page, name)
@@ -105,7 +106,7 @@ def test_every_panel_opens_alone_and_follows_the_player(visit):  # noqa: F811
     fold(page, "Whole trajectory")
     page.wait_for_selector(".dr-chart-mark")
     before = page.locator(".dr-chart-mark").first.get_attribute("style")
-    page.evaluate(f"{PLAYER}.go(30)")
+    page.evaluate(f"{PLAYER}.go(3)")
     assert page.locator(".dr-chart-mark").first.get_attribute("style") != before
     assert page.locator("gradio-plot, .gr-plot, [data-testid=plotly]").count() == 0  # no gr.Plot
 
@@ -134,13 +135,31 @@ def test_a_link_restores_the_candidate_that_is_explained(visit):  # noqa: F811
     page.wait_for_function("location.search.includes('explain=3')")
 
 
+def test_word_by_word_is_a_scene_of_its_own(visit):  # noqa: F811
+    page = visit("?q=a+dog+in+the+desert&tab=watch")
+    page.get_by_role("button", name="Word by word").click()
+    page.wait_for_selector(".dr-said li")
+    assert page.locator(".dr-said li").count() == 5 and not page.locator(".dr-transport").is_visible()
+    numbers = [float(text) for text in page.locator(".dr-said-number b").all_inner_texts()]
+    assert numbers[-1] < numbers[0], "words gather what is drawn"
+    page.wait_for_function("location.search.includes('scene=words')")
+    page.get_by_role("button", name="Say it word by word").click()
+    page.wait_for_function("document.querySelectorAll('.dr-said .is-unsaid').length > 0")
+    page.wait_for_function("document.querySelectorAll('.dr-said .is-unsaid').length === 0")
+    page.get_by_role("button", name="Step by step").click()
+    assert page.locator(".dr-transport").is_visible() and not page.locator(".dr-said").is_visible()
+
+
 def test_two_queries_side_by_side(visit):  # noqa: F811
-    page = visit("?tab=watch&step=1000&panel=compare")
+    page = visit("?tab=watch&step=0&panel=compare")
     page.locator(".dr-form input[name=query]").fill("a big orange frog by the sea at night")
     page.locator(".dr-form button").click()
     page.wait_for_selector(".dr-strip")
     assert "differs most" in page.locator(".dr-told").inner_text()
     assert page.locator(".dr-panel canvas.is-share").count() == 2
+    assert page.locator(".dr-panel .dr-drawing .dr-note").first.inner_text().startswith("Pure noise")
+    painted = "node => new Set(node.getContext('2d').getImageData(0, 0, node.width, node.height).data).size"
+    assert page.locator(".dr-panel canvas.is-share").first.evaluate(painted) > 4, "it shows where it will end"
 
 
 def test_the_tour_stops_five_times(visit):  # noqa: F811

@@ -35,6 +35,7 @@
   function draw(place, player, panel) {
     const columns = panel.candidates.length;
     const sides = panel.sides.map((side) => rows(floats(side), columns));
+    const top = Math.max(0.1, ...sides.flat().map((row) => row[largest(row)])); // both on one scale
     const upper = drawing(place, panel.labels[0], "", "is-share");
     const posters = part("div", "dr-strip");
     posters.append(...panel.candidates.map((item) => Object.assign(thumb(item), { title: item.caption })));
@@ -44,13 +45,14 @@
       const elapsed = player.at / player.data.steps;
       sides.forEach((side, i) => {
         const frame = Math.round(elapsed * side.length);
-        const row = frame ? side[frame - 1] : new Float32Array(columns);
-        const leader = frame ? largest(row) : -1;
+        const row = side.at(frame - 1); // before the first step, faintly, where it will end
+        const leader = largest(row);
         const canvas = [upper, lower][i];
-        bars(canvas, row, 1, { leader, down: i === 1 });
+        bars(canvas, row, top, { leader, down: i === 1, faint: !frame });
+        const who = `${panel.candidates[leader].caption}, ${percent(row[leader])}`;
         canvas.nextSibling.textContent = frame
-          ? `Step ${frame} of ${side.length}: ${panel.candidates[leader].caption}, ${percent(row[leader])}`
-          : "Pure noise";
+          ? `Step ${frame} of ${side.length}: ${who}`
+          : `Pure noise: nothing is decided. It will end with ${who}`;
       });
     });
   }

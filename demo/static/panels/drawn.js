@@ -7,7 +7,7 @@
     const top = (rows) => Math.max(1, extent(rows));
     const state = "Signed, about zero. Noise at first; at the end it is the last prediction itself.";
     const prediction = data.open
-      ? "What the network expects of each clean bit, between −1 and +1."
+      ? "What is expected of the clean answer, between −1 and +1."
       : "What the network takes the clean answer to be, before the clamp to [−1, 1].";
     return [
       { key: "state", title: "State xₜ", text: state, top: top(data.state), signed: true },
@@ -23,10 +23,10 @@
 
   function openReadouts({ items, seeds }) {
     const none = items.at(-1).caption;
-    const match = `(x̂₀ + 1) / 2 for each candidate on its own; the last bar is “${none}”.`;
-    const mean = "Settled samples are yes or no; their mean is the probability that is reported.";
+    const one = `(x̂₀ + 1) / 2 of each candidate; the last bar is “${none}”, and all of them sum to 100 %.`;
+    const mean = "Each noise ends with one clip or none; the mean says how often each is drawn.";
     return [
-      { key: "match", title: "Probability of a match", text: match, top: 1 },
+      { key: "drawn", title: "Shares of this noise", text: one, top: 1 },
       { key: "mean", title: `Mean of ${seeds} noises`, text: mean, top: 1 },
     ];
   }

@@ -12,7 +12,7 @@
 
   function asJson(data) {
     const { query, form, seed, settings, alpha_bar, candidates, sentence } = data;
-    const readout = data.open ? "match" : "sharp";
+    const readout = data.open ? "drawn" : "sharp";
     const known = {
       query,
       form,
@@ -35,7 +35,7 @@
 
   function asCsv(data) {
     const lines = ["step,candidate,name,caption,x,x0_raw,share"];
-    const shares = data.open ? data.match : data.sharp;
+    const shares = data.open ? data.drawn : data.sharp;
     for (let s = 0; s <= data.steps; s++) {
       data.candidates.forEach((item, i) => {
         const [prediction, share] = s ? [data.prediction[s][i], shares[s][i]] : ["", ""]; // noise has none yet

@@ -30,13 +30,16 @@
     return { many, draw };
   }
 
-  // The columns in front, over all noises.
-  function front(settled) {
+  // The columns in front, over all noises; of the open-set generator also how many drew it, and what the first step
+  // says, which the draws equal up to chance.
+  function front(settled, seeds, open) {
     const list = part("ol", "dr-settled");
     list.append(
       ...settled.map((end) => {
         const row = part("li");
-        row.append(part("b", "", percent(end.share)), part("span", "", end.caption));
+        const draws = `${end.draws} of ${seeds}`;
+        const first = open ? part("i", "", `${percent(end.first)} in the first step`) : "";
+        row.append(part("b", "", open ? draws : percent(end.share)), part("span", "", end.caption), first);
         return row;
       }),
     );
@@ -52,16 +55,17 @@
       const panel = await answer(place, player, { panel: "noise", seeds });
       if (!panel) return;
       const { many, draw } = ensembleOf(player, decodeEnsemble(panel.ensemble, panel.seeds, data));
-      const mean = data.open ? "Probability of a match, over all noises" : "Mean share over all noises";
+      const mean = data.open ? "What the noises drew" : "Mean share over all noises";
       place.append(
         part("h3", "", "Every noise, at the player’s step"),
         many,
         part("h3", "", mean),
-        front(panel.settled),
+        front(panel.settled, panel.seeds, data.open),
       );
       follow(player, draw);
       if (panel.seeds === 1) return;
-      chart(place, panel, "bands", "Bands over the noises", panel.bands_note, player, data.items);
+      const bands = "Mean share, and the range that holds 80 % of the noises.";
+      if (panel.bands) chart(place, panel, "bands", "Bands over the noises", bands, player, data.items);
       chart(place, panel, "agreement", "Agreement", "How many noises are for what wins in the end.", player);
     };
     const most = data.limits.seeds;

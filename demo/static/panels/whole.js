@@ -5,16 +5,8 @@
   registerPanel("whole", "Whole trajectory", async (host, player) => {
     const panel = await answer(host, player, { panel: "whole" });
     if (!panel) return;
-    const { quantity, items } = player.data;
-    const titled = quantity[0].toUpperCase() + quantity.slice(1);
-    chart(
-      host,
-      panel,
-      "heat",
-      `${titled} of every candidate at every step`,
-      "Click a step to go there.",
-      player,
-    );
+    const { items } = player.data;
+    chart(host, panel, "heat", "Share of every candidate at every step", "Click a step to go there.", player);
     chart(
       host,
       panel,
@@ -29,7 +21,7 @@
       panel,
       "uncertainty",
       "Uncertainty",
-      `The leader’s ${quantity} (solid) and the entropy as a part of the most possible (dotted).`,
+      "The leader’s share (solid) and the entropy as a part of the most possible (dotted).",
       player,
     );
   });
