@@ -29,7 +29,6 @@ from ..trajectory import Trajectory, agreement, gap, path_length, settled, sharp
 
 NEIGHBOUR = 10  # which nearest training caption the distance is taken to
 COMPONENTS = 24  # of the mixture
-SURE = 6.0  # log odds that are certainty enough
 CONTRAST = 20.0  # sharpness of the contrast with a background
 RETAINED = 0.999  # of the captions' variance: a reference keeps the principal axes that hold so much
 
@@ -306,15 +305,6 @@ def gallery_scores(similarity: Float[Tensor, "query candidate"], scale: float) -
         "energy": energy(s, scale),
         "softmax": lack_of_confidence(s, scale),
     }
-
-
-def head_score(none: Float[Tensor, " query"]) -> Float[Tensor, " query"]:
-    """The log odds, by a match head, that nothing in the gallery matches, within [-SURE, SURE], float64 on the CPU.
-
-    They fall without end with the number of clips that match; beyond certainty that says nothing, and a linear fit
-    would weigh the few queries that lie far out instead of all the others.
-    """
-    return none.double().cpu().clamp(-SURE, SURE)
 
 
 def generator_scores(trajectory: Trajectory) -> Scores:
