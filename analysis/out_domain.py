@@ -10,6 +10,7 @@ import time
 import numpy as np
 
 from diffusionret.datasets.storybook import world
+from diffusionret.fusion import fuse
 from diffusionret.metrics import bootstrap_interval, paired_bootstrap, ranks
 from diffusionret.model import DIRECTIONS
 

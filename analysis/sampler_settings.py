@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from diffusionret.fusion import fuse
 from diffusionret.metrics import bootstrap_interval, paired_bootstrap, ranks
 from diffusionret.trajectory import Trajectory
 

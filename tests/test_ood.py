@@ -106,6 +106,11 @@ def test_scores_of_the_gallery_by_hand():
     assert ood.lack_of_margin(s[:, :1]).tolist() == [0, 0], "a gallery of one video"
 
 
+def test_a_head_is_no_more_than_certain():
+    found = ood.head_score(torch.tensor([-150.0, -2.0, 0.5, 90.0]))
+    assert found.tolist() == [-ood.CERTAIN, -2.0, 0.5, ood.CERTAIN] and found.dtype == torch.float64
+
+
 x0s = st.lists(st.lists(st.floats(-1, 1, width=32), min_size=4, max_size=4), min_size=1, max_size=5)
 
 

@@ -241,7 +241,9 @@ def test_pictures_are_valid_svg_with_every_line():
 @pytest.mark.parametrize("form", ["open-set", "published"])
 def test_everything_is_measured_on_a_small_gallery(monkeypatch, form):
     """And what is drawn decides nothing, whatever comes out."""
-    shown = [captions.canonical(scene).text for scene in SCENES]
+    shown = [
+        captions.canonical(scene).text for scene in world.split("test")[:80]
+    ]  # half of it has candidates enough
     model = tiny_model(config=replace(BOTH, form=form, dataset="storybook"))
     gallery = Gallery.in_memory(features(1, len(shown))[1], captions=shown)
     frames = np.random.default_rng(0).integers(0, 255, (500, 4, 32, 32, 3), dtype=np.uint8)

@@ -32,7 +32,7 @@ def compositions(caption: Caption) -> list[tuple[str, str]]:
 
 def part_of(subject: str) -> str:
     """To which of PARTS the compositions of a subject belong: two subjects of four each."""
-    return PARTS[list(world.SUBJECTS).index(subject) % 4 // 2]
+    return PARTS[[str(name) for name in world.SUBJECTS].index(subject) % 4 // 2]
 
 
 def written(part: str) -> list[tuple[int, Caption]]:

@@ -11,9 +11,9 @@ from torch import Tensor
 from diffusionret import DiffusionRet
 from diffusionret.encoders import VideoFeatures
 from diffusionret.generators.match import match_of
-from diffusionret.generators.openset import candidate_sets
+from diffusionret.generators.openset import OpenSetNetwork, candidate_sets
 from diffusionret.generators.standing import hubness, standing
-from diffusionret.ood.scores import Reference, Scores, gallery_scores
+from diffusionret.ood.scores import Reference, Scores, gallery_scores, head_score
 from diffusionret.ood.verdict import MatchOdds
 from diffusionret.pool import galleries, make_pool, seeded
 
@@ -42,7 +42,8 @@ class Answers(NamedTuple):
 
     def some(self, rows: np.ndarray) -> Answers:
         scores = {name: score[rows] for name, score in self.scores.items()}
-        return Answers(*(part[rows] for part in self[:5]), scores, self.empty[rows], self.clip[rows])
+        choice, odds, similarity, match, evidence = (part[rows] for part in self[:5])
+        return Answers(choice, odds, similarity, match, evidence, scores, self.empty[rows], self.clip[rows])
 
     def shown(self, odds: MatchOdds, absent: float) -> tuple[Tensor, Tensor]:
         """p(match) of the candidates and p(no match) as a search shows them, float64. absent: the share of queries
@@ -87,11 +88,13 @@ def answer(
     video: features of the clips. share: of the queries, without a match. seed: names what is drawn.
     """
     openset = model.choose("open-set")
+    network = openset.network
+    assert isinstance(network, OpenSetNetwork)
     count = min(openset.config.candidates, questions.fits.shape[1])
     enough = (~questions.fits).sum(dim=1) >= count
     questions = questions.some(enough.nonzero()[:, 0].numpy())
     absent = absences(questions.fits, share, f"absent {seed}")
-    hubs = hubness(openset.network.bank, video)
+    hubs = hubness(network.bank, video)
     parts: list[tuple[Tensor, ...]] = []
     scores: list[Scores] = []
     for start in range(0, len(questions.texts), BATCH):
@@ -101,7 +104,7 @@ def answer(
         text = model.encode_text(texts)
         queries = make_pool(model, text, video, fits).queries("t2v", torch.arange(len(texts)))
         chosen = candidate_sets(queries.scores, there, count)
-        said = openset.network(queries.pairs(chosen), queries.scores, "t2v", there)
+        said = network(queries.pairs(chosen), queries.scores, "t2v", there)
         similarity = queries.scores.gather(1, chosen)
         place = standing(queries.scores, similarity, hubs[chosen], there)
         whole = place.query[:, None].expand(-1, count, -1)
@@ -113,8 +116,9 @@ def answer(
         scores.append(
             reference.scores(texts, text.cls)
             | gallery_scores(similarity, float(model.logit_scale))
-            | {"head": said.none.double(), "empty": ~(fits & there).any(dim=1)}
+            | {"head": head_score(said.none), "empty": ~(fits & there).any(dim=1)}
         )
     joined = {name: torch.cat([part[name] for part in scores]) for name in scores[0]}
     empty = joined.pop("empty")
-    return Answers(*(torch.cat(part) for part in zip(*parts, strict=True)), joined, empty, questions.clip)
+    choice, odds, similarity, match, evidence = (torch.cat(part) for part in zip(*parts, strict=True))
+    return Answers(choice, odds, similarity, match, evidence, joined, empty, questions.clip)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -28,7 +31,9 @@ class Evidence:
         self.constant_none = float(answers.empty.double().mean())
         self.logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)).fit(x, y)
         network = MLPClassifier((WIDTH,), early_stopping=True, max_iter=EPOCHS, random_state=0)
-        self.network = make_pipeline(StandardScaler(), network).fit(x, y)
+        with warnings.catch_warnings():  # EPOCHS are enough, whether it would still move or not
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self.network = make_pipeline(StandardScaler(), network).fit(x, y)
         self.none: MatchOdds = fit(answers.scores, answers.empty.numpy(), EVIDENCE)
 
     def candidates(self, answers: Answers) -> dict[str, Tensor]:

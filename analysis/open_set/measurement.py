@@ -92,7 +92,7 @@ def measurements(
 
 
 def transfers(
-    shown: Shown, questions: Questions, answers: Answers, video: VideoFeatures, labels: dict
+    shown: Shown, questions: Questions, answers: Answers, video: VideoFeatures, labels: dict[str, str]
 ) -> list[dict]:
     """See `transfer`: the clips of the few captions are left out of what is measured. labels: columns of every row."""
     clips = np.unique(questions.clip)[:: max(len(np.unique(questions.clip)) // CAPTIONS, 1)][:CAPTIONS]

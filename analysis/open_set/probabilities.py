@@ -14,7 +14,7 @@ SHARE, OTHERS = 0.3, (0.1, 0.7)  # of the queries without a match
 FIRST, NONE = Target(high=0.02), Target(high=0.03)
 
 
-def none_error(answers: Answers, odds: MatchOdds, share: float, **labels: object) -> dict:
+def none_error(answers: Answers, odds: MatchOdds, share: float, **labels: str) -> dict:
     """The calibration error of p(no match) where `share` of the queries have none."""
     _, none = answers.shown(odds, share)
     claims = Claims.of(none, answers.empty, answers.clip)
@@ -23,7 +23,7 @@ def none_error(answers: Answers, odds: MatchOdds, share: float, **labels: object
     )
 
 
-def probabilities(answers: Answers, odds: MatchOdds, rivals: Evidence, **labels: object) -> list[dict]:
+def probabilities(answers: Answers, odds: MatchOdds, rivals: Evidence, **labels: str) -> list[dict]:
     """Figures of answers of which SHARE have no match. labels: columns before them."""
     match, none = answers.shown(odds, SHARE)
     clip = answers.clip

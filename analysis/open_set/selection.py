@@ -43,7 +43,7 @@ def cuts(answers: Answers, odds: MatchOdds, rivals: Evidence) -> dict[str, float
 
 
 def selection(
-    answers: Answers, odds: MatchOdds, rivals: Evidence, chosen: dict[str, float], **labels: object
+    answers: Answers, odds: MatchOdds, rivals: Evidence, chosen: dict[str, float], **labels: str
 ) -> list[dict]:
     """F1 of the sets by the head, and how far it is ahead of those by similarity evidence. chosen: as `cuts` gives
     them. labels: columns before it."""

@@ -17,7 +17,7 @@ QUERIES = 500  # of an ensemble
 
 
 def spread(
-    model: DiffusionRet, answers: Answers, odds: MatchOdds, **labels: object
+    model: DiffusionRet, answers: Answers, odds: MatchOdds, **labels: str
 ) -> tuple[list[dict], list[dict]]:
     """Figures of the draws, and how even they are by the number of clips that fit. labels: columns before them."""
     rows = np.random.default_rng(0).permutation(len(answers.empty))[:QUERIES]

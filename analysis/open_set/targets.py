@@ -40,7 +40,7 @@ class Target:
         return "" if self.high is None else f"at most {self.high:g}"
 
 
-def figure(name: str, found: Interval, target: Target = Target(), **labels: object) -> dict:
+def figure(name: str, found: Interval, target: Target = Target(), /, **labels: str) -> dict:
     """A row of the table. labels: the columns before it."""
     met = target.met(found)
     return labels | {

@@ -15,7 +15,7 @@ from .targets import Target, figure
 CAPTIONS = 50  # a clip each, and none of these clips is measured afterwards
 
 
-def transfer(few: tuple[Answers, Answers], rest: Answers, odds: MatchOdds, **labels: object) -> list[dict]:
+def transfer(few: tuple[Answers, Answers], rest: Answers, odds: MatchOdds, **labels: str) -> list[dict]:
     """Figures of the odds as they are, and recalibrated.
 
     few: answers to CAPTIONS captions, with their clips in the gallery and without. rest: answers of which SHARE have no
