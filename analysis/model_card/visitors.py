@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def visitors(results: dict) -> str:
     """By kind of query, on test clips and on the bundled gallery, from visitors.json; other models beside the first."""
@@ -23,4 +25,23 @@ def visitors(results: dict) -> str:
             cells = [kind, row["group"], f"{row['chance']:.1f}", f"{row['first_true']:.1f} [{low:.1f}, {high:.1f}]",
                      *beside, f"{there:.1f}"]  # fmt: skip
             lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_verdicts(results.get("verdicts", ()))])
+
+
+def _verdicts(rows: Sequence[dict]) -> list[str]:
+    """What a search says: by kind, with every clip that fits in the gallery and without any."""
+    if not rows:
+        return []
+    lines = [
+        "\nWhat a search says of them: typing errors corrected, words taken for the grammar's, the verdict on one gallery "
+        "with every clip that fits, and without any. Of those words that training never saw a second row is read by who "
+        "has never heard of them. Percent.\n",
+        "| clips | kind | reader | first true | denied | hedged | without a match: claimed | hedged |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        there = [f"{row[name]:.1f}" if name in row else "" for name in ("first_true", "denied", "hedged")]
+        cells = [row["clips"], row["kind"], row["reader"], *there]
+        cells += [f"{row['claimed']:.1f}", f"{row['hedged_without']:.1f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
