@@ -39,6 +39,8 @@ def panel(retriever: Retriever) -> Panel:
         within = None if choice.is_all else choice.ids_of(retriever.gallery)
         # What the page names is what was searched for: corrected already, or not to be corrected.
         result = retriever.search(query, count, count, steps, seed, form=form, exact=True, within=within)
+        if not result.form:
+            raise ValueError(watch.NO_WORDS)
         return Scene(retriever, result, form)
 
     def look(request: dict) -> Iterator[dict]:

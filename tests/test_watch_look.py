@@ -25,7 +25,7 @@ BASE = {"query": "a red boat", "candidates": 8, "steps": 10, "seed": 2}
 
 def made(config) -> Retriever:
     _, video = features(1, 40, seed=3)
-    captions = [NASTY, *(f"clip {i}" for i in range(1, 40))]
+    captions = [NASTY, *(f"a red boat, number {i}" for i in range(1, 40))]
     return Retriever(tiny_model(config=config), Gallery.in_memory(video, captions=captions))
 
 
@@ -215,6 +215,10 @@ def test_the_forward_process_starts_from_the_true_answer_of_a_caption(look, retr
     drawn = watch.candidates(retriever.search(known, 40, 40, 10, 2, form=form, exact=True))
     assert drawn[floats(found["x"], 40)[-1].argmax()].caption == known
     assert "is known here" in found["sentence"] and "assumed" in look("forward")["sentence"]
+
+
+def test_of_what_cannot_be_read_nothing_is_drawn(look):
+    assert "none of these words can be read" in look("play", query="xyz")["problem"]
 
 
 def test_an_uncalibrated_model_says_so(look):
