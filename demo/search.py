@@ -36,8 +36,8 @@ EXAMPLES = {
         Example("a dog", "several fit: the noise decides"),
         Example("a dog in the desert", "one word more: few fit"),
         Example("a green cat jumps over a blue elephant on the beach at sunset", "one clip"),
-        Example("a purple robot on a skateboard", "no match here"),
-        Example("quarterly revenue grew by four percent", "outside this world"),
+        Example("a red fish", "no match here"),
+        Example("a woman plays the piano", "outside this world"),
     ),
     "": tuple(
         map(
@@ -107,7 +107,8 @@ def order(result: SearchResult, k: int, size: int) -> str:
     """How the `k` files shown of `size` come in their order, and how generation changed it. Markup."""
     hits = [hit for hit, _ in shown(result, k)]
     name = escape(name_of(hits[0].id, hits[0].caption).rstrip("."))
-    first = f"First of {_count(size, 'clip')}: <strong>{name}</strong>"
+    denied = result.verdict is not None and result.verdict.kind == "none"
+    first = f"{'Nearest' if denied else 'First'} of {_count(size, 'clip')}: <strong>{name}</strong>"
     if not result.form:
         return f"{first}, ranked by similarity only, because this model has no generator."
     return f"{first}. {_moves(hits)}{'' if _in_order(hits) else ' ' + _weighed(result)}"

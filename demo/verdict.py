@@ -117,6 +117,7 @@ def _picture(name: str, answer: Answer, calibration: Calibration | None, report:
         said = f"{count:,} of {answer.n:,} ordinary queries looked this unusual"
     else:
         said = f"{count:,} of {answer.n:,} queries about other things match as well as this one"
+    said += f" (p-value {_bare(answer)}, n\u00a0=\u00a0{answer.n:,})."
     return (
         f'<figure class="dr-figure">{heading}<p class="dr-note">{said}</p>'
         f"{dots(calibration.scores, answer.score, ordinary)}</figure>"

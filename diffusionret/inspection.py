@@ -19,7 +19,7 @@ from .matching import Candidates, Matcher
 from .ood.conformal import ALPHA
 from .ood.detector import Detector
 from .ood.report import Answer, Neighbour, Report, WordEffect, rule_of
-from .ood.scores import Scores, gallery_scores, generator_scores, head_score
+from .ood.scores import Scores, gallery_scores, generator_scores, head_score, word_scores
 from .ood.stability import stability
 from .ood.verdict import PLAIN_HEAD
 from .query import check_queries, leave_one_out
@@ -77,7 +77,7 @@ class Inspector:
         """
         parts = leave_one_out(report.query, report.truncated)
         words, shorter = [word for word, _ in parts], [rest for _, rest in parts]
-        kept = [i for i, rest in enumerate(shorter) if not rule_of(self.reader.read(rest, exact=True))]
+        kept = [i for i, rest in enumerate(shorter) if not rule_of(self.reader.look(rest))]
         effects = [WordEffect(word, None, None) for word in words]
         if not kept:
             yield tuple(effects)
@@ -238,6 +238,7 @@ class Inspector:
         scores = {} if reference is None else reference.scores(texts, text.cls)
         scale = float(self.model.towers.logit_scale.exp().clamp(max=100.0))
         scores |= gallery_scores(similarity[:, : protocol.candidates], scale)
+        scores |= word_scores([self.reader.look(text) for text in texts])
         return scores if answers is None else scores | {"head": head_score(answers.none)}
 
 

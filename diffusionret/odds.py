@@ -16,10 +16,12 @@ from .datasets.storybook.words import words
 from .encoders import TextFeatures, VideoFeatures
 from .encoding import encode_clips
 from .generators.openset import candidate_sets
+from .lexicon import Lexicon
 from .model import DiffusionRet
-from .ood.scores import Reference, Scores, gallery_scores, head_score
+from .ood.scores import Reference, Scores, gallery_scores, head_score, word_scores
 from .ood.verdict import EVIDENCE, HEAD, MatchOdds, fit
 from .pool import galleries, make_pool, seeded
+from .reading import Reader, Reading
 
 if TYPE_CHECKING:
     from .retrieval import Retriever
@@ -31,11 +33,13 @@ BATCH = 100
 
 
 class Asked(NamedTuple):
-    """A query of a split, what it is true of, and its kind."""
+    """A query of a split, what it is true of, and its kind. stranger: whether it is read by who has never heard of the
+    split's own words."""
 
     text: str
     truth: truth.Truth
     kind: str
+    stranger: bool = False
 
 
 def split_queries(split: str, per_kind: int = PER_KIND) -> list[Asked]:
@@ -56,7 +60,8 @@ def split_queries(split: str, per_kind: int = PER_KIND) -> list[Asked]:
             written.append(Asked(query.text, query.truth, kind))
     for kind in ("says", "lacks"):
         phrases = [
-            Asked(phrase, truth.Truth(truth.allow(word.facts)), f"word that {kind}")
+            Asked(phrase, truth.Truth(truth.allow(word.facts)), f"{'new ' * stranger}word that {kind}", stranger)
+            for stranger in (False, True)
             for word in words(split=split, kind=kind)
             for phrase in (word.word, f"a {word.word}", f"show me {word.word}")
         ]
@@ -69,6 +74,7 @@ def head_scores(
     model: DiffusionRet,
     reference: Reference,
     asked: Sequence[Asked],
+    readings: Sequence[Reading],
     video: VideoFeatures,
     scenes: Sequence[world.Scene],
     absent: float = ABSENT,
@@ -81,8 +87,8 @@ def head_scores(
     parts: list[Scores] = []
     empty = []
     for start in range(0, len(asked), BATCH):
-        batch = asked[start : start + BATCH]
-        texts = [query.text for query in batch]
+        batch = readings[start : start + BATCH]
+        texts = [reading.searched for reading in batch]
         text: TextFeatures = model.encode_text(texts)
         rows = fits[start : start + BATCH]
         pool = make_pool(model, text, video, rows)
@@ -102,6 +108,7 @@ def head_scores(
             reference.scores(texts, text.cls)
             | gallery_scores(similarity, float(model.logit_scale))
             | {"head": head_score(answers.none)}
+            | word_scores(batch)
         )
         empty.append(~(rows & there).any(dim=1))
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}, torch.cat(empty).numpy()
@@ -113,8 +120,17 @@ def storybook_odds(model: DiffusionRet, reference: Reference, cache: Path = clip
     scenes = world.split("calibration")
     frames = clips.split_frames("calibration", cache, model.config.frames, model.config.clip.image_size)
     asked = split_queries("calibration")
-    scores, empty = head_scores(model, reference, asked, encode_clips(model, frames), scenes)
+    readings = readings_of(asked, "calibration", Reader.open(model).words)
+    scores, empty = head_scores(model, reference, asked, readings, encode_clips(model, frames), scenes)
     return fit(scores, empty, HEAD, [query.kind for query in asked], {"queries": len(asked)})
+
+
+def readings_of(asked: Sequence[Asked], split: str, most: int) -> list[Reading]:
+    """What a search reads of queries. split: whose own words strangers have never heard of. most: words of a text that
+    are looked at."""
+    knowing = Reader(Lexicon.bundled(), None, most)
+    stranger = Reader(Lexicon([row for row in words() if row.split != split]), None, most)
+    return [(stranger if query.stranger else knowing).read(query.text) for query in asked]
 
 
 def gallery_odds(retriever: Retriever, known: Sequence[tuple[str, int]]) -> MatchOdds:

@@ -167,6 +167,13 @@ class Reader:
             exclusion=self.lexicon.exclusion(searched) or "",
         )
 
+    def look(self, text: str) -> Reading:
+        """As `read`, without a look at the spelling: what its words are, as they stand."""
+        if self.lexicon is None:
+            return Reading(text, text)
+        taken, lacking, unknown, readable = self._terms(self.lexicon, text)
+        return Reading(text, text, taken=taken, lacking=lacking, unknown=unknown, unreadable=not readable)
+
     def _suggestions(self, lexicon: Lexicon, text: str) -> dict[str, Suggestion]:
         """What the words that nobody knows were meant to be, in the order of the text."""
         terms = lexicon.parse(words_of(text)[: self.words])

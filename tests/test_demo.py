@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from urllib.parse import quote, unquote
 
 import gradio as gr
+import numpy as np
 import pytest
 import torch
 from clips import write_clip
@@ -55,6 +56,7 @@ from demo.shelf import Shelf
 from diffusionret import Gallery, Hit, Retriever, SearchResult
 from diffusionret.config import OpenSetConfig
 from diffusionret.gallery import Failure
+from diffusionret.ood.conformal import Calibration
 from diffusionret.ood.report import Answer, Report
 from diffusionret.ood.verdict import SENTENCES, Verdict
 from diffusionret.query import MOST_CHARACTERS
@@ -738,6 +740,9 @@ def test_why_says_what_the_number_assumes(retriever):
         and "p(match)\u00a079\u00a0%" in said_at["50\u00a0%"]
     )
     assert "alpha" not in panel and "flag" not in panel and "p =" not in panel
+    calibration = Calibration(np.linspace(0, 1, 99), {}, {}, {}, {})
+    picture = verdict._picture("familiar", Answer(0.5, 0.31, 99), calibration, report)
+    assert "30 of 99 ordinary queries looked this unusual (p-value 0.31, n\u00a0=\u00a099)." in picture
     assert "assumes" not in verdict.panel(retriever, replace(report, verdict=said("unsure", None)))
 
 
@@ -766,6 +771,20 @@ def test_a_long_query_shows_what_was_left_out(retriever):
     trouble, cards, _ = function(app.build(retriever), "answer")(text, 3, 8, 10, 0)
     assert "left out" in trouble and "boat and" in trouble
     assert cards.count('class="dr-card"') == 3
+
+
+def test_the_first_queries_show_what_their_chips_say():
+    """On the bundled model: one splits the draws, a word more gathers them, one is certain, two have no match."""
+    retriever = Retriever.bundled("cpu")
+    clips, kinds = [], []
+    for example in search.EXAMPLES["storybook"]:
+        result = retriever.search(example.query)
+        assert result.trajectory is not None and result.verdict is not None
+        ends = result.trajectory.readout.columns(result.trajectory.predictions[-1, :, 0]).argmax(dim=-1)
+        clips.append(len({int(end) for end in ends if end < 32}))
+        kinds.append(result.verdict.kind)
+    assert clips[0] > clips[1] > 1 and clips[2] == 1
+    assert kinds == ["match", "match", "match", "none", "none"]
 
 
 # --- the Gallery and Evidence tabs ----------------------------------------------------------------------

@@ -212,7 +212,7 @@ def test_the_forward_process_goes_from_the_answer_to_the_noise(look, retriever, 
 def test_the_forward_process_starts_from_the_true_answer_of_a_caption(look, retriever, form):
     known = retriever.gallery.captions[7]
     found = look("forward", query=known, candidates=40)
-    drawn = watch.candidates(retriever.search(known, 40, 40, 10, 2, form=form))
+    drawn = watch.candidates(retriever.search(known, 40, 40, 10, 2, form=form, exact=True))
     assert drawn[floats(found["x"], 40)[-1].argmax()].caption == known
     assert "is known here" in found["sentence"] and "assumed" in look("forward")["sentence"]
 

@@ -18,7 +18,9 @@
     search = state;
     write();
     // Opened in a new tab a link stays with this gallery, and within the same clips.
-    const chosen = new URLSearchParams([...view].filter(([key]) => key === "gallery" || CHOICE.includes(key)));
+    const chosen = new URLSearchParams(
+      [...view].filter(([key]) => key === "gallery" || CHOICE.includes(key)),
+    );
     for (const link of element.querySelectorAll(".dr-follow")) {
       const parts = new URLSearchParams(link.getAttribute("href").slice(1));
       for (const [key, value] of chosen) parts.set(key, value);

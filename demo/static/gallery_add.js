@@ -43,7 +43,11 @@
     box.append(part("legend", "", "How are long videos divided?"));
     // A gallery that was divided in another way, on the command line, can go on so.
     const known = state.divisions.some(({ name }) => name === state.division);
-    const own = { name: state.division, title: `As before: ${state.division}`, says: "What is there is not read again." };
+    const own = {
+      name: state.division,
+      title: `As before: ${state.division}`,
+      says: "What is there is not read again.",
+    };
     for (const division of known ? state.divisions : [own, ...state.divisions]) {
       const label = part("label", "dr-model");
       const input = Object.assign(part("input"), {

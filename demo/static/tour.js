@@ -14,17 +14,8 @@
     const network = data.open
       ? [
           "One pass of the network, before any step, gave each candidate a share p, and one to none. The noisy state adds its own word on each; the softmax of both is the prediction. No network runs in a step.",
-          formula(
-            sub(hat("p"), "i"),
-            "=",
-            "softmax",
-            "(",
-            "log",
-            sub("p", "i"),
-            "+",
-            ["mfrac", row("2", root(level("t")), sub("x", row("t", ",", "i"))), row("1", "−", level("t"))],
-            ")",
-          ),
+          formula(hat("p"), "=", "softmax", "(", "log", "p", "+", "g", sub("x", "t"), ")"),
+          formula("g", "=", ["mfrac", row("2", root(level("t"))), row("1", "−", level("t"))]),
         ]
       : [
           "The query attends to the candidates; the noisy state xₜ competes with it inside one softmax. From what was attended to, and each candidate, comes a guess of the clean answer. The paper writes k where this page says t.",

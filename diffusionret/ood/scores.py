@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..query import words_of
+from ..reading import Reading
 from ..trajectory import Trajectory, agreement, gap, path_length, settled, sharp_entropy
 
 NEIGHBOUR = 10  # which nearest training caption the distance is taken to
@@ -333,6 +334,17 @@ def generator_scores(trajectory: Trajectory) -> Scores:
 def head_score(none: Float[Tensor, " query"]) -> Float[Tensor, " query"]:
     """The score of a match head's log odds that nothing matches, float64 in [-CERTAIN, CERTAIN]."""
     return none.double().cpu().clamp(-CERTAIN, CERTAIN)
+
+
+def word_scores(readings: Sequence[Reading]) -> Scores:
+    """What is known of the words of queries: lacking, 1 where the world lacks what one asks for, else 0; unknown: how
+    many words the model does not know, at most 2."""
+    lacking = [float(bool(reading.lacking)) for reading in readings]
+    unknown = [float(min(len(reading.unknown), 2)) for reading in readings]
+    return {
+        "lacking": torch.tensor(lacking, dtype=torch.float64),
+        "unknown": torch.tensor(unknown, dtype=torch.float64),
+    }
 
 
 def combine(scores: Scores, weights: dict[str, float]) -> Float[Tensor, " query"]:

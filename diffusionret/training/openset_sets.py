@@ -29,6 +29,7 @@ from .stage import Validation
 
 # Weights of p(match) that validation tries; the last ranks by probability, and similarity decides ties.
 ALPHAS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+CLOSE = 0.005  # share of first results that two weights may differ in and be called equal
 FEW = 0.4  # share of the steps whose galleries hold few videos, down to one
 
 
@@ -134,7 +135,8 @@ def validate_sets(model: DiffusionRet, pool: Pool, indices: Int[Tensor, " query"
     parts = [said(model, pool.queries(direction, indices)) for direction in DIRECTIONS]
     probability, match, none, empty = (torch.cat(part) for part in zip(*(p[:4] for p in parts), strict=True))
     first = torch.cat([part.first for part in parts], dim=1).mean(dim=1)  # [similarity, each alpha]
-    best = int(first[1:].argmax())
+    # As much weight as costs nothing: the order of results is then that of their probabilities.
+    best = int((first[1:] >= first[1:].max() - CLOSE).nonzero().max())
     assert model.config.openset is not None
     model.config = replace(model.config, openset=replace(model.config.openset, alpha=ALPHAS[best]))
     log_loss = binary_cross_entropy(probability.clamp(0.001, 0.999), match)

@@ -83,7 +83,7 @@ def test_an_ordinary_query_and_all_that_its_answer_rests_on(visit, retriever, or
         "of 5 noises",
         "It assumes that 30\u00a0% of queries have no match.",
         "p-value",
-        f"gallery {detector.gallery[:12]}",
+        f"Gallery {detector.gallery[:12]}",
         "no probability",
     ):
         assert part in text
