@@ -13,7 +13,7 @@ from .probabilities import SHARE
 from .quality import over_clips
 from .targets import Target, figure, plainly
 
-QUERIES = 500  # of an ensemble
+QUERIES = 300  # of an ensemble
 
 
 def spread(

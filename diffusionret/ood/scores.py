@@ -163,7 +163,9 @@ TEXT_SCORES = ("knn", "mahalanobis", "mixture", "residual", *BACKGROUND_SCORES, 
 GALLERY_SCORES = ("similarity", "margin", "spread", "energy", "softmax")
 GENERATOR_SCORES = ("gap", "entropy", "disagreement", "path", "settling")
 HEAD_SCORES = ("head",)  # the log odds, by the match head, that nothing in the gallery matches
-CERTAIN = 6.0  # log odds beyond which a head is as sure as it can be: sets of many matches would pull at a logistic
+CERTAIN = (
+    6.0  # log odds beyond which a head is as sure as it can be: sets of many matches would pull at a logistic
+)
 Scores = dict[str, Tensor]  # name -> float64 [query]
 
 
