@@ -60,7 +60,9 @@ def split_queries(split: str, per_kind: int = PER_KIND) -> list[Asked]:
             written.append(Asked(query.text, query.truth, kind))
     for kind in ("says", "lacks"):
         phrases = [
-            Asked(phrase, truth.Truth(truth.allow(word.facts)), f"{'new ' * stranger}word that {kind}", stranger)
+            Asked(
+                phrase, truth.Truth(truth.allow(word.facts)), f"{'new ' * stranger}word that {kind}", stranger
+            )
             for stranger in (False, True)
             for word in words(split=split, kind=kind)
             for phrase in (word.word, f"a {word.word}", f"show me {word.word}")
