@@ -21,7 +21,8 @@ from ..generators.match import ABSENT, LEAST, TRAINED_ABSENT, at_prior
 from .scores import Scores
 
 Kind = Literal["match", "unsure", "none", "unreadable"]
-HEAD = ("head", "knn", "similarity", "spread", "lacking", "unknown")  # scores that the logistic reads where the model has a match head
+# Scores that the logistic reads where the model has a match head.
+HEAD = ("head", "knn", "similarity", "spread", "lacking", "unknown")
 EVIDENCE = ("similarity", "margin", "spread", "softmax", "energy")  # and where it has none
 SENTENCES = {
     "match": "This gallery has what you ask for.",
