@@ -85,8 +85,8 @@ def answer(
     share: float,
     seed: str,
 ) -> Answers:
-    """The answers to all questions that can be read, as a search reads them, and whose gallery holds as many clips as the
-    generator has candidates.
+    """The answers to all questions that can be read, as a search reads them, and whose gallery is as large as the
+    number of candidates.
 
     video: features of the clips. share: of the queries, without a match. seed: names what is drawn.
     """
