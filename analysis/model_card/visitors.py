@@ -33,8 +33,8 @@ def _verdicts(rows: Sequence[dict]) -> list[str]:
     if not rows:
         return []
     lines = [
-        "\nWhat a search says of them: typing errors corrected, words taken for the grammar's, the verdict on a gallery "
-        "with every clip that fits, and without any. Of those words that training never saw a second row is read by who "
+        "\nWhat a search says of them: typing errors corrected, words read by the file, the verdict on a gallery "
+        "with every clip that fits, and without any. Of words that training never saw a second row is read by who "
         "has never heard of them. Percent.\n",
         "| clips | kind | reader | first true | denied | hedged | without a match: claimed | hedged |",
         "|---|---|---|---|---|---|---|---|",

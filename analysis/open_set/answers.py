@@ -13,9 +13,11 @@ from diffusionret.encoders import VideoFeatures
 from diffusionret.generators.match import match_of
 from diffusionret.generators.openset import OpenSetNetwork, candidate_sets
 from diffusionret.generators.standing import hubness, standing
-from diffusionret.ood.scores import Reference, Scores, gallery_scores, head_score
+from diffusionret.ood.report import rule_of
+from diffusionret.ood.scores import Reference, Scores, gallery_scores, head_score, word_scores
 from diffusionret.ood.verdict import MatchOdds
 from diffusionret.pool import galleries, make_pool, seeded
+from diffusionret.reading import Reader
 
 from .questions import Questions
 
@@ -83,7 +85,8 @@ def answer(
     share: float,
     seed: str,
 ) -> Answers:
-    """The answers to all questions whose gallery holds as many clips as the generator has candidates.
+    """The answers to all questions that can be read, as a search reads them, and whose gallery is as large as the
+    number of candidates.
 
     video: features of the clips. share: of the queries, without a match. seed: names what is drawn.
     """
@@ -91,15 +94,18 @@ def answer(
     network = openset.network
     assert isinstance(network, OpenSetNetwork)
     count = min(openset.config.candidates, questions.fits.shape[1])
-    enough = (~questions.fits).sum(dim=1) >= count
-    questions = questions.some(enough.nonzero()[:, 0].numpy())
+    reader = Reader.open(model)
+    readings = [reader.read(text) for text in questions.texts]
+    enough = ((~questions.fits).sum(dim=1) >= count).tolist()
+    kept = [row for row, reading in enumerate(readings) if enough[row] and not rule_of(reading)]
+    questions, readings = questions.some(np.array(kept)), [readings[row] for row in kept]
     absent = absences(questions.fits, share, f"absent {seed}")
     hubs = hubness(network.bank, video)
     parts: list[tuple[Tensor, ...]] = []
     scores: list[Scores] = []
     for start in range(0, len(questions.texts), BATCH):
         batch = slice(start, start + BATCH)
-        texts, fits = questions.texts[batch], questions.fits[batch]
+        texts, fits = [reading.searched for reading in readings[batch]], questions.fits[batch]
         there = held(fits, absent[batch], f"gallery {seed} {start}")
         text = model.encode_text(texts)
         queries = make_pool(model, text, video, fits).queries("t2v", torch.arange(len(texts)))
@@ -116,6 +122,7 @@ def answer(
         scores.append(
             reference.scores(texts, text.cls)
             | gallery_scores(similarity, float(model.logit_scale))
+            | word_scores(readings[batch])
             | {"head": head_score(said.none), "empty": ~(fits & there).any(dim=1)}
         )
     joined = {name: torch.cat([part[name] for part in scores]) for name in scores[0]}

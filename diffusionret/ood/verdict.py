@@ -21,6 +21,7 @@ from ..generators.match import ABSENT, LEAST, TRAINED_ABSENT, at_prior
 from .scores import Scores
 
 Kind = Literal["match", "unsure", "none", "unreadable"]
+<<<<<<< HEAD
 HEAD = (
     "head",
     "knn",
@@ -29,6 +30,10 @@ HEAD = (
     "lacking",
     "unknown",
 )  # scores that the logistic reads where the model has a match head
+=======
+# Scores that the logistic reads where the model has a match head.
+HEAD = ("head", "knn", "similarity", "spread", "lacking", "unknown")
+>>>>>>> measure
 EVIDENCE = ("similarity", "margin", "spread", "softmax", "energy")  # and where it has none
 SENTENCES = {
     "match": "This gallery has what you ask for.",
