@@ -21,19 +21,8 @@ from ..generators.match import ABSENT, LEAST, TRAINED_ABSENT, at_prior
 from .scores import Scores
 
 Kind = Literal["match", "unsure", "none", "unreadable"]
-<<<<<<< HEAD
-HEAD = (
-    "head",
-    "knn",
-    "similarity",
-    "spread",
-    "lacking",
-    "unknown",
-)  # scores that the logistic reads where the model has a match head
-=======
 # Scores that the logistic reads where the model has a match head.
 HEAD = ("head", "knn", "similarity", "spread", "lacking", "unknown")
->>>>>>> measure
 EVIDENCE = ("similarity", "margin", "spread", "softmax", "energy")  # and where it has none
 SENTENCES = {
     "match": "This gallery has what you ask for.",
@@ -46,10 +35,8 @@ ADVICE = {
     "none": "Add videos that show it, or describe less of it.",
 }
 UNFAMILIAR = "The query is unlike those that the model learned from, so this is less tested."
-DENIED, CLAIMED = (
-    0.02,
-    0.07,
-)  # of calibration queries: with a match and denied, without one and claimed, at most
+# Of calibration queries: with a match and denied, without one and claimed, at most.
+DENIED, CLAIMED = 0.03, 0.1
 
 
 @dataclass(frozen=True)
