@@ -519,7 +519,7 @@ def test_a_search_is_held_to_a_choice():
     trouble, cards, player = answer("a boat", 10, 8, 4, 0, None, "", request)
     assert not trouble and "Searched within 3 of 12 clips" in cards and cards.count('class="dr-card"') == 3
     sent = json.loads(player)
-    assert len(sent["candidates"]) == 3
+    assert sent["candidates"] == 3
     request.query_params = {"words": "nothing like it"}
     assert "widen it" in answer("a boat", 10, 8, 4, 0, None, "", request)[0]
     look = {"query": "a boat", "panel": "whole", "candidates": 8, "steps": 4, "seed": 0, "form": "published"}

@@ -110,11 +110,12 @@ def test_three_of_ten_validation_queries_are_absent_and_never_all() -> None:
         assert absent.shape == (count,) and not absent.all()
 
 
-@pytest.mark.parametrize(("gap", "alpha"), [(0.02, 0.03), (0.2, 0.3), (2.0, 3.0)])
-def test_validation_keeps_the_smallest_alpha_that_is_right_and_scores_by_geometric_mean(
-    model: DiffusionRet, monkeypatch: pytest.MonkeyPatch, gap: float, alpha: float
+@pytest.mark.parametrize(("gap", "rival", "alpha"), [(0.02, -6.0, 10.0), (2.0, -6.0, 10.0), (-0.02, 0.0, 0.1)])
+def test_validation_keeps_the_largest_alpha_that_costs_nothing_and_scores_by_geometric_mean(
+    model: DiffusionRet, monkeypatch: pytest.MonkeyPatch, gap: float, rival: float, alpha: float
 ) -> None:
-    """Every match is `gap` less similar than the best candidate, and the head knows it for sure."""
+    """Every match is `gap` less similar than the best candidate. The head knows it for sure, or takes a rival for a
+    little more probable."""
     own = torch.eye(20, dtype=torch.bool)
     pool = make_pool(model, *features(20, 20), own)
     pool = pool._replace(similarity=torch.where(own, 1.0 - gap, 1.0 - 0.001 * torch.arange(20.0)))
@@ -123,16 +124,16 @@ def test_validation_keeps_the_smallest_alpha_that_is_right_and_scores_by_geometr
         chosen = pairs.video_of if direction == "t2v" else pairs.text_of
         match = chosen == torch.arange(20)[:, None]
         held = match & there.gather(1, chosen)
-        return Answers(
-            torch.zeros(20, 20), torch.where(match, 6.0, -6.0), torch.where(held.any(1), -6.0, 6.0)
-        )
+        other = chosen == (torch.arange(20)[:, None] + 1) % 20
+        odds = torch.where(match, 6.0 if rival < 0 else -0.4, torch.where(other, rival, -6.0))
+        return Answers(torch.zeros(20, 20), odds, torch.where(held.any(1), -6.0, 6.0))
 
     monkeypatch.setattr(OpenSetNetwork, "forward", answers)
     wide = replace(model.config, openset=replace(SMALL, candidates=20))
     monkeypatch.setattr(model, "config", wide)
     score, figures = validate_sets(model, pool, torch.arange(20))
     assert figures["alpha"] == alpha and model.config.openset == replace(SMALL, candidates=20, alpha=alpha)
-    assert figures["top1_fits_fused"] == 100.0 > figures["top1_fits_similarity"]
+    assert figures["top1_fits_fused"] == 100.0 and (figures["top1_fits_similarity"] == 100.0) == (gap < 0)
     assert figures["no_match_error"] < 0.02 and figures["none_log_loss"] < 0.02
     assert (
         score == pytest.approx(math.exp(-figures["log_loss"] - figures["none_log_loss"])) and 0 < score <= 1

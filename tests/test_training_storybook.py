@@ -217,7 +217,7 @@ def test_the_open_set_generator_joins_the_published_one(few, tmp_path, monkeypat
     assert resumed.step == 2
     list(resumed.records())
     for name, value in finished.weights.state_dict().items():
-        assert torch.allclose(value, resumed.weights.state_dict()[name], atol=1e-5), name
+        assert torch.allclose(value, resumed.weights.state_dict()[name], atol=1e-4), name
 
 
 def test_augmentation_moves_and_never_flips():
