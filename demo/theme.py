@@ -10,7 +10,16 @@ from analysis import palette
 
 STATIC = Path(__file__).parent / "static"
 STYLES = (
-    *("base.css", "evidence.css", "cards.css", "timeline.css", "lightbox.css", "player.css", "spoken.css"),
+    *(
+        "base.css",
+        "example.css",
+        "evidence.css",
+        "cards.css",
+        "timeline.css",
+        "lightbox.css",
+        "player.css",
+        "spoken.css",
+    ),
     *("panels.css", "tour.css", "verdict.css", "batch.css", "map.css", "gallery.css"),
 )
 # Each uses what those before it offer.
@@ -23,6 +32,7 @@ SCRIPTS = (
         "lightbox.js",
         "cards.js",
         "chips.js",
+        "example.js",
         "results.js",
         "verdict.js",
         "map.js",

@@ -1,9 +1,9 @@
 """Which frames of a video to read, and reading them, in a process of its own.
 
 Decoders hang and crash on odd files, so they work in a child process (`serve`) that `video.py` can kill. It starts
-quickly because this file and those that it imports (`film.py`, `picture.py`, `animation.py`, `photo.py`) import nothing else of
-the package. Frames are chosen by the moment at which they are on screen, never by their number. The sampling rules
-and `frame_span` are pure functions; the rest touches files and raises `Unreadable`, a sentence for the user.
+quickly because this file and those that it imports (`film.py`, `picture.py`, `animation.py`, `photo.py`) import nothing
+else of the package. Frames are chosen by the moment at which they are on screen, never by their number. The sampling
+rules and `frame_span` are pure functions; the rest touches files and raises `Unreadable`, a sentence for the user.
 """
 
 from __future__ import annotations

@@ -18,7 +18,9 @@ MOST_SECONDS = 60.0  # of a clip
 
 
 @torch.no_grad()
-def example_features(model: DiffusionRet, path: str | os.PathLike[str], timeout: float = 30.0) -> VideoFeatures:
+def example_features(
+    model: DiffusionRet, path: str | os.PathLike[str], timeout: float = 30.0
+) -> VideoFeatures:
     """Features of one picture (PNG, JPEG, WebP) or clip (whatever `video.py` reads), on the CPU: [1 frame dim].
 
     timeout: seconds that reading may take. Raises ValueError with one sentence for a file that is larger than
@@ -53,5 +55,7 @@ def check_example(features: VideoFeatures, dim: int) -> None:
     """Raises ValueError where `features` are not those of one video, of `dim` numbers a frame."""
     videos, _, numbers = features.frames.shape
     if (videos, numbers) != (1, dim):
-        raise ValueError(f"Ask by the features of one video, [1 frame {dim}], not {[*features.frames.shape]}.")
+        raise ValueError(
+            f"Ask by the features of one video, [1 frame {dim}], not {[*features.frames.shape]}."
+        )
     check_number("real frames", int(features.mask.sum()), 1)

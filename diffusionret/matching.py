@@ -134,7 +134,9 @@ class Matcher:
         return positions, self.directions[positions] @ direction, self.moments(direction, positions)
 
     @torch.no_grad()
-    def nearest(self, direction: Float[Tensor, " dim"], part: Int[Tensor, " video"] | None = None) -> Candidates:
+    def nearest(
+        self, direction: Float[Tensor, " dim"], part: Int[Tensor, " video"] | None = None
+    ) -> Candidates:
         """All videos of the gallery, the one most like a direction first: the cosines of pooled features.
 
         direction: of norm 1, on the CPU. part: as in `candidates`.

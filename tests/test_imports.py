@@ -15,7 +15,18 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module may import only modules before it. A package is one entry, `__init__` and `__main__` see all.
 ORDER = [
     *("config", "query", "tables", "lock", "digest", "spans"),
-    *("diffusion", "metrics", "picture", "film", "animation", "photo", "scenes", "decoding", "growth", "children"),
+    *(
+        "diffusion",
+        "metrics",
+        "picture",
+        "film",
+        "animation",
+        "photo",
+        "scenes",
+        "decoding",
+        "growth",
+        "children",
+    ),
     *("video", "listing", "excerpt", "cutting", "datasets", "token_table", "encoders", "similarity"),
     *("readout", "trajectory"),
     *(

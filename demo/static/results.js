@@ -1,6 +1,6 @@
 // The results of a search: their address, the way to clips like one of them and back, and to another query.
 (() => {
-  const { linkResults, setClips, searchAgain } = window.DiffusionRet;
+  const { linkResults, setClips, searchAgain, forgetExample } = window.DiffusionRet;
 
   function mountResults(element, watch, trigger) {
     element.addEventListener("click", (event) => {
@@ -16,7 +16,10 @@
       event.preventDefault();
       trigger("select", { query: link.dataset.query, exact: "exact" in link.dataset });
     });
-    watch("value", () => linkResults(element));
+    watch("value", () => {
+      if (!element.querySelector(".dr-like")) forgetExample();
+      linkResults(element);
+    });
     linkResults(element);
   }
 
