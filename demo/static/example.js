@@ -19,6 +19,7 @@
     const input = element.querySelector("input");
     const said = element.querySelector(".dr-example-said");
     let turn = 0;
+    let waits = false;
 
     function say(text, problem = false) {
       said.textContent = text;
@@ -42,19 +43,22 @@
       const most = Number(label.dataset.most);
       if (file.size > most) return say(`Ask by a picture or clip of at most ${most / 1e6} MB.`, true);
       say("Looking at it…");
+      waits = true;
       try {
         const { example } = await send(file);
         if (mine !== turn) return;
+        waits = false;
         show(file);
         trigger("select", { example });
       } catch (error) {
-        if (mine === turn) say(error.message, true);
+        if (mine !== turn) return;
+        waits = false;
+        say(error.message, true);
       }
     }
 
     forget = () => {
-      turn += 1;
-      say("");
+      if (!waits) say(""); // an earlier search is answered while a picture is looked at
     };
     label.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== " ") return;
@@ -67,22 +71,22 @@
       input.value = ""; // so that the same file may be chosen again
     });
 
-    const box = document.querySelector("#query");
-    for (const place of [box, element]) {
-      place.addEventListener("dragover", (event) => {
-        if (![...event.dataTransfer.types].includes("Files")) return;
-        event.preventDefault();
-        box.classList.add("is-over");
-      });
-      place.addEventListener("dragleave", () => box.classList.remove("is-over"));
-      place.addEventListener("drop", (event) => {
-        box.classList.remove("is-over");
-        const [file] = event.dataTransfer.files;
-        if (!file) return;
-        event.preventDefault();
-        ask(file);
-      });
-    }
+    // On the document: the query box may not be there yet.
+    const isHere = (event) => event.target.closest?.("#query, #example");
+    const mark = (is) => document.querySelector("#query")?.classList.toggle("is-over", Boolean(is));
+    document.addEventListener("dragover", (event) => {
+      const over = isHere(event) && [...event.dataTransfer.types].includes("Files");
+      mark(over);
+      if (over) event.preventDefault();
+    });
+    document.addEventListener("dragleave", () => mark(false));
+    document.addEventListener("drop", (event) => {
+      mark(false);
+      const [file] = event.dataTransfer.files;
+      if (!file || !isHere(event)) return;
+      event.preventDefault();
+      ask(file);
+    });
     document.addEventListener("paste", (event) => {
       const content = event.clipboardData;
       const file = [...(content?.files ?? [])].find(isMeant);

@@ -53,14 +53,21 @@ def test_a_picture_and_a_clip_are_asked_by(visit, world, tmp_path):  # noqa: F81
     page.wait_for_selector(".dr-example-said:has-text('<img')")
     assert page.locator(".dr-like img").count() == 0
 
+    ask(page, "a red boat")
+    wait_for_query(page, "q=a+red+boat")
+    page.wait_for_selector(".dr-like", state="detached")
+
+
+def test_a_refusal_is_a_sentence_and_leaves_what_is_shown(browser, address, tmp_path):  # noqa: F811
+    page = browser.new_page()
+    page.goto(address, wait_until="domcontentloaded")
+    page.wait_for_selector(".dr-card")
     (tmp_path / "noise.mp4").write_bytes(b"this is no video at all")
     shown = cards(page)
     give(page, tmp_path / "noise.mp4", "video/mp4", "drop")
     page.wait_for_selector(".dr-example-said.is-problem:has-text('noise.mp4 is')")
     assert cards(page) == shown  # what was there stays
-    ask(page, "a red boat")
-    wait_for_query(page, "q=a+red+boat")
-    page.wait_for_selector(".dr-like", state="detached")
+    page.close()
 
 
 def test_on_a_phone_the_control_fits(visit):  # noqa: F811
