@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from .checkpoint import load_model
+from .description import Describer, Description
 from .encoders import TextFeatures, VideoFeatures
 from .example import check_example, example_features
 from .gallery import Gallery
@@ -35,6 +37,7 @@ from .similarity import mean_frame
 from .trajectory import Trajectory
 
 MOST_SEEDS = 1024  # of one answer
+MOST_CAPTIONS = 100  # of one description
 
 
 class Retriever:
@@ -250,6 +253,27 @@ class Retriever:
             self._hit(order[i], i + 1, i + 1, similarity[i], 0.0, None, f)
             for i, f in zip(best, frames, strict=True)
         ]
+
+    @torch.no_grad()
+    def describe(self, video: VideoFeatures | str | os.PathLike[str], k: int = 3) -> list[Description]:
+        """The `k` captions that fit a video best, by the similarity that a search ranks by.
+
+        video: the id of a span of the gallery, else an example as `search_video` takes it. The captions are those that
+        the model's calibration keeps of its training, without one those of the gallery, a span's own left out.
+        Raises ValueError as `search_video`, for a k out of range and where no caption is known.
+        """
+        k = check_number("k", k, 1, MOST_CAPTIONS)
+        if isinstance(video, str) and video in self.gallery:
+            position = self.gallery.position(video)
+            features = self.gallery.features(torch.tensor([position]))
+            return self._describer.describe(features, k, self.gallery.captions[position])
+        return self._describer.describe(self.example(video), k)
+
+    @cached_property
+    def _describer(self) -> Describer:
+        reference = self.detector.reference
+        texts = self.gallery.captions if reference is None else reference.texts
+        return Describer(self.model, [text for text in texts if text])
 
     def example(self, example: VideoFeatures | str | os.PathLike[str]) -> VideoFeatures:
         """The features [1 frame dim] of a picture or a short clip, on the CPU. Raises as `search_video`."""

@@ -86,6 +86,19 @@ def test_a_search_is_by_a_text_or_by_a_picture(place, capsys, more, said):
     assert said in capsys.readouterr().err
 
 
+def test_describe_a_file_or_a_clip_of_the_gallery(place, capsys):
+    for video in ("clip2", str(place / "videos" / "clip2.mp4")):
+        assert main(["describe", video, "--gallery", str(place / "gallery"), "--k", "2"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == 2 and all(re.fullmatch(r"-?0\.\d{4}  Caption \d\.", line) for line in lines)
+    assert main(["describe", "clip2", "--gallery", str(place / "gallery"), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    captions = Retriever.open(place / "gallery").describe("clip2")
+    assert printed == {"video": "clip2", "captions": [caption._asdict() for caption in captions]}
+    assert main(["describe", "nobody", "--gallery", str(place / "gallery")]) == 2
+    assert "nobody cannot be opened" in capsys.readouterr().err
+
+
 def test_every_setting_arrives(place, capsys):
     options = ["--k", "2", "--candidates", "5", "--steps", "4", "--seed", "3", "--seeds", "2", "--json"]
     assert main([*search(place), *options, "--device", "cpu", "--model", str(place / "model")]) == 0

@@ -114,3 +114,29 @@ def test_limits_are_kept_before_work_begins(own, tmp_path, retriever, monkeypatc
     assert "lasts 9 s: give a clip of at most 5 s" in refusal(own / "videos" / "clip1.mp4")
     monkeypatch.setattr(example, "MOST_BYTES", 100)
     assert "at most 0 MB" in refusal(own / "videos" / "clip1.mp4")
+
+
+def test_a_video_is_described_by_the_captions_that_fit_best(monkeypatch):
+    _, video = features(1, 12, seed=4)
+    captions = [f"a boat number {i}" for i in range(11)] + [""]
+    model = tiny_model()
+    retriever = Retriever(model, Gallery.in_memory(video, captions=captions))
+    with torch.no_grad():
+        fit = model.similarity(model.encode_text(captions[:11]), retriever.gallery.features())
+    _, asked = features(1, 1, seed=9)
+    with torch.no_grad():
+        other = model.similarity(model.encode_text(captions[:11]), asked)[:, 0]
+    found = retriever.describe(asked, k=11)
+    assert [text for text, _ in found] == [captions[i] for i in other.argsort(descending=True)]
+    assert found[0].similarity == pytest.approx(other.max().item(), abs=1e-5)
+    own = retriever.describe("0003", k=11)  # what its gallery says of it is no news
+    expected = [i for i in fit[:, 3].argsort(descending=True).tolist() if i != 3]
+    assert [text for text, _ in own] == [captions[i] for i in expected]
+    assert len(retriever.describe("0011")) == 3
+    for k in (0, 101):
+        with pytest.raises(ValueError):
+            retriever.describe("0003", k)
+    with pytest.raises(ValueError, match="check the path"):
+        retriever.describe("nobody")
+    with pytest.raises(ValueError, match="No caption is known"):
+        Retriever(model, Gallery.in_memory(video)).describe("0003")
