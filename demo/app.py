@@ -67,6 +67,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
     """
     shelf = source if isinstance(source, Shelf) else Shelf.of(source)
     shelf.make_panels = lambda retriever: {
+        "description": example.description(retriever),
         "inspection": verdict.inspection(retriever),
         "look": watch_look.panel(retriever),
         "map": worldmap.panel(retriever, read_only),
@@ -247,7 +248,12 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
             hits = retriever.search_video(asked.features, k, within, per_file=True)
         except (ValueError, OSError) as error:
             return gr.skip(), search.problem(str(error)), gr.skip(), gr.skip()
-        return gr.Tabs(selected="search"), "", head + search.example_page(asked, hits, k), gr.skip()
+        return (
+            gr.Tabs(selected="search"),
+            "",
+            head + search.example_page(asked, example.HELD.hold(asked), hits, k),
+            gr.skip(),
+        )
 
     usual = settings.denoising(opened).usual_steps
 

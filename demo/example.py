@@ -1,7 +1,8 @@
 """A picture or clip that a visitor asks by: taken, read, held in memory and forgotten.
 
 Asking is no editing: anybody may, on a page for visitors too. A file lies in a temporary folder while the child that
-decodes reads it, and nowhere afterwards; what is held is its features, until they have been asked by once.
+decodes reads it, and nowhere afterwards; what is held are its features, until they have been asked by once and
+described once, or others came after them.
 """
 
 from __future__ import annotations
@@ -13,18 +14,19 @@ import tempfile
 import threading
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from diffusionret import VideoFeatures
+from diffusionret import Retriever, VideoFeatures
 from diffusionret.example import MOST_BYTES, example_features
 from diffusionret.photo import is_photo
 
+from .questions import Panel
 from .shelf import Shelf
 
 PREFIX = "/ask/"
@@ -67,16 +69,35 @@ class Examples:
                 self._held.popitem(last=False)
         return name
 
-    def take(self, name: object, key: str) -> Specimen:
-        """What was held under a name for a gallery; it is forgotten. Raises ValueError where there is nothing."""
+    def take(self, name: object, key: str | None = None) -> Specimen:
+        """What was held under a name, for the gallery of a key or for any; it is forgotten. Raises ValueError where
+        there is nothing."""
         with self._lock:
             example = self._held.pop(name, None) if isinstance(name, str) else None
-        if example is None or example.key != key:
+        if example is None or key not in (None, example.key):
             raise ValueError("The picture or clip is no longer held: give it again.")
         return example
 
 
 HELD = Examples()
+
+
+def description(retriever: Retriever) -> Panel:
+    """What "Describe" asks: {"id"} of a clip or {"example"} of what is held, in; the captions that fit it best, out."""
+
+    def describe(asked: object) -> Iterator[list[dict[str, Any]]]:
+        asked = asked if isinstance(asked, dict) else {}
+        id = asked.get("id")
+        if id is None:
+            video = HELD.take(asked.get("example")).features
+        else:  # of the gallery alone: a text that is none would count as a file of this machine
+            retriever.gallery.position(str(id))
+            video = str(id)
+        yield [caption._asdict() for caption in retriever.describe(video)]
+
+    return describe
+
+
 _SLOTS = threading.BoundedSemaphore(AT_ONCE)
 
 

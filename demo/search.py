@@ -338,11 +338,15 @@ def similar_page(of: str, hits: Sequence[Hit]) -> str:
     )
 
 
-def example_page(example: Specimen, hits: Sequence[Hit], k: int) -> str:
-    """The `k` files most like a picture or clip that somebody asks by. hits: best first."""
+def example_page(example: Specimen, held: str, hits: Sequence[Hit], k: int) -> str:
+    """The `k` files most like a picture or clip that somebody asks by, which is held under a name. hits: best first."""
     name = f'<bdi class="dr-like">{escape(example.name)}</bdi>'
     how = "<small>Compared by looks alone: whether a clip matches is not said.</small>"
-    told = f"Most like your {example.noun} {name}. {how}"
+    describe = (
+        f'<button type="button" class="dr-plain dr-describe" data-example="{escape(held, quote=True)}">'
+        f"Describe your {example.noun}</button>"
+    )
+    told = f"Most like your {example.noun} {name}. {how} {describe}"
     return _alike(
         told, [(replace(file.best, rank=i), file.spans) for i, file in enumerate(by_file(hits)[:k], 1)]
     )

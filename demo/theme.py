@@ -25,7 +25,7 @@ STYLES = (
 # Each uses what those before it offer.
 SCRIPTS = (
     *("element.js", "numbers.js", "arrays.js", "palette.js", "address.js"),
-    *("questions.js", "file.js"),
+    *("questions.js", "describe.js", "file.js"),
     *(
         "preview.js",
         "save.js",

@@ -98,7 +98,20 @@ def test_the_page_says_what_it_is_like_and_gives_no_verdict(retriever):
     nasty = "<img src=x onerror=alert(1)>"
     asked = Specimen(features(1, 1, seed=8)[1], nasty, "picture", "gallery")
     hits = retriever.search_video(asked.features, 4, per_file=True)
-    page = search.example_page(asked, [replace(hit, caption=nasty) for hit in hits], 3)
+    page = search.example_page(asked, "held", [replace(hit, caption=nasty) for hit in hits], 3)
     assert nasty not in page and escape(nasty) in page
     assert "Most like your picture" in page and page.count('class="dr-card"') == 3
     assert "p(match)" not in page and "boost" not in page
+
+
+def test_a_clip_or_what_is_held_is_described(retriever):
+    describe = example.description(retriever)
+    (captions,) = describe({"id": "0003"})
+    assert captions == [caption._asdict() for caption in retriever.describe("0003")]
+    asked = features(1, 1, seed=8)[1]
+    name = HELD.hold(Specimen(asked, "a", "clip", "gallery"))
+    (captions,) = describe({"example": name})
+    assert captions == [caption._asdict() for caption in retriever.describe(asked)]
+    for wrong in ({"example": name}, {"id": __file__}, {"id": 3}, {}, None, "0003"):
+        with pytest.raises(ValueError):
+            next(describe(wrong))

@@ -41,6 +41,15 @@ def test_a_picture_and_a_clip_are_asked_by(visit, world, tmp_path):  # noqa: F81
     assert cards(page) == [hit.id for hit in retriever.search_video(clip, 10)]
     assert cards(page)[0] == "clip05" and page.locator(".dr-ood, .dr-share").count() == 0
 
+    page.locator(".dr-results .dr-describe").click()
+    page.wait_for_selector(".dr-results .dr-description li >> nth=2")
+    page.locator(".dr-card .dr-open").first.click()
+    page.locator("dialog .dr-describe").click()
+    page.wait_for_selector("dialog .dr-description li >> nth=2")
+    said = page.locator("dialog .dr-description li").all_inner_texts()
+    expected = retriever.describe("clip05")
+    assert [line.startswith(text) for line, (text, _) in zip(said, expected, strict=True)] == [True] * 3
+    page.keyboard.press("Escape")
     page.locator(".dr-back").click()
     page.wait_for_selector(".dr-like", state="detached")
     assert page.locator(".dr-example-said").inner_text() == ""
