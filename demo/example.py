@@ -40,6 +40,7 @@ CONTROL = (
     f'<div class="dr-example"><label class="dr-plain" tabindex="0" data-most="{MOST_BYTES}">'
     f'<input type="file" accept="{KINDS}" aria-label="Ask by a picture or clip" tabindex="-1">'
     "<span>or ask by a picture or clip</span></label>"
+    '<details class="dr-recent" hidden><summary class="dr-plain">Last queries</summary><div></div></details>'
     '<span class="dr-example-said" role="status"></span></div>'
 )
 

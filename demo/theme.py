@@ -32,6 +32,7 @@ SCRIPTS = (
         "lightbox.js",
         "cards.js",
         "chips.js",
+        "recent.js",
         "example.js",
         "results.js",
         "verdict.js",

@@ -1,6 +1,6 @@
 // Asking by a picture or clip: chosen, dropped on the query box, or pasted. It goes to the server once and is forgotten.
 (() => {
-  const { address } = window.DiffusionRet;
+  const { address, mountRecent } = window.DiffusionRet;
   let forget = () => {};
 
   async function send(file) {
@@ -18,6 +18,7 @@
     const label = element.querySelector("label");
     const input = element.querySelector("input");
     const said = element.querySelector(".dr-example-said");
+    mountRecent(element.querySelector(".dr-recent"));
     let turn = 0;
     let waits = false;
 

@@ -1,6 +1,6 @@
 // The results of a search: their address, the way to clips like one of them and back, and to another query.
 (() => {
-  const { linkResults, setClips, searchAgain, forgetExample, describe } = window.DiffusionRet;
+  const { linkResults, setClips, searchAgain, forgetExample, describe, remember } = window.DiffusionRet;
 
   function mountResults(element, watch, trigger) {
     element.addEventListener("click", (event) => {
@@ -21,6 +21,8 @@
     watch("value", () => {
       if (!element.querySelector(".dr-like")) forgetExample();
       linkResults(element);
+      const link = element.querySelector("[data-link]")?.dataset.link;
+      if (link !== undefined) remember(link);
     });
     linkResults(element);
   }

@@ -79,6 +79,27 @@ def test_a_refusal_is_a_sentence_and_leaves_what_is_shown(browser, address, tmp_
     page.close()
 
 
+def test_the_last_queries_are_offered_and_forgotten(visit):  # noqa: F811
+    page = visit()
+    recent = page.locator(".dr-recent")
+    assert recent.is_hidden()  # what the page asks by itself is nobody's query
+    for i in range(12):
+        ask(page, f"boat {i} <b>")
+        wait_for_query(page, f"q=boat+{i}+")
+    recent.locator("summary").click()
+    expected = [f"boat {i} <b>" for i in range(11, 1, -1)]
+    assert recent.locator(".dr-chip").all_inner_texts() == [*expected, "Forget these"]
+    recent.locator(".dr-chip").nth(3).click()
+    wait_for_query(page, "q=boat+8+")
+    page.reload(wait_until="domcontentloaded")
+    page.wait_for_selector(".dr-recent", state="visible")
+    recent.locator("summary").click()
+    assert recent.locator(".dr-chip").first.inner_text() == "boat 8 <b>"
+    recent.locator(".dr-forget").click()
+    page.wait_for_selector(".dr-recent", state="hidden")
+    assert page.evaluate("localStorage.getItem('diffusionret-queries')") is None
+
+
 def test_on_a_phone_the_control_fits(visit):  # noqa: F811
     page = visit(width=390)
     box = page.locator(".dr-example label").bounding_box()
