@@ -12,6 +12,10 @@
     return said;
   }
 
+  function forgetExample() {
+    forget();
+  }
+
   const isMeant = ({ type, name }) => /^(image|video)\//.test(type) || /\.(mkv|ts|flv)$/i.test(name);
 
   function mountExample(element, trigger) {
@@ -97,5 +101,5 @@
     });
   }
 
-  window.DiffusionRet = { ...window.DiffusionRet, mountExample, forgetExample: () => forget() };
+  window.DiffusionRet = { ...window.DiffusionRet, mountExample, forgetExample };
 })();
