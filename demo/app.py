@@ -28,6 +28,7 @@ from . import (
     batch,
     doors,
     evidence,
+    example,
     gallery,
     gallery_routes,
     limits,
@@ -66,6 +67,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
     """
     shelf = source if isinstance(source, Shelf) else Shelf.of(source)
     shelf.make_panels = lambda retriever: {
+        "description": example.description(retriever),
         "inspection": verdict.inspection(retriever),
         "look": watch_look.panel(retriever),
         "map": worldmap.panel(retriever, read_only),
@@ -78,6 +80,20 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         return shelf.open(place_of(request))
 
     opened = retriever_of(None)
+
+    def chosen_part(retriever: Retriever, request: gr.Request | None) -> tuple[list[str] | None, str, int]:
+        """What a search is held to by the page's address: the ids, None for all; the head of the results; the number of
+        files. Raises ValueError where nothing is left."""
+        choice = Choice.of({} if request is None else request.query_params)
+        size = retriever.gallery.file_count
+        if choice.is_all:
+            return None, "", size
+        positions = choice.positions(retriever.gallery)
+        if not positions:
+            raise ValueError("No clip is like what the search is within: widen it in the Gallery tab.")
+        count = len(first_spans(retriever.gallery, positions))
+        ids = [retriever.gallery.ids[i] for i in positions]
+        return ids, search.within(choice.sentence(count, size)), count
 
     def answer(
         text: str,
@@ -103,17 +119,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
                 check_number("Candidates", candidates, 1, watch.MOST_CANDIDATES),
             )
             form = form if form in forms else next(iter(forms), None)
-            choice = Choice.of({} if request is None else request.query_params)
-            size, within, head = retriever.gallery.file_count, None, ""
-            if not choice.is_all:
-                positions = choice.positions(retriever.gallery)
-                if not positions:
-                    raise ValueError(
-                        "No clip is like what the search is within: widen it in the Gallery tab."
-                    )
-                within = [retriever.gallery.ids[i] for i in positions]
-                count = len(first_spans(retriever.gallery, positions))
-                head, size = search.within(choice.sentence(count, size)), count
+            within, head, size = chosen_part(retriever, request)
             result = retriever.search(
                 text, k, candidates, steps, seed, form=form, exact=exact, within=within, per_file=True
             )
@@ -231,6 +237,24 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
             return gr.skip(), gr.skip(), search.problem(str(error)), gr.skip(), gr.skip()
         return gr.skip(), gr.skip(), "", search.similar_page(called, hits), gr.skip()
 
+    def by_example(event: gr.EventData, k: int, request: gr.Request | None = None) -> tuple:
+        """The tabs, and clips like a picture or clip that was sent before (example.py)."""
+        wanted = event._data if isinstance(event._data, dict) else {}
+        try:
+            retriever = retriever_of(request)
+            asked = example.HELD.take(wanted.get("example"), place_of(request).key)
+            k = check_number("Results", k, 1, MOST_K)
+            within, head, _ = chosen_part(retriever, request)
+            hits = retriever.search_video(asked.features, k, within, per_file=True)
+        except (ValueError, OSError) as error:
+            return gr.skip(), search.problem(str(error)), gr.skip(), gr.skip()
+        return (
+            gr.Tabs(selected="search"),
+            "",
+            head + search.example_page(asked, example.HELD.hold(asked), hits, k),
+            gr.skip(),
+        )
+
     usual = settings.denoising(opened).usual_steps
 
     def endpoint(
@@ -263,6 +287,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
             html_attributes=gr.InputHTMLAttributes(autocorrect="off", spellcheck=False),
         )  # fmt: skip
         typed = gr.State("")  # the query that is searched for exactly as it stands
+        file = gr.HTML(example.CONTROL, js_on_load=example.SCRIPT, apply_default_css=False, elem_id="example")
         trouble = gr.HTML(apply_default_css=False, elem_id="trouble")
         questions.wire(lambda request: shelf.panels(place_of(request)))
         queries = search.examples(opened.model.config.dataset)
@@ -297,6 +322,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         query.submit(answer, asked, shown, **quiet)
         player.select(replayed, asked, [*inputs[1:], *shown], **quiet)
         found.select(selected, asked, [query, typed, *shown], **quiet)
+        file.select(by_example, [inputs[0]], [tabs, *shown], **quiet)
         gr.on([setting.input for setting in inputs[:-1]], answer, asked, shown, **quiet)
         inputs[-1].input(turned, asked, [inputs[2], *shown], **quiet)
         api(endpoint, api_name="search")
@@ -329,7 +355,7 @@ def serving(source: Retriever | gallery_routes.Tab) -> dict:
         tab = gallery_routes.Tab(Shelf.of(source), Permission(visitors=True))
     shelf, permission = tab.shelf, tab.permission
     middleware = [
-        Middleware(limits.BodyLimit, gallery_routes.UPLOAD),
+        Middleware(limits.BodyLimit, gallery_routes.UPLOAD, example.ADDRESS),
         Middleware(doors.Doors, permission.login),
     ]
     if permission.login:
@@ -339,7 +365,7 @@ def serving(source: Retriever | gallery_routes.Tab) -> dict:
         "theme": theme.theme(),
         "head": theme.head(),
         "app_kwargs": {
-            "routes": [*media.routes(shelf), *gallery_routes.routes(tab)],
+            "routes": [*media.routes(shelf), *gallery_routes.routes(tab), *example.routes(shelf)],
             "middleware": middleware,
         },
         "footer_links": ["api"],

@@ -21,7 +21,8 @@ OPEN = ("queue/join", "queue/data", "queue/status", "call/", "info", "openapi.js
         "reset", "cancel", "app_id", "user", "token", "login_check", "theme.css")  # fmt: skip
 CLOSED = ("/monitoring", "/runs", "/logout")  # outside of the prefix
 LOGIN = "/login"  # open where there is one
-OWN = "/gallery/"  # what the Gallery tab asks for (gallery_routes.py); it refuses by itself
+# What the Gallery tab asks for (gallery_routes.py), and pictures to ask by (example.py): they refuse by themselves.
+OWN = ("/gallery/", "/ask/")
 UNREAD = 200  # messages that a session may leave unread, a few an answer
 MOST_UNREAD = 4000  # over all sessions; beyond it those that do not listen are forgotten
 WAIT = 3.0  # seconds: a page asks first and listens then

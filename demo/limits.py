@@ -13,12 +13,12 @@ MOST_BYTES = (
 class BodyLimit:
     """Middleware that answers 413 to a body of more than MOST_BYTES, announced or not."""
 
-    def __init__(self, app: ASGIApp, but: str = "") -> None:
-        """but: an address that keeps a bound of its own, "" for none."""
+    def __init__(self, app: ASGIApp, *but: str) -> None:
+        """but: addresses that keep bounds of their own."""
         self.app, self.but = app, but
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (self.but and scope["path"] == self.but):
+        if scope["type"] != "http" or scope["path"] in self.but:
             await self.app(scope, receive, send)
             return
         lengths = [value for name, value in scope["headers"] if name == b"content-length"]

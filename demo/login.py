@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .permission import user
 
 VARIABLE = "DIFFUSIONRET_AUTH"
-OWN = ("/media/", "/gallery/")
+OWN = ("/media/", "/gallery/", "/ask/")
 LEAST_PASSWORD = 8  # characters
 TRIES, SECONDS = 10, 60.0  # logins within so long, over all visitors: a password cannot be guessed
 

@@ -14,11 +14,13 @@ from urllib.parse import quote
 from diffusionret import Hit, SearchResult, cutlist
 from diffusionret.generators import OpenSetGenerator
 from diffusionret.ood import report
+from diffusionret.results import by_file
 from diffusionret.spans import Span
 
 from . import reading as read
 from . import verdict as judged
 from .clips import card, grid, name_of
+from .example import Specimen
 from .media import cut_url
 from .timeline import timeline
 
@@ -331,16 +333,36 @@ def _foot(result: SearchResult) -> str:
 
 def similar_page(of: str, hits: Sequence[Hit]) -> str:
     """Clips like one clip. `of`: what that clip is called."""
+    return _alike(
+        f"Clips most like <strong>{escape(of.rstrip('.'))}</strong>.", [(hit, [hit]) for hit in hits]
+    )
+
+
+def example_page(example: Specimen, held: str, hits: Sequence[Hit], k: int) -> str:
+    """The `k` files most like a picture or clip that somebody asks by, which is held under a name. hits: best first."""
+    name = f'<bdi class="dr-like">{escape(example.name)}</bdi>'
+    how = "<small>Compared by looks alone: whether a clip matches is not said.</small>"
+    describe = (
+        f'<button type="button" class="dr-plain dr-describe" data-example="{escape(held, quote=True)}">'
+        f"Describe your {example.noun}</button>"
+    )
+    told = f"Most like your {example.noun} {name}. {how} {describe}"
+    return _alike(
+        told, [(replace(file.best, rank=i), file.spans) for i, file in enumerate(by_file(hits)[:k], 1)]
+    )
+
+
+def _alike(told: str, files: Sequence[tuple[Hit, Sequence[Hit]]]) -> str:
+    """A card a file, of its best hit and those to be marked on its timeline. told: markup."""
     cards = (
         card(
             hit.id, hit.caption, hit.path, hit.poster, hit.moment,
             f"<b>{hit.rank}</b>", _numbers(hit, generates=False), similar=True, span=_part(hit),
-            timeline=timeline(hit, [hit]), save=cut_url(hit.id, hit.path),
+            timeline=timeline(hit, spans), save=cut_url(hit.id, hit.path),
         )
-        for hit in hits
+        for hit, spans in files
     )  # fmt: skip
     return (
-        '<section class="dr-results"><p class="dr-verdict" role="status">Clips most like '
-        f"<strong>{escape(of.rstrip('.'))}</strong>. "
+        f'<section class="dr-results"><p class="dr-verdict" role="status">{told} '
         f'<button type="button" class="dr-back">Back to the search</button></p>{grid(cards)}</section>'
     )

@@ -10,19 +10,30 @@ from analysis import palette
 
 STATIC = Path(__file__).parent / "static"
 STYLES = (
-    *("base.css", "evidence.css", "cards.css", "timeline.css", "lightbox.css", "player.css", "spoken.css"),
+    *(
+        "base.css",
+        "example.css",
+        "evidence.css",
+        "cards.css",
+        "timeline.css",
+        "lightbox.css",
+        "player.css",
+        "spoken.css",
+    ),
     *("panels.css", "tour.css", "verdict.css", "batch.css", "map.css", "gallery.css"),
 )
 # Each uses what those before it offer.
 SCRIPTS = (
     *("element.js", "numbers.js", "arrays.js", "palette.js", "address.js"),
-    *("questions.js", "file.js"),
+    *("questions.js", "describe.js", "file.js"),
     *(
         "preview.js",
         "save.js",
         "lightbox.js",
         "cards.js",
         "chips.js",
+        "recent.js",
+        "example.js",
         "results.js",
         "verdict.js",
         "map.js",

@@ -19,6 +19,7 @@ from .commands.calibrate import calibrate
 from .commands.convert import convert
 from .commands.cut import cut
 from .commands.data import data
+from .commands.describe import describe
 from .commands.evaluate import evaluate
 from .commands.export import export
 from .commands.index import index
@@ -33,6 +34,7 @@ NAME = "diffusionret"
 INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 COMMANDS = {
     "search": search,
+    "describe": describe,
     "inspect": inspect,
     "calibrate": calibrate,
     "index": index,

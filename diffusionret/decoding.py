@@ -1,9 +1,9 @@
 """Which frames of a video to read, and reading them, in a process of its own.
 
 Decoders hang and crash on odd files, so they work in a child process (`serve`) that `video.py` can kill. It starts
-quickly because this file and those that it imports (`film.py`, `picture.py`, `animation.py`) import nothing else of
-the package. Frames are chosen by the moment at which they are on screen, never by their number. The sampling rules
-and `frame_span` are pure functions; the rest touches files and raises `Unreadable`, a sentence for the user.
+quickly because this file and those that it imports (`film.py`, `picture.py`, `animation.py`, `photo.py`) import nothing
+else of the package. Frames are chosen by the moment at which they are on screen, never by their number. The sampling
+rules and `frame_span` are pure functions; the rest touches files and raises `Unreadable`, a sentence for the user.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import numpy as np
 
 from .animation import Animation, is_webp
 from .film import CONVERT, Film, Table, Unreadable, check_file
+from .photo import is_photo, photo
+from .photo import table as one_frame
 from .picture import Picture, PictureError, fit, jpeg, render, representative
 from .scenes import scene_changes
 
@@ -224,11 +226,26 @@ def open_animation(path: str) -> Reader:
     return Reader(animation.table(), about, walk, lambda: next(animation.pictures(), None), lambda *_: [])
 
 
+def open_photo(path: str) -> Reader:
+    """A still picture."""
+    picture = photo(path)
+    about = {"codec": "still", "height": picture.height, "width": picture.width}
+
+    def show(wanted: list[int], keep: Keep, most: int | None) -> dict[int, int]:
+        for number in wanted:
+            keep(number, picture)
+        return {}
+
+    return Reader(one_frame(), about, show, lambda: picture, lambda *_: [])
+
+
 def read(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None, bytes]:
     """Answer one request of `video.py`: the facts, and the frames [frame h w 3] and the still (JPEG) where it
     asks for them."""
     path = request["path"]
     check_file(path)
+    if request.get("longest") is not None and is_photo(path):  # of a question alone
+        return _answer(request, open_photo(path))
     if is_webp(path):
         return _answer(request, open_animation(path))
     with Film(path) as film:
@@ -237,6 +254,9 @@ def read(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None, by
 
 def _answer(request: dict[str, Any], reader: Reader) -> tuple[dict[str, Any], np.ndarray | None, bytes]:
     name, table, about = Path(request["path"]).name, reader.table, reader.about
+    longest = request.get("longest")
+    if longest is not None and table.duration > longest:
+        raise Unreadable(f"{name} lasts {table.duration:.0f} s: give a clip of at most {longest:g} s.")
     about |= {"duration": table.duration, "fps": table.fps, "frame_count": len(table.seconds)}
     if request["op"] == "probe":
         if picture := reader.first():

@@ -187,6 +187,9 @@ class Gallery:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __contains__(self, id: object) -> bool:
+        return id in self._positions
+
     def check(self, model: DiffusionRet) -> None:
         """Raises ValueError where `model` is not the one whose features these are."""
         if self._store is None or self._fingerprint == fingerprint(model):

@@ -121,21 +121,36 @@ class Matcher:
 
         Returns their positions, the cosines of pooled features, and of each the frame that is most like that video.
         """
-        pooled = self.directions
-        similarity = pooled @ pooled[position]
-        order = similarity.sort(descending=True, stable=True)
+        direction = self.directions[position]
+        near = self.nearest(direction)
         files, best = {self.gallery.file(position)}, []
-        for place in order.indices.tolist():
+        for place in near.positions[0].tolist():
             if len(best) == k:
                 break
             if (file := self.gallery.file(place)) not in files:
                 files.add(file)
                 best.append(place)
         positions = torch.tensor(best, dtype=torch.long)
-        frames = self.gallery.features(positions)
-        fit = normalize(frames.frames, dim=-1) @ pooled[position]
-        moments = fit.masked_fill(frames.mask == 0, -torch.inf).argmax(dim=-1)
-        return positions, similarity[positions], moments.tolist()
+        return positions, self.directions[positions] @ direction, self.moments(direction, positions)
+
+    @torch.no_grad()
+    def nearest(
+        self, direction: Float[Tensor, " dim"], part: Int[Tensor, " video"] | None = None
+    ) -> Candidates:
+        """All videos of the gallery, the one most like a direction first: the cosines of pooled features.
+
+        direction: of norm 1, on the CPU. part: as in `candidates`.
+        """
+        pooled = self.directions if part is None else self.directions[part]
+        order = (pooled @ direction).sort(descending=True, stable=True)
+        positions = order.indices if part is None else part[order.indices]
+        return Candidates(positions[None], order.values[None], None)
+
+    def moments(self, direction: Float[Tensor, " dim"], positions: Int[Tensor, " video"]) -> list[int]:
+        """Of each of some videos the frame that is most like a direction, on the CPU."""
+        video = self.gallery.features(positions)
+        fit = normalize(video.frames, dim=-1) @ direction
+        return fit.masked_fill(video.mask == 0, -torch.inf).argmax(dim=-1).tolist()
 
     def features(self, positions: Int[Tensor, " video"]) -> VideoFeatures:
         """Features of some videos of the gallery, on the model's device."""

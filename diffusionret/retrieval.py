@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from .checkpoint import load_model
-from .encoders import TextFeatures
+from .description import Describer, Description
+from .encoders import TextFeatures, VideoFeatures
+from .example import check_example, example_features
 from .gallery import Gallery
 from .generation import BATCH, Generation
 from .generators import Generator, OpenSetGenerator
@@ -28,9 +33,11 @@ from .ood.scores import Scores
 from .query import check_number, check_queries, check_query
 from .reading import Reading
 from .results import Hit, SearchResult, Settings
+from .similarity import mean_frame
 from .trajectory import Trajectory
 
 MOST_SEEDS = 1024  # of one answer
+MOST_CAPTIONS = 100  # of one description
 
 
 class Retriever:
@@ -215,6 +222,65 @@ class Retriever:
         return [
             self._hit(int(i), rank, rank, float(s), 0.0, None, f) for rank, (i, s, f) in enumerate(rows, 1)
         ]
+
+    @torch.no_grad()
+    def search_video(
+        self,
+        example: VideoFeatures | str | os.PathLike[str],
+        k: int = 10,
+        within: Sequence[str] | None = None,
+        per_file: bool = False,
+    ) -> list[Hit]:
+        """The `k` spans of videos most like a picture or a short clip, by the cosine of pooled features.
+
+        example: a file, read within the limits of `example.py`, or its features [1 frame dim] as `example_features`
+        makes them. within: ids of the videos to search, None for all. per_file: `k` counts files; the hits then are
+        the `k` best spans, and of each further file up to the `k`-th the best one. Whether there is a match is not
+        said: nothing is calibrated for it.
+        Raises ValueError with one sentence for a file that cannot be read or is too large or too long, for an empty
+        gallery, for an empty or unknown `within` and for a k out of range.
+        """
+        part = None if within is None else self._positions(within)
+        k = min(check_number("k", k, 1), self.matcher.reach if part is None else len(part))
+        features = self.example(example)
+        direction = normalize(mean_frame(features)[0], dim=-1)
+        near = self.matcher.nearest(direction, part)
+        order, similarity = near.positions[0].tolist(), near.similarity[0].tolist()
+        places = list(range(len(order)))
+        best = self._of_files(places, order, k, k) if per_file else places[:k]
+        frames = self.matcher.moments(direction, torch.tensor([order[i] for i in best]))
+        return [
+            self._hit(order[i], i + 1, i + 1, similarity[i], 0.0, None, f)
+            for i, f in zip(best, frames, strict=True)
+        ]
+
+    @torch.no_grad()
+    def describe(self, video: VideoFeatures | str | os.PathLike[str], k: int = 3) -> list[Description]:
+        """The `k` captions that fit a video best, by the similarity that a search ranks by.
+
+        video: the id of a span of the gallery, else an example as `search_video` takes it. The captions are those that
+        the model's calibration keeps of its training, without one those of the gallery, a span's own left out.
+        Raises ValueError as `search_video`, for a k out of range and where no caption is known.
+        """
+        k = check_number("k", k, 1, MOST_CAPTIONS)
+        if isinstance(video, str) and video in self.gallery:
+            position = self.gallery.position(video)
+            features = self.gallery.features(torch.tensor([position]))
+            return self._describer.describe(features, k, self.gallery.captions[position])
+        return self._describer.describe(self.example(video), k)
+
+    @cached_property
+    def _describer(self) -> Describer:
+        reference = self.detector.reference
+        texts = self.gallery.captions if reference is None else reference.texts
+        return Describer(self.model, [text for text in texts if text])
+
+    def example(self, example: VideoFeatures | str | os.PathLike[str]) -> VideoFeatures:
+        """The features [1 frame dim] of a picture or a short clip, on the CPU. Raises as `search_video`."""
+        if not isinstance(example, VideoFeatures):
+            return example_features(self.model, example)
+        check_example(example, self.model.config.clip.embed_dim)
+        return VideoFeatures(example.frames.float().cpu(), example.mask.cpu())
 
     # --- is the question inside what the system knows? --------------------------------------------------
 

@@ -108,6 +108,7 @@ def read_frames(
     *,
     crop: bool = False,
     still: int | None = None,
+    longest: float | None = None,
 ) -> VideoFrames:
     """Read `n` frames of a video.
 
@@ -115,12 +116,14 @@ def read_frames(
     size: pixels of the shorter side; the child resizes as CLIP's own preprocessing does (Pillow, bicubic over
     all source pixels), so that little travels; None keeps the stored size. crop: cut the centre square too.
     still: also a picture of the video as `poster` makes it, of so many pixels, without reading the file again.
-    start, end: a moment in seconds; both ends belong to it. timeout: seconds for this file.
+    start, end: a moment in seconds; both ends belong to it. timeout: seconds for this file. longest: seconds of a
+    question, which may be a still picture too (PNG, JPEG, WebP: one frame of one second); None for a video of any
+    length.
     Raises VideoError for a file that cannot be read, ValueError for arguments that make no sense.
     """
     if (start is not None and start < 0) or (end is not None and end < (start or 0)):
         raise ValueError(f"a moment from {start} s to {end} s makes no sense")
-    request = _request(rule, n, size, crop, still, timeout) | {"start": start, "end": end}
+    request = _request(rule, n, size, crop, still, timeout) | {"start": start, "end": end, "longest": longest}
     return _frames(path, request, timeout)
 
 

@@ -59,6 +59,46 @@ def test_json_is_the_result_of_the_retriever(place, capsys):
     assert printed == result and len(printed["hits"]) == 6
 
 
+def test_search_by_a_clip(place, capsys, tmp_path):
+    like = ["search", "--like", str(place / "videos" / "clip3.mp4"), "--gallery", str(place / "gallery")]
+    assert main([*like, "--k", "2", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    hits = Retriever.open(place / "gallery").search_video(place / "videos" / "clip3.mp4", 2)
+    assert printed == {"like": "clip3.mp4", "hits": [hit.to_dict() for hit in hits]}
+    assert hits[0].id == "clip3"
+    assert main([*like, "--export", str(tmp_path / "list.csv")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 7 and "similarity + boost = score" in lines[0] and "Caption 3." in lines[1]
+    assert len((tmp_path / "list.csv").read_text().splitlines()) == 7
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["a boat", "--like", "boat.jpg"], "one of the two"),
+        ([], "one of the two"),
+        (["--like", "boat.jpg", "--seeds", "2"], "no generator"),
+        (["--like", "no such.jpg"], "no such.jpg cannot be opened"),
+    ],
+)
+def test_a_search_is_by_a_text_or_by_a_picture(place, capsys, more, said):
+    assert main(["search", *more, "--gallery", str(place / "gallery")]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_describe_a_file_or_a_clip_of_the_gallery(place, capsys):
+    for video in ("clip2", str(place / "videos" / "clip2.mp4")):
+        assert main(["describe", video, "--gallery", str(place / "gallery"), "--k", "2"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == 2 and all(re.fullmatch(r"-?0\.\d{4}  Caption \d\.", line) for line in lines)
+    assert main(["describe", "clip2", "--gallery", str(place / "gallery"), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    captions = Retriever.open(place / "gallery").describe("clip2")
+    assert printed == {"video": "clip2", "captions": [caption._asdict() for caption in captions]}
+    assert main(["describe", "nobody", "--gallery", str(place / "gallery")]) == 2
+    assert "nobody cannot be opened" in capsys.readouterr().err
+
+
 def test_every_setting_arrives(place, capsys):
     options = ["--k", "2", "--candidates", "5", "--steps", "4", "--seed", "3", "--seeds", "2", "--json"]
     assert main([*search(place), *options, "--device", "cpu", "--model", str(place / "model")]) == 0

@@ -15,7 +15,18 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module may import only modules before it. A package is one entry, `__init__` and `__main__` see all.
 ORDER = [
     *("config", "query", "tables", "lock", "digest", "spans"),
-    *("diffusion", "metrics", "picture", "film", "animation", "scenes", "decoding", "growth", "children"),
+    *(
+        "diffusion",
+        "metrics",
+        "picture",
+        "film",
+        "animation",
+        "photo",
+        "scenes",
+        "decoding",
+        "growth",
+        "children",
+    ),
     *("video", "listing", "excerpt", "cutting", "datasets", "token_table", "encoders", "similarity"),
     *("readout", "trajectory"),
     *(
@@ -28,6 +39,8 @@ ORDER = [
         "model",
         "pool",
         "encoding",
+        "example",
+        "description",
         "checkpoint",
     ),
     *("store", "edits", "gallery", "spelling", "lexicon", "placement", "reading", "ood"),
@@ -58,7 +71,18 @@ INSIDE = {
         ),
     ],
     "commands": [
-        *("options", "progress", "search", "inspect", "calibrate", "index", "inventory", "cut", "export"),
+        *(
+            "options",
+            "progress",
+            "search",
+            "describe",
+            "inspect",
+            "calibrate",
+            "index",
+            "inventory",
+            "cut",
+            "export",
+        ),
         *("evaluate", "train"),
         *("data", "storybook", "tokens", "convert"),
     ],

@@ -8,16 +8,19 @@
     else document.querySelector(".dr-chip").click();
   }
 
+  function askFor(query) {
+    const box = document.querySelector("#query textarea");
+    box.value = query;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+    setTimeout(() => document.querySelector("#query button").click());
+  }
+
   function mountChips(element) {
     element.addEventListener("click", (event) => {
       const chip = event.target.closest(".dr-chip");
-      if (!chip) return;
-      const box = document.querySelector("#query textarea");
-      box.value = chip.dataset.query;
-      box.dispatchEvent(new Event("input", { bubbles: true }));
-      setTimeout(() => document.querySelector("#query button").click());
+      if (chip) askFor(chip.dataset.query);
     });
   }
 
-  window.DiffusionRet = { ...window.DiffusionRet, searchAgain, mountChips };
+  window.DiffusionRet = { ...window.DiffusionRet, searchAgain, askFor, mountChips };
 })();

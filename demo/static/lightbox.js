@@ -1,6 +1,6 @@
 // The larger view of a clip, with its neighbours of the same list one key away.
 (() => {
-  const { part, button, stopPreview, listLinks } = window.DiffusionRet;
+  const { part, button, stopPreview, listLinks, describe } = window.DiffusionRet;
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let dialog = null;
   let clips = [];
@@ -91,6 +91,11 @@
         similar.click();
       };
       row.append(button("dr-plain", "Similar clips", leave));
+    }
+    const { name } = clip.dataset;
+    if (name) {
+      const words = button("dr-plain dr-describe", "Describe", () => describe({ id: name }, words));
+      row.append(words);
     }
     return row;
   }
