@@ -110,7 +110,9 @@ def test_three_of_ten_validation_queries_are_absent_and_never_all() -> None:
         assert absent.shape == (count,) and not absent.all()
 
 
-@pytest.mark.parametrize(("gap", "rival", "alpha"), [(0.02, -6.0, 10.0), (2.0, -6.0, 10.0), (-0.02, 0.0, 0.1)])
+@pytest.mark.parametrize(
+    ("gap", "rival", "alpha"), [(0.02, -6.0, 10.0), (2.0, -6.0, 10.0), (-0.02, 0.0, 0.1)]
+)
 def test_validation_keeps_the_largest_alpha_that_costs_nothing_and_scores_by_geometric_mean(
     model: DiffusionRet, monkeypatch: pytest.MonkeyPatch, gap: float, rival: float, alpha: float
 ) -> None:
