@@ -201,7 +201,7 @@ def test_of_what_is_asked_in_a_hurry_the_last_is_answered(visit):
         ask(page, f"a white boat {i}")
     ask(page, "a robot")
     page.wait_for_function("location.search.includes('a+robot')")
-    chips = page.locator(".dr-chip")
+    chips = page.locator(".dr-chips .dr-chip")
     ask(page, "a cat")
     for i in range(chips.count()):
         chips.nth(i).click()
@@ -233,9 +233,9 @@ def test_a_problem_is_one_sentence_and_nothing_is_lost(visit):
     wait_for_query(page, "q=a+red+boat+and")
     assert "left out" in page.locator(".dr-problem").inner_text()
     assert page.locator("#query textarea").input_value() == long
-    page.locator(".dr-chip").nth(1).click()
+    page.locator(".dr-chips .dr-chip").nth(1).click()
     page.wait_for_function("!document.querySelector('.dr-problem')")
-    assert page.locator("#query textarea").input_value() == page.locator(".dr-chip").nth(1).get_attribute(
+    assert page.locator("#query textarea").input_value() == page.locator(".dr-chips .dr-chip").nth(1).get_attribute(
         "data-query"
     )
 
