@@ -21,7 +21,7 @@ LEAST = {
     ("time", "says"): (5, 3, 3),
     ("weather", "says"): (6, 4, 3),
     ("size", "says"): (7, 5, 4),
-    ("relation", "says"): (12, 8, 6),
+    ("relation", "says"): (12, 8, 5),
     ("direction", "says"): (3, 2, 2),
     ("", "empty"): (24, 18, 14),
 }

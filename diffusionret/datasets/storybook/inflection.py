@@ -15,7 +15,7 @@ _PLURALS = {
     "piano": "pianos", "scissors": "scissors", "sheep": "sheep", "shelf": "shelves", "shrimp": "shrimp",
     "spacecraft": "spacecraft", "squid": "squid", "swine": "swine", "tooth": "teeth", "watercraft": "watercraft",
     "glasses": "glasses", "wildlife": "wildlife", "fauna": "fauna", "wolf": "wolves", "woman": "women",
-    "wife": "wives", "siamese": "siamese", "pekinese": "pekinese",
+    "wife": "wives", "sea bass": "sea bass", "siamese": "siamese", "pekinese": "pekinese",
     "policeman": "policemen", "snowman": "snowmen", "waterfowl": "waterfowl", "wildfowl": "wildfowl",
     "halibut": "halibut", "haddock": "haddock", "tuna": "tuna", "salmon": "salmon", "mackerel": "mackerel",
     "animal life": "animal life", "transport": "transport", "bread": "bread", "cheese": "cheese",
