@@ -411,7 +411,7 @@ def test_the_script_of_completion_is_for_the_installed_program(capsys, monkeypat
     [
         ([], "Missing command."),
         (["serch", "a boat"], "No such command 'serch'"),
-        (["search"], "Missing argument"),
+        (["describe"], "Missing argument"),
         (["search", "a boat", "--galery", "x"], "--galery"),
         (["search", "a boat", "--k", "many"], "Invalid value for '--k'"),
         (["evaluate", "--data", "msr"], "'msr' is none of storybook, sketchbook, msrvtt,"),
