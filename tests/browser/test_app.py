@@ -235,9 +235,9 @@ def test_a_problem_is_one_sentence_and_nothing_is_lost(visit):
     assert page.locator("#query textarea").input_value() == long
     page.locator(".dr-chips .dr-chip").nth(1).click()
     page.wait_for_function("!document.querySelector('.dr-problem')")
-    assert page.locator("#query textarea").input_value() == page.locator(".dr-chips .dr-chip").nth(1).get_attribute(
-        "data-query"
-    )
+    assert page.locator("#query textarea").input_value() == page.locator(".dr-chips .dr-chip").nth(
+        1
+    ).get_attribute("data-query")
 
 
 def test_settings_are_folded_and_search_anew(visit):
