@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from .background import background_texts
-from .datasets.storybook import captions, world
+from .datasets.storybook import captions, queries, world
 from .gallery import BUNDLED as BUNDLED_GALLERY
 from .hub import BUNDLED as MODELS
 from .lexicon import Lexicon
@@ -80,6 +80,16 @@ def storybook_ordinary_captions(split: str = "calibration") -> list[captions.Cap
     """One caption a clip of a split that training never showed."""
     rng = random.Random(f"ordinary captions {split}")
     return [ordinary_caption(scene, rng) for scene in world.split(split)]
+
+
+def with_queries(texts: Sequence[str], name: str) -> list[str]:
+    """Texts of which every second is a query as people type it, of a clip that training never saw where the texts are
+    of such. name: "train" or a split of clips."""
+    rng = random.Random(f"queries beside captions {name}")
+    scenes = world.split("calibration") if name != "train" else [
+        scene for i in range(len(texts) // 4) for scene in world.family(random.Random(f"train storybook 4 {i}"))[0]
+    ]  # fmt: skip
+    return [queries.write(rng.choice(scenes), rng).text if i % 2 else text for i, text in enumerate(texts)]
 
 
 def storybook_queries(texts: Sequence[str]) -> list[Query] | None:
@@ -226,9 +236,11 @@ def run_calibration(
             cut = min(len(shuffled) // 5, ORDINARY)
             ordinary, seen, about = shuffled[:cut], shuffled[cut : cut + REFERENCE], "one in five captions"
         else:
-            seen = storybook_training_captions(REFERENCE)
-            ordinary = [caption.text for caption in storybook_ordinary_captions()]
-            about = "Storybook captions of clips outside training"
+            seen = with_queries(storybook_training_captions(REFERENCE), "train")
+            ordinary = with_queries(
+                [caption.text for caption in storybook_ordinary_captions()], "calibration"
+            )
+            about = "Storybook captions and queries of clips outside training"
         calibration = calibrate_text(model, seen, ordinary, about, weights["familiar"])
         # A gallery fits one model only, so that with the bundled one goes the bundled model.
         save_beside_model = gallery.folder == BUNDLED_GALLERY.resolve() and not training
