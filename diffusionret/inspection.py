@@ -125,17 +125,18 @@ class Inspector:
         whole: whether the whole gallery is searched; of a part the p-values of matches are not calibrated.
         """
         scores = self.text_scores([reading.searched for reading in readings], text, candidates, answers)
+        none = self.chance_of_none(scores)
         if not self.detector.calibrated:
-            return [None] * len(readings), self.chance_of_none(scores)
+            return [None] * len(readings), none
         reports: list[Report | None] = [
             self.detector.ruled(reading, rule) if (rule := rule_of(reading)) else report
             for reading, report in zip(
-                readings, self._reports(readings, candidates.similarity, scores), strict=True
+                readings, self._reports(readings, candidates.similarity, scores, none), strict=True
             )
         ]
         if not whole:
             reports = [report and replace(report, match=_uncalibrated(report.match)) for report in reports]
-        return reports, self.chance_of_none(scores)
+        return reports, none
 
     # --- scores -----------------------------------------------------------------------------------------
 
@@ -194,7 +195,8 @@ class Inspector:
         scores = self.text_scores(
             [reading.searched for reading in readings], text, candidates, self.answers(text, candidates)
         )
-        reports = self._reports(readings, candidates.similarity, scores, alpha)
+        none = self.chance_of_none(scores)
+        reports = self._reports(readings, candidates.similarity, scores, none, alpha)
         reference = self.detector.reference
         if reference is not None:
             near = [tuple(Neighbour(*pair) for pair in row) for row in reference.nearest(text.cls)]
@@ -209,17 +211,18 @@ class Inspector:
         readings: Sequence[Reading],
         similarity: Float[Tensor, "text kept"],
         scores: Scores,
+        none: Float[Tensor, " text"] | None,
         alpha: float = ALPHA,
     ) -> list[Report]:
-        """Reports of texts that no rule stops."""
-        pairs, chances = self.detector.answers(scores, alpha), self.chance_of_none(scores)
-        none = [None] * len(pairs) if chances is None else chances.tolist()
+        """Reports of texts that no rule stops. none: as `chance_of_none` gives it."""
+        pairs = self.detector.answers(scores, alpha)
+        chances = [None] * len(pairs) if none is None else none.tolist()
         top = similarity[:, : self.detector.protocol.candidates].tolist()
         return [
             self.detector.report(
                 reading.searched,
                 pairs[q],
-                none[q],
+                chances[q],
                 self.absent,
                 self.model.cut(reading.searched),
                 reading=reading,

@@ -116,8 +116,8 @@ class Retriever:
         the generator's config says; of a model without one they mean nothing. form: the name of the
         generator, "published" or "open-set"; None for the one that the model answers with. exact: whether the text is
         searched for as it stands; else words that are surely typing errors are corrected (see reading.py). within: ids
-        of the videos to search, as if the others were not there; None for all. Whether there is a match is
-        calibrated for the whole gallery: within a part of it `ood` says only whether the query is familiar.
+        of the videos to search, as if the others were not there; None for all. The verdict is then about this
+        part; the p-value of a match is calibrated for the whole gallery and left out.
         Raises ValueError with one sentence for a text that is empty or longer than query.py allows, for an empty
         gallery, for an empty or unknown `within` and for settings out of range.
         """
