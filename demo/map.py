@@ -93,7 +93,7 @@ def page(retriever: Retriever, layout: Layout, query: str) -> str:
     spot, listed = None, ""
     report = retriever.inspect_many([query])[0] if query else None
     if report is not None and not report.rule:
-        query = report.query
+        query = report.searched
         if reference is not None and len(layout.captions):
             placed = reference.place(retriever.model.encode_text([query]).cls)
             near = (

@@ -35,13 +35,13 @@ def inside(scene: Scene, request: dict) -> dict:
     rivals[chosen] = -1
     columns = [chosen, int(rivals.argmax())] if len(hits) > 1 else [chosen]
     with torch.no_grad():
-        text = model.encode_text([scene.result.query])
+        text = model.encode_text([scene.result.reading.searched])
         video = scene.retriever.matcher.features(scene.trajectory.candidates[0])
         attention = _attention(scene, text, video)
-        tokens = _tokens(scene.retriever.matcher, text, scene.result.query)
+        tokens = _tokens(scene.retriever.matcher, text, scene.result.reading.searched)
         clips = [_clip(scene, text, video, i) for i in columns]
         pair = VideoFeatures(*(part[columns] for part in video))
-        evidence = word_evidence(model, scene.result.query, pair)
+        evidence = word_evidence(model, scene.result.reading.searched, pair)
     content: dict = {
         "columns": columns,
         "tokens": tokens,

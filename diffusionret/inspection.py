@@ -7,9 +7,10 @@ from dataclasses import replace
 from functools import cached_property
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from .combination import Asked, Judged, ask, judged_with
 from .encoders import TextFeatures
 from .generation import BATCH, Denoising, Generation
 from .generators import Generator, OpenSetGenerator
@@ -19,7 +20,7 @@ from .matching import Candidates, Matcher
 from .ood.conformal import ALPHA
 from .ood.detector import Detector
 from .ood.report import Answer, Neighbour, Report, WordEffect, rule_of
-from .ood.scores import Scores, gallery_scores, generator_scores, head_score, word_scores
+from .ood.scores import Scores, gallery_scores, generator_scores, word_scores
 from .ood.stability import stability
 from .ood.verdict import PLAIN_HEAD
 from .query import check_queries, leave_one_out
@@ -75,7 +76,7 @@ class Inspector:
 
         report: of a query to which no rule applies.
         """
-        parts = leave_one_out(report.query, report.truncated)
+        parts = leave_one_out(report.searched, report.truncated)
         words, shorter = [word for word, _ in parts], [rest for _, rest in parts]
         kept = [i for i, rest in enumerate(shorter) if not rule_of(self.reader.look(rest))]
         effects = [WordEffect(word, None, None) for word in words]
@@ -91,19 +92,47 @@ class Inspector:
     @torch.no_grad()
     def _answers(self, texts: Sequence[str]) -> list[tuple[Answer, Answer]]:
         """Whether queries are familiar and whether each has a match."""
-        text = self.model.encode_text(texts)
-        candidates = self.matcher.candidates(text)
-        return self.detector.answers(
-            self.text_scores(texts, text, candidates, self.answers(text, candidates))
-        )
+        asked = Asked(self.model.encode_text(texts), None)
+        candidates = self.matcher.candidates(asked.text)
+        judged = self.judge(asked, candidates)
+        return self.detector.answers(self.text_scores(texts, asked.text, candidates, judged))
 
-    def answers(self, text: TextFeatures, candidates: Candidates) -> Answers | None:
-        """What the match head says of the usual number of candidates; None of a model that answers without one."""
+    def judge(
+        self,
+        asked: Asked,
+        candidates: Candidates,
+        part: Int[Tensor, " video"] | None = None,
+        without: Bool[Tensor, "text video"] | None = None,
+    ) -> Judged | None:
+        """What the match head says of the usual number of candidates; None of a model that answers without one.
+
+        part: positions of the only videos that are looked at; without: those that do not count; as for `candidates`.
+        """
         generator = self.model.choose() if self.model.generators else None
         if not isinstance(generator, OpenSetGenerator):
             return None
         positions = candidates.positions[:, : generator.config.candidates]
-        return self.generation.answers(generator, text, positions, candidates)
+        return self.judge_at(generator, asked, positions, candidates, part, without)
+
+    def judge_at(
+        self,
+        generator: OpenSetGenerator,
+        asked: Asked,
+        positions: Int[Tensor, "text candidate"],
+        candidates: Candidates,
+        part: Int[Tensor, " video"] | None = None,
+        without: Bool[Tensor, "text video"] | None = None,
+    ) -> Judged:
+        """As `judge`, of chosen videos. positions: in the gallery."""
+        answers = self.generation.answers(generator, asked.text, positions, candidates)
+        parts = asked.parts
+        if parts is None:
+            return judged_with(answers, None, None)
+        row = self.matcher.candidates(parts.text, part)
+        if without is not None:
+            row = self._without(row, without[parts.of])
+        of_parts = self.generation.answers(generator, parts.text, positions[parts.of], row)
+        return judged_with(answers, parts, of_parts.match)
 
     def chance_of_none(self, scores: Scores) -> Float[Tensor, " text"] | None:
         """p(nothing in the gallery matches) of scored queries, float64; None where nothing is fitted."""
@@ -115,16 +144,16 @@ class Inspector:
         readings: Sequence[Reading],
         text: TextFeatures,
         candidates: Candidates,
-        answers: Answers | None,
+        judged: Judged | None,
         whole: bool = True,
     ) -> tuple[list[Report | None], Float[Tensor, " text"] | None]:
         """What a search says of its queries: the verdict and the two answers, no more, None where nothing is
         calibrated; and p(nothing in the gallery matches).
 
-        readings: of queries that can be read. text, candidates, answers: of these, the last as `answers` gives them.
+        readings: of queries that can be read. text, candidates, judged: of these, the last as `judge` gives it.
         whole: whether the whole gallery is searched; of a part the p-values of matches are not calibrated.
         """
-        scores = self.text_scores([reading.searched for reading in readings], text, candidates, answers)
+        scores = self.text_scores([reading.searched for reading in readings], text, candidates, judged)
         none = self.chance_of_none(scores)
         if not self.detector.calibrated:
             return [None] * len(readings), none
@@ -143,20 +172,24 @@ class Inspector:
     @torch.no_grad()
     def scores(
         self,
-        texts: Sequence[str],
+        texts: Sequence[str | Reading],
         without: Bool[Tensor, "text video"] | None = None,
         forms: Sequence[str | None] = (None,),
     ) -> Scores:
         """Every score by name, [text]; arguments, returns and what is raised as in `Retriever.scores`."""
-        check_queries(texts)
+        readings = [Reading(text, text) if isinstance(text, str) else text for text in texts]
+        check_queries([reading.searched for reading in readings])
         parts = []
         for start in range(0, len(texts), BATCH):
-            batch = texts[start : start + BATCH]
-            text = self.model.encode_text(batch)
+            batch = readings[start : start + BATCH]
+            asked = ask(self.model, batch)
+            text = asked.text
             candidates = self.matcher.candidates(text)
-            if without is not None:
-                candidates = self._without(candidates, without[start : start + BATCH])
-            part = self.text_scores(batch, text, candidates, self.answers(text, candidates))
+            gone = None if without is None else without[start : start + BATCH]
+            if gone is not None:
+                candidates = self._without(candidates, gone)
+            judged = self.judge(asked, candidates, without=gone)
+            part = self.text_scores([reading.searched for reading in batch], text, candidates, judged)
             for form in forms if self.model.generators else ():
                 trajectory = self.trajectory(text, candidates, self.model.choose(form))
                 scores = generator_scores(trajectory)
@@ -165,16 +198,24 @@ class Inspector:
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     def trajectory(
-        self, text: TextFeatures, candidates: Candidates, generator: Generator | None = None
+        self,
+        text: TextFeatures,
+        candidates: Candidates,
+        generator: Generator | None = None,
+        known: tuple[Answers, Tensor] | None = None,
     ) -> Trajectory:
-        """The trajectory by which the generator's scores are calibrated. generator: the one that answers when None."""
+        """The trajectory by which the generator's scores are calibrated. generator: the one that answers when None.
+        known: as in `Generation.trajectory`."""
         count, steps, seed, seeds = self.detector.protocol
+        if known is not None:
+            count = min(count, known[0].choice.shape[1])
         return self.generation.trajectory(
             generator or self.model.choose(),
             text,
             candidates.positions[:, :count],
             Denoising(steps, seed, seeds),
             candidates,
+            known,
         )
 
     def _without(self, candidates: Candidates, without: Bool[Tensor, "text video"]) -> Candidates:
@@ -189,13 +230,15 @@ class Inspector:
 
     def _full_reports(self, readings: Sequence[Reading], alpha: float) -> list[Report]:
         """Reports of texts that no rule stops, with neighbours and stability."""
-        text = self.model.encode_text([reading.searched for reading in readings])
+        asked = ask(self.model, readings)
+        text = asked.text
         candidates = self.matcher.candidates(text)
-        trajectory = self.trajectory(text, candidates) if self.model.generators else None
-        scores = self.text_scores(
-            [reading.searched for reading in readings], text, candidates, self.answers(text, candidates)
-        )
+        judged = self.judge(asked, candidates)
+        scores = self.text_scores([reading.searched for reading in readings], text, candidates, judged)
         none = self.chance_of_none(scores)
+        trajectory = None
+        if self.model.generators:
+            trajectory = self.trajectory(text, candidates, known=self._known(judged, none))
         reports = self._reports(readings, candidates.similarity, scores, none, alpha)
         reference = self.detector.reference
         if reference is not None:
@@ -205,6 +248,16 @@ class Inspector:
             rows = zip(reports, stability(trajectory), strict=True)
             reports = [replace(report, stability=row) for report, row in rows]
         return reports
+
+    def _known(
+        self, judged: Judged | None, none: Float[Tensor, " text"] | None
+    ) -> tuple[Answers, Tensor] | None:
+        """What a trajectory need not compute: the answers for as many candidates as it has, and p(no match)."""
+        if judged is None or none is None:
+            return None
+        choice, match, head = judged.answers
+        count = self.detector.protocol.candidates
+        return Answers(choice[:, :count], match[:, :count], head), none.to(head)
 
     def _reports(
         self,
@@ -220,7 +273,7 @@ class Inspector:
         top = similarity[:, : self.detector.protocol.candidates].tolist()
         return [
             self.detector.report(
-                reading.searched,
+                reading.query,
                 pairs[q],
                 chances[q],
                 self.absent,
@@ -233,16 +286,16 @@ class Inspector:
         ]
 
     def text_scores(
-        self, texts: Sequence[str], text: TextFeatures, candidates: Candidates, answers: Answers | None
+        self, texts: Sequence[str], text: TextFeatures, candidates: Candidates, judged: Judged | None
     ) -> Scores:
-        """The scores of texts by name, without those of a generator. answers: as `answers` gives them."""
+        """The scores of texts by name, without those of a generator. judged: as `judge` gives it."""
         similarity = candidates.similarity
         reference, protocol = self.detector.reference, self.detector.protocol
         scores = {} if reference is None else reference.scores(texts, text.cls)
         scale = float(self.model.towers.logit_scale.exp().clamp(max=100.0))
         scores |= gallery_scores(similarity[:, : protocol.candidates], scale)
         scores |= word_scores([self.reader.look(text) for text in texts])
-        return scores if answers is None else scores | {"head": head_score(answers.none)}
+        return scores if judged is None else scores | judged.scores()
 
 
 def _uncalibrated(match: Answer) -> Answer:

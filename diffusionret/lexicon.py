@@ -11,7 +11,6 @@ from .datasets.storybook.words import Word, inflections, words
 from .query import words_of
 from .spelling import Spelling
 
-EXCLUSIONS_LEARNED = False  # whether the model was trained on texts that rule something out
 NEGATIONS = frozenset(
     {
         "not",
@@ -43,6 +42,10 @@ FUNCTION = frozenset(
     whose why will with within would yes yet you your
     two three four five six seven eight nine ten
     find search show see look looking want need video videos clip clips film footage scene picture image
+    thing things stuff whatever whoever kind sort bit piece lot lots bunch sorry hello hi hey please thanks thank thx
+    cheers ok okay um uh er dude mate got gotta gonna wanna gimme pls plz think thinking know believe guess remember
+    forget forgotten mean wonder wondering hope bother bothering happen happens happened appreciate used called care
+    looks mind watch watched watching browse browsing anyway basically honestly actually
     """.split()  # noqa: SIM905
 ) | NEGATIONS  # fmt: skip
 MOST_MEANINGS = (
@@ -117,6 +120,13 @@ class Lexicon:
             at += length
         return terms
 
+    def row(self, term: str) -> Word | None:
+        """The row of a term that `parse` found; None for one that no row holds."""
+        run = tuple(term.split())
+        return self._rows.get(run) or self._rows.get(
+            (*run[:-1], run[-1].replace("’", "'").removesuffix("'s"))
+        )
+
     def _term(self, run: tuple[str, ...]) -> Term | None:
         text = " ".join(run)
         if len(run) == 1:
@@ -168,10 +178,3 @@ class Lexicon:
         """The grammar's first word for a value."""
         facts = {attribute: frozenset({value})}
         return next((row.word for row in self.grammar if row.facts == facts), value)
-
-    def exclusion(self, text: str) -> str | None:
-        """The word by which a text rules something out, None where there is none or the model has learned it."""
-        if EXCLUSIONS_LEARNED:
-            return None
-        found = (w for w in words_of(text) if w in NEGATIONS or w.replace("’", "'").endswith("n't"))
-        return next(found, None)

@@ -82,15 +82,23 @@ class Matcher:
         coarse = normalize(text.cls.cpu(), dim=-1) @ directions.T
         kept = coarse.topk(min(KEPT, len(directions)), dim=1).indices.sort(dim=1).values
         kept = kept if part is None else part[kept]
-        scores = []
-        for q, positions in enumerate(kept):
-            video = self.features(positions)
-            weights = None if token_weights is None else token_weights[q : q + 1]
-            scores.append(
-                self._similarity(text_row(text, q), weights, video, self._weigh_frames(video)).cpu()
-            )
-        order = torch.cat(scores).sort(dim=1, descending=True, stable=True)
+        order = self.similarity(text, kept).sort(dim=1, descending=True, stable=True)
         return Candidates(kept.gather(1, order.indices), order.values, token_weights)
+
+    @torch.no_grad()
+    def similarity(
+        self, text: TextFeatures, positions: Int[Tensor, "text kept"]
+    ) -> Float[Tensor, "text kept"]:
+        """The similarity of each text with chosen videos of its own, on the CPU."""
+        weights = self.token_weights(text)
+        if self.video is not None:
+            return self._similarity(text, weights, self.video, self.frame_weights).cpu().gather(1, positions)
+        rows = []
+        for q, chosen in enumerate(positions):
+            video = self.features(chosen)
+            of_text = None if weights is None else weights[q : q + 1]
+            rows.append(self._similarity(text_row(text, q), of_text, video, self._weigh_frames(video)).cpu())
+        return torch.cat(rows)
 
     @torch.no_grad()
     def best_frames(

@@ -11,14 +11,15 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
+from .combination import ask, judged_with
 from .datasets.storybook import captions, clips, queries, truth, world
 from .datasets.storybook.words import words
-from .encoders import TextFeatures, VideoFeatures
+from .encoders import VideoFeatures
 from .encoding import encode_clips
 from .generators.openset import candidate_sets
 from .lexicon import Lexicon
 from .model import DiffusionRet
-from .ood.scores import Reference, Scores, gallery_scores, head_score, word_scores
+from .ood.scores import Reference, Scores, gallery_scores, word_scores
 from .ood.verdict import EVIDENCE, HEAD, MatchOdds, fit
 from .pool import galleries, make_pool, seeded
 from .reading import Reader, Reading
@@ -91,7 +92,8 @@ def head_scores(
     for start in range(0, len(asked), BATCH):
         batch = readings[start : start + BATCH]
         texts = [reading.searched for reading in batch]
-        text: TextFeatures = model.encode_text(texts)
+        given = ask(model, batch)
+        text = given.text
         rows = fits[start : start + BATCH]
         pool = make_pool(model, text, video, rows)
         random_source = seeded(f"odds {start}")
@@ -105,11 +107,16 @@ def head_scores(
         group = pool.queries("t2v", torch.arange(len(batch)))
         chosen = candidate_sets(group.scores, there, min(openset.config.candidates, size))
         answers = openset.network(group.pairs(chosen), group.scores, "t2v", there)
+        odds = None
+        if given.parts is not None:
+            of = given.parts.of
+            others = make_pool(model, given.parts.text, video, rows[of]).queries("t2v", torch.arange(len(of)))
+            odds = openset.network(others.pairs(chosen[of]), others.scores, "t2v", there[of]).match
         similarity = group.scores.gather(1, chosen)
         parts.append(
             reference.scores(texts, text.cls)
             | gallery_scores(similarity, float(model.logit_scale))
-            | {"head": head_score(answers.none)}
+            | judged_with(answers, given.parts, odds).scores()
             | word_scores(batch)
         )
         empty.append(~(rows & there).any(dim=1))

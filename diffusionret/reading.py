@@ -6,14 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .lexicon import Lexicon
+from .composition import Composition, Part, compose
+from .lexicon import FUNCTION, Lexicon
 from .model import DiffusionRet
+from .phrases import actors, core, without_traits
 from .placement import Placement
 from .query import tokens_of, words_of
 from .spelling import Suggestion
 
 UNREADABLE = "I can read none of these words."
 ADVICE = "Describe in English words what should be seen: who, in which colour, where, doing what."
+ONLY_LESS = "Say also what should be there: what is left out alone fits nearly every clip."
+MOST_ACTORS = 3  # of one query, searched for by themselves
 MOST_SAID = 4  # words of one sentence
 
 
@@ -52,10 +56,11 @@ class Remark(NamedTuple):
 class Reading:
     """What was read of a query.
 
-    text: as typed. searched: with corrections, and in the grammar's words where a word is taken for one of them.
-    corrected: one entry a word. offered: a text with further corrections,
-    which is not searched, "" mostly. taken, lacking, unknown: words as typed, each once. exclusion: the word that rules
-    something out, "" where there is none or the model has learned it. unreadable: whether no word can be placed.
+    text: as typed. searched: what should be there, with corrections, in the grammar's words where a word is taken for
+    one of them, without chatter. parts: more and less of this, searched for by themselves. actors: those that must be
+    in one clip, two or more, or none; each is searched for by itself, too. corrected: one entry a word. offered: a text
+    with further corrections, which is not searched, "" mostly. taken, lacking, unknown: words as typed, each once.
+    refusal: why nothing is searched, "" mostly.
     """
 
     text: str
@@ -65,8 +70,19 @@ class Reading:
     taken: tuple[Taken, ...] = ()
     lacking: tuple[Lacking, ...] = ()
     unknown: tuple[str, ...] = ()
-    exclusion: str = ""
-    unreadable: bool = False
+    parts: tuple[Part, ...] = ()
+    actors: tuple[str, ...] = ()
+    refusal: str = ""
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether there is nothing to search for."""
+        return bool(self.refusal)
+
+    @property
+    def query(self) -> str:
+        """All that is searched for, as a query that is read in the same way exactly as it stands."""
+        return self.searched if self.refusal else str(Composition(self.searched, self.parts))
 
     def to_dict(self) -> dict:
         """Plain values, fit for JSON, with the sentences."""
@@ -78,7 +94,8 @@ class Reading:
             "taken": [{"word": word, "as": meaning, "by": by} for word, meaning, by in self.taken],
             "lacking": [word for word, _ in self.lacking],
             "unknown": list(self.unknown),
-            "exclusion": self.exclusion,
+            "parts": [part._asdict() for part in self.parts],
+            "actors": list(self.actors),
             "unreadable": self.unreadable,
             "remarks": [remark.text for remark in self.remarks],
         }
@@ -94,14 +111,15 @@ class Reading:
     def remarks(self) -> tuple[Remark, ...]:
         """All that is to be said, in order."""
         said = []
-        if self.corrected:
-            said.append(Remark(f"Searched for “{self.searched}”."))
-        if self.searched != self.text:
+        if not self.refusal and (self.corrected or self.parts or self.shortened):
+            sought = ", ".join([f"“{self.searched}”", *(_weighed(part) for part in self.parts)])
+            said.append(Remark(f"Searched for {sought}."))
+        if self.query != self.text and not self.refusal:
             said.append(Remark(f"Search exactly “{self.text}”", self.text, exact=True))
         if self.offered:
             said.append(Remark(f"Did you mean “{self.offered}”?", self.offered))
-        if self.unreadable:
-            return (*said, Remark(f"{UNREADABLE} {ADVICE}"))
+        if self.refusal:
+            return (*said, Remark(f"{UNREADABLE} {ADVICE}" if self.refusal == UNREADABLE else self.refusal))
         parts = []
         if self.taken:
             parts.append("taking " + _list([f"{taken.word} as {taken.meaning}" for taken in self.taken]))
@@ -113,9 +131,20 @@ class Reading:
         if parts:
             sentence = "; ".join(parts)
             said.append(Remark(f"{sentence[0].upper()}{sentence[1:]}."))
-        if self.exclusion:
-            said.append(Remark(f"The model has not learned to leave out: it reads past “{self.exclusion}”."))
         return tuple(said)
+
+    @property
+    def shortened(self) -> bool:
+        """Whether chatter was left out of what is searched."""
+        return (
+            len(words_of(self.searched)) + sum(len(words_of(text)) for text, _ in self.parts)
+            < len(words_of(self.text)) - 3
+        )
+
+
+def _weighed(part: Part) -> str:
+    size = "" if abs(part.weight) == 1 else f" {abs(part.weight):g} times"
+    return f"{'more' if part.weight > 0 else 'less'}{size} “{part.text}”"
 
 
 def _none(lacking: Lacking) -> str:
@@ -145,34 +174,65 @@ class Reader:
 
     def read(self, text: str, exact: bool = False) -> Reading:
         """The reading of a query. exact: whether it is searched for as it stands; corrections are then offers."""
-        if self.lexicon is None:
-            return Reading(text, text)
-        suggestions = self._suggestions(self.lexicon, text)
-        sure = {word: found.word for word, found in suggestions.items() if found.sure}
-        corrected = {} if exact else sure
-        searched = replaced(text, corrected)
-        offers = {word: found.word for word, found in suggestions.items() if word not in corrected}
-        offered = replaced(searched, offers) if offers else ""
-        taken, lacking, unknown, readable = self._terms(self.lexicon, searched)
-        if not (readable or sure):
-            return Reading(text, searched, offered=offered, unknown=unknown, unreadable=True)
+        lexicon = self.lexicon
+        if lexicon is None:
+            return _composed(text, compose(text, _says, exact))
+        suggestions = self._suggestions(lexicon, text)
+        corrected = {} if exact else {word: found.word for word, found in suggestions.items() if found.sure}
+        spelled = replaced(text, corrected)
+        query = self._compose(lexicon, spelled, exact)
+        searched = query.text if exact else core(lexicon, query.text, suggestions)
+        offers = {
+            word: found.word
+            for word, found in suggestions.items()
+            if word not in corrected and word in words_of(searched)
+        }
+        offered = replaced(spelled, offers) if offers else ""
+        taken, lacking, unknown, readable = self._terms(lexicon, searched)
+        if query.parts and not query.text:
+            return Reading(text, text, parts=query.parts, refusal=ONLY_LESS)
+        if not readable and not any(found.sure for found in suggestions.values()):
+            return Reading(text, spelled, offered=offered, unknown=unknown, refusal=UNREADABLE)
+        if not exact:
+            searched = self._plain(searched, taken)
         return Reading(
             text=text,
-            searched=searched if exact else self._plain(searched, taken),
+            searched=searched,
             corrected=tuple(Correction(*pair) for pair in corrected.items()),
             offered=offered,
             taken=taken,
             lacking=lacking,
             unknown=unknown,
-            exclusion=self.lexicon.exclusion(searched) or "",
+            parts=tuple(
+                Part(self._plain(part, self._terms(lexicon, part)[0]), weight) for part, weight in query.parts
+            ),
+            actors=actors(lexicon, searched)[:MOST_ACTORS],
         )
+
+    def _compose(self, lexicon: Lexicon, text: str, exact: bool) -> Composition:
+        """The composition of a text. "not a red dog" alone asks for a dog that is not red."""
+
+        def says(part: str) -> bool:
+            taken, lacking, _, readable = self._terms(lexicon, part)
+            return bool(readable or taken or lacking)
+
+        query = compose(text, says, exact)
+        if not query.parts or says(query.text):
+            return query
+        if len(query.parts) == 1 and query.parts[0].weight < 0:
+            rest, traits = without_traits(lexicon, query.parts[0].text)
+            if traits and says(rest):
+                return Composition(rest, tuple(Part(trait, -1.0) for trait in traits))
+        return Composition("", query.parts)
 
     def look(self, text: str) -> Reading:
         """As `read`, without a look at the spelling: what its words are, as they stand."""
         if self.lexicon is None:
             return Reading(text, text)
         taken, lacking, unknown, readable = self._terms(self.lexicon, text)
-        return Reading(text, text, taken=taken, lacking=lacking, unknown=unknown, unreadable=not readable)
+        return Reading(
+            text, text, taken=taken, lacking=lacking, unknown=unknown, refusal="" if readable else UNREADABLE
+        )
 
     def _suggestions(self, lexicon: Lexicon, text: str) -> dict[str, Suggestion]:
         """What the words that nobody knows were meant to be, in the order of the text."""
@@ -219,6 +279,19 @@ class Reader:
             elif kind == "unknown":
                 unknown[word] = None
         return tuple(taken.values()), tuple(lacking.values()), tuple(unknown), readable
+
+
+def _composed(text: str, query: Composition) -> Reading:
+    """The reading of a query of which only the composition is known."""
+    if not query.parts:
+        return Reading(text, text)
+    refusal = "" if _says(query.text) else ONLY_LESS
+    return Reading(text, query.text if not refusal else text, parts=query.parts, refusal=refusal)
+
+
+def _says(text: str) -> bool:
+    """Whether a text has a word that may name something, where no lexicon tells."""
+    return any(word not in FUNCTION for word in words_of(text))
 
 
 def replaced(text: str, corrections: Mapping[str, str]) -> str:

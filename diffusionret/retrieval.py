@@ -10,11 +10,12 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from .checkpoint import load_model
+from .combination import Asked, Judged, ask, similarity_boost
 from .description import Describer, Description
 from .encoders import TextFeatures, VideoFeatures
 from .example import check_example, example_features
@@ -174,7 +175,7 @@ class Retriever:
     ) -> Trajectory:
         """Trajectories of sentences over chosen videos, whatever a search would have chosen.
 
-        candidates: positions in the gallery. schedule: the trained one when None; another one is respaced from
+        texts: read as `search` reads them with `exact`. candidates: positions in the gallery. schedule: the trained one when None; another one is respaced from
         as many steps. eta: 0 deterministic, 1 ancestral. form: as in `search`.
         steps, seed, seeds: as in `search`, with equal noise.
         Raises NoGenerator for a model without one, ValueError for settings out of range.
@@ -183,13 +184,18 @@ class Retriever:
         check_queries(texts)
         settings = self._settings(1, candidates.shape[1], steps, seed, seeds, generator)
         denoising = replace(settings.denoising, schedule=schedule, eta=eta)
-        text = self.model.encode_text(texts)
+        readings = [self.read(text, exact=True) for text in texts]
+        asked = ask(self.model, readings)
+        text = asked.text
         matched = self.matcher.candidates(text)
         known = None
         if isinstance(generator, OpenSetGenerator):
-            answers = self.generation.answers(generator, text, candidates, matched)
-            usual = self.inspector.answers(text, matched) or answers
-            none = self.inspector.chance_of_none(self.inspector.text_scores(texts, text, matched, usual))
+            judged = self.inspector.judge_at(generator, asked, candidates, matched)
+            answers, usual = judged.answers, self.inspector.judge(asked, matched) or judged
+            scores = self.inspector.text_scores(
+                [reading.searched for reading in readings], text, matched, usual
+            )
+            none = self.inspector.chance_of_none(scores)
             assert none is not None  # a match head has its say at least
             known = answers, none.to(answers.none)
         return self.generation.trajectory(generator, text, candidates, denoising, matched, known)
@@ -329,12 +335,13 @@ class Retriever:
 
     def scores(
         self,
-        texts: Sequence[str],
+        texts: Sequence[str | Reading],
         without: Bool[Tensor, "text video"] | None = None,
         forms: Sequence[str | None] = (None,),
     ) -> Scores:
         """Every score of ood/scores.py by name, [text]; those of the text need its calibration.
 
+        texts: taken as they stand, or readings, with all that these weigh.
         without: videos that are taken out of the gallery for a text. forms: names of generators, None for the one that
         answers; the scores of a named one carry its name in front, as "open-set gap". Raises ValueError where fewer
         videos are left than the calibration takes for candidates, and for texts as `search`.
@@ -382,18 +389,19 @@ class Retriever:
         part: Int[Tensor, " video"] | None,
         per_file: bool,
     ) -> list[SearchResult]:
-        texts = [reading.searched for reading in readings]
         clock = _Clock()
-        text = self.model.encode_text(texts)
+        asked = ask(self.model, readings)
+        text = asked.text
         clock.lap("encode")
         candidates = self.matcher.candidates(text, part)
         clock.lap("match")
         positions = candidates.positions[:, : settings.candidates]
-        usual = self.inspector.answers(text, candidates)
-        answers = self._answers(generator, text, positions, candidates, usual)
+        usual = self.inspector.judge(asked, candidates, part)
+        judged = self._judged(generator, asked, positions, candidates, usual, part)
+        answers = None if judged is None else judged.answers
         clock.lap("generate")
         reports, none = self.inspector.search_reports(
-            readings, text, candidates, usual or answers, whole=part is None
+            readings, text, candidates, usual or judged, whole=part is None
         )
         clock.lap("ood")
         boost = probability = known = trajectory = None
@@ -407,6 +415,8 @@ class Retriever:
             )
             boost, probability = generator.boost(trajectory, generator.config.alpha), trajectory.shares
             clock.lap("draw")
+        if asked.parts is not None and known is None:
+            boost = self._with_similarity_of_parts(asked, candidates, boost)
         ruled = [bool(rule_of(reading)) for reading in readings]  # of which no number is shown
         hits = [
             self._rank(
@@ -418,12 +428,12 @@ class Retriever:
                 settings.k,
                 settings.candidates if per_file else None,
             )
-            for q in range(len(texts))
+            for q in range(len(readings))
         ]
-        timings = clock.done("rank", len(texts))
+        timings = clock.done("rank", len(readings))
         return [
             SearchResult(
-                query=readings[q].searched,
+                query=readings[q].query,
                 reading=readings[q],
                 hits=hits[q],
                 draw=None
@@ -435,24 +445,38 @@ class Retriever:
                 timings=dict(timings),
                 settings=settings,
             )
-            for q in range(len(texts))
+            for q in range(len(readings))
         ]
 
-    def _answers(
+    def _judged(
         self,
         generator: Generator | None,
-        text: TextFeatures,
+        asked: Asked,
         positions: Int[Tensor, "text candidate"],
         candidates: Candidates,
-        usual: Answers | None,
-    ) -> Answers | None:
+        usual: Judged | None,
+        part: Int[Tensor, " video"] | None,
+    ) -> Judged | None:
         """What the match head says of these candidates; None where another generator answers. usual: of the usual
         number of them."""
         if not isinstance(generator, OpenSetGenerator):
             return None
-        if usual is not None and usual.choice.shape == positions.shape:
+        if usual is not None and usual.answers.choice.shape == positions.shape:
             return usual
-        return self.generation.answers(generator, text, positions, candidates)
+        return self.inspector.judge_at(generator, asked, positions, candidates, part)
+
+    def _with_similarity_of_parts(
+        self, asked: Asked, candidates: Candidates, boost: Float[Tensor, "text candidate"] | None
+    ) -> Float[Tensor, "text kept"]:
+        """The boosts of all that candidates keep, where parts are weighed by similarity."""
+        assert asked.parts is not None
+        kept = candidates.positions[asked.parts.of]
+        added = similarity_boost(
+            self.matcher.similarity(asked.parts.text, kept), asked.parts, len(candidates.positions)
+        )
+        if boost is not None:
+            added[:, : boost.shape[1]] += boost.to(added)
+        return added
 
     def _draw(
         self,
@@ -486,7 +510,7 @@ class Retriever:
         detector = self.detector
         report = detector.ruled(reading, rule_of(reading)) if detector.calibrated else None
         return SearchResult(
-            query=reading.searched,
+            query=reading.query,
             reading=reading,
             hits=[],
             draw=None,

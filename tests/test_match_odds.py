@@ -164,8 +164,9 @@ texts = st.one_of(
         [*"axz7?!é", "the", "of", "is it", "!!!???", "xyz", "zz", "  a ", "ｆｕｌｌ", "e\u0301", "\u200b"]
     ),
     st.lists(st.sampled_from(WORDS), min_size=1, max_size=30).map(" ".join),
-    st.sampled_from(["a red boat", "dogs", "boat " * 60, "a " * 30 + "dog"]),
-)
+    st.sampled_from(["a red boat", "dogs", "boat " * 60, "a " * 30 + "dog", "not a dog", "a boat without a dog",
+                     "a red boat, less 2: night", "boat, more: rain, less 0.5: red", "a dog and not the boat at night"]),
+)  # fmt: skip
 
 
 def held(result: SearchResult) -> None:
@@ -216,7 +217,8 @@ def test_nothing_contradicts_the_verdict(name, make):
         kinds.add(result.verdict.kind)
         # Without what fits best: another gallery, another verdict, and again one that agrees with itself.
         rest = [hit.id for hit in sorted(result.hits, key=lambda hit: hit.base_rank)[6:]]
-        held(library.search(text, within=rest, **options))
+        if rest:
+            held(library.search(text, within=rest, **options))
         report = library.inspect_many([text])[0]
         assert report.verdict.kind == result.verdict.kind
         if report.verdict.p_match is not None:

@@ -51,7 +51,7 @@ def outcomes(retriever: Retriever, queries: Sequence[VisitorQuery], scenes: Sequ
     scored = [i for i, result in enumerate(results) if not rule_of(result.reading)]
     if scored:
         scores = retriever.scores(
-            [results[i].reading.searched for i in scored], torch.from_numpy(fits[scored]), forms=()
+            [results[i].reading for i in scored], torch.from_numpy(fits[scored]), forms=()
         )
         for i, none in zip(scored, odds.none(scores, retriever.inspector.absent).tolist(), strict=True):
             gone[i] = odds.verdict(none).kind

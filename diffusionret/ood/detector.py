@@ -156,7 +156,7 @@ class Detector:
         """The report of a query to which a rule applies: no number at all, both flagged."""
         answer = Answer(alpha=alpha, flagged=True, note=rule)
         return Report(
-            reading.searched,
+            reading.query,
             answer,
             answer,
             Verdict("unreadable", rule, ADVICE),

@@ -106,6 +106,11 @@ class Report:
     gallery: str = ""
 
     @property
+    def searched(self) -> str:
+        """What should be there, without more and less of anything."""
+        return self.query if self.reading is None else self.reading.searched
+
+    @property
     def typed(self) -> str:
         """The query before any correction."""
         return self.query if self.reading is None else self.reading.text
@@ -129,6 +134,8 @@ class Report:
 
 def rule_of(reading: Reading) -> str:
     """Why a query cannot be scored, "" where it can: none of its words can be read, or it has none at all."""
+    if reading.refusal and reading.refusal != UNREADABLE:
+        return reading.refusal
     words = words_of(reading.searched)
     if not words:
         return NO_WORDS

@@ -22,7 +22,7 @@ from .scores import Scores
 
 Kind = Literal["match", "unsure", "none", "unreadable"]
 # Scores that the logistic reads where the model has a match head.
-HEAD = ("head", "knn", "similarity", "spread", "lacking", "unknown")
+HEAD = ("head", "actors", "knn", "similarity", "spread", "lacking", "unknown")
 EVIDENCE = ("similarity", "margin", "spread", "softmax", "energy")  # and where it has none
 SENTENCES = {
     "match": "This gallery has what you ask for.",
@@ -73,11 +73,15 @@ class MatchOdds:
 
     def none(self, scores: Scores, absent: float = ABSENT) -> Float[Tensor, " query"]:
         """p(nothing in the gallery matches) of queries, float64 in (0, 1). absent: the share of such queries that is
-        expected. Raises KeyError for a score that is not there."""
+        expected. With a head the score "parts" is the log share of P that more and less of something leave.
+        Raises KeyError for a score that is not there."""
         total = torch.full((), self.bias, dtype=torch.float64)
         for name, weight in self.weights.items():
             total = total + weight * scores[name].double()
-        return at_prior(total.sigmoid(), absent, self.learned).clamp(LEAST, 1 - LEAST)
+        p = 1 - at_prior(total.sigmoid(), absent, self.learned)
+        if "head" in self.weights and "parts" in scores:
+            p = p * scores["parts"].double().exp()
+        return (1 - p).clamp(LEAST, 1 - LEAST)
 
     def verdict(self, none: float, absent: float = ABSENT, unfamiliar: bool = False) -> Verdict:
         """What is said where nothing matches with probability `none`."""
@@ -101,7 +105,7 @@ class MatchOdds:
             return None
 
 
-PLAIN_HEAD = MatchOdds({"head": 1.0})  # of a model whose head nobody calibrated further
+PLAIN_HEAD = MatchOdds({"head": 1.0, "actors": -1.0})  # of a model whose head nobody calibrated further
 
 
 def fit(
@@ -123,12 +127,14 @@ def fit(
         raise ValueError("Fitting needs queries with a match in the gallery, and queries without one.")
     x = np.stack([scores[name].double().numpy() for name in names], axis=1)
     mean, scale = x.mean(axis=0), x.std(axis=0).clip(min=1e-9)
-    model = LogisticRegression(C=10.0, max_iter=1000).fit((x - mean) / scale, absent)
+    # What parts leave is no matter of the logistic: it learns from queries without any.
+    plain = (scores["parts"] == 0).numpy() if "parts" in scores else np.ones(len(x), dtype=bool)
+    model = LogisticRegression(C=10.0, max_iter=1000).fit(((x - mean) / scale)[plain], absent[plain])
     weights = model.coef_[0] / scale
     odds = MatchOdds(
         dict(zip(names, weights.tolist(), strict=True)),
         float(model.intercept_[0] - weights @ mean),
-        float(absent.mean()),
+        float(absent[plain].mean()),
     )
     p = 1 - odds.none(scores).numpy()
     group = np.array(kinds or [""] * len(p))

@@ -1,0 +1,142 @@
+"""Phrases of a query: the part of a chatty text that says something, and the actors that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from .composition import CLAUSE
+from .datasets.storybook.words import Word
+from .lexicon import Lexicon, Term
+from .query import Token, tokens_of
+
+LEAST_SILENT = 5  # words around what a text says, from which on it is chatter
+# What belongs to a phrase although it says nothing itself.
+JOINTS = frozenset(
+    """
+    a after all along among an and another any anyone anything are around as at away back behind big both by down
+    either from in inside into is it it's its itself like more most near no of off on one onto or out over past plus
+    round some somebody someone something still than that that's the three through to together two under up was well were
+    what where which while who with
+    """.split()  # noqa: SIM905
+)
+INDEFINITE = frozenset("something someone somebody anything anyone anybody thing".split())
+LOOSE = frozenset(
+    "and are is it its like of or still that was well were where while with".split()
+)  # before a phrase
+ARTICLES = frozenset("a an another some any one".split())
+# Who wants to see is not what is to be seen.
+ASKING = frozenset(
+    """
+    want wants wanted love loves like likes need needs keep keeps ask asks asked wish wishes say says said told won't
+    wouldn't can't don't doesn't didn't
+    """.split()  # noqa: SIM905
+)
+
+
+class Place(NamedTuple):
+    """A term of a text, its row of the word file, and the words that it takes: tokens[first:stop]."""
+
+    term: Term
+    row: Word | None
+    first: int
+    stop: int
+
+
+def places(lexicon: Lexicon, tokens: list[Token]) -> list[Place]:
+    """The terms of a text, in order."""
+    found, at = [], 0
+    for term in lexicon.parse([token.word for token in tokens]):
+        stop = at + len(term.word.split())
+        found.append(Place(term, lexicon.row(term.word), at, stop))
+        at = stop
+    return found
+
+
+def core(lexicon: Lexicon, text: str, meant: Collection[str] = ()) -> str:
+    """What a chatty text says: "um, i think it had a red dog on the beach, thanks ever so much" is "a red dog on the
+    beach". A text with fewer than LEAST_SILENT other words comes back as it is. meant: words that nobody knows and that
+    may be typing errors."""
+    tokens = tokens_of(text)
+    listed = places(lexicon, tokens)
+    # Words that say nothing of what is to be seen, as "lovely", may stand in a phrase.
+    silent = {
+        i for place in listed if place.row is not None and place.row.kind == "empty" for i in range(place.first, place.stop)
+    }  # fmt: skip
+    spans: list[list[int]] = []
+    for place in _content(listed, meant):
+        first = place.first
+        least = spans[-1][1] if spans else 0
+        while (
+            first > least
+            and (tokens[first - 1].word in JOINTS or first - 1 in silent)
+            and not _apart(text, tokens, first)
+        ):
+            first -= 1
+        if spans and first <= least and not (first and _apart(text, tokens, first)):
+            spans[-1][1] = place.stop
+        else:
+            spans.append([first, place.stop])
+    for span in spans:
+        while span[0] < span[1] - 1 and (tokens[span[0]].word in LOOSE or span[0] in silent):
+            span[0] += 1
+    said = sum(stop - first for first, stop in spans)
+    if not said or len(tokens) - said < LEAST_SILENT:
+        return text
+    return ", ".join(text[tokens[first].start : tokens[stop - 1].stop] for first, stop in spans)
+
+
+def actors(lexicon: Lexicon, text: str) -> tuple[str, ...]:
+    """The actors that a text wants in one clip, each with its colour and size, two or more; else ()."""
+    tokens = tokens_of(text)
+    found: list[str] = []
+    phrase: list[str] = []
+    for term, row, *_ in places(lexicon, tokens):
+        facts = row.facts if row is not None and row.kind == "says" else {}
+        if term.word in ("or", "either"):
+            return ()  # one of them is enough
+        if "subject" in facts:
+            found.append(" ".join([*phrase, term.word]))
+            phrase = []
+        elif term.word in INDEFINITE:
+            phrase = [term.word]
+        elif facts.keys() & {"colour", "size"}:
+            phrase.append(term.word)
+            if phrase[0] in INDEFINITE:
+                found.append(" ".join(phrase))
+                phrase = []
+        else:
+            phrase = []
+    return tuple(found) if len(found) > 1 else ()
+
+
+def without_traits(lexicon: Lexicon, text: str) -> tuple[str, list[str]]:
+    """A text without its colours and sizes, and these."""
+    tokens = tokens_of(text)
+    kept, traits = [], []
+    for term, row, *_ in places(lexicon, tokens):
+        is_trait = row is not None and not row.facts.keys() - {"colour", "size"} and row.kind != "empty"
+        (traits if is_trait else kept).append(term.word)
+    return " ".join(kept), traits
+
+
+def _content(listed: Sequence[Place], meant: Collection[str]) -> list[Place]:
+    """The terms that are what is to be seen: those that say or lack something, and unknown ones beside them."""
+    found: list[Place] = []
+    for number, place in enumerate(listed):
+        kind = place.term.kind
+        before = listed[number - 1].term if number else None
+        after = listed[number + 1].term if number + 1 < len(listed) else None
+        if kind == "lacks" and after is not None and after.word.replace("’", "'") in ASKING:
+            continue
+        if kind == "says" and before is not None and before.word.replace("’", "'").endswith("n't"):
+            continue  # "they won't stop": what is not done
+        named = before is not None and (before.word in ARTICLES or bool(found and found[-1].term is before))
+        if kind in ("says", "lacks") or (kind == "unknown" and (named or place.term.word in meant)):
+            found.append(place)
+    return found
+
+
+def _apart(text: str, tokens: list[Token], first: int) -> bool:
+    """Whether a clause ends before tokens[first]."""
+    return CLAUSE.search(text[tokens[first - 1].stop : tokens[first].start]) is not None
