@@ -18,6 +18,7 @@ from .composition import Part
 from .encoders import TextFeatures
 from .generators.match import LEAST
 from .generators.openset import Answers
+from .matching import Candidates, Matcher
 from .model import DiffusionRet
 from .ood.scores import head_score
 from .reading import Reading
@@ -28,7 +29,7 @@ SIMILARITY_WEIGHT = 0.5
 
 class Parts(NamedTuple):
     """What queries weigh beside their text. text: features of all parts. of [part]: the query that each belongs to.
-    weights [part]: more above 0, less below. said [part]: whether the visitor said it so, else it is an actor."""
+    weights [part]: more above 0, less below. said [part]: whether the visitor said it so, else it is an member."""
 
     text: TextFeatures
     of: Tensor
@@ -44,16 +45,16 @@ class Asked(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What the match head says of queries with all that they weigh. actors, parts [query]: the log share of the best
-    candidate's p(match) that is left by the actors, and by the parts; float64, at most 0."""
+    """What the match head says of queries with all that they weigh. members, parts [query]: the log share of the best
+    candidate's p(match) that is left by the members, and by the parts; float64, at most 0."""
 
     answers: Answers
-    actors: Tensor
+    members: Tensor
     parts: Tensor
 
     def scores(self) -> dict[str, Tensor]:
         """As scores of the queries."""
-        return {"head": head_score(self.answers.none), "actors": self.actors, "parts": self.parts}
+        return {"head": head_score(self.answers.none), "members": self.members, "parts": self.parts}
 
 
 def ask(model: DiffusionRet, readings: Sequence[Reading]) -> Asked:
@@ -61,7 +62,7 @@ def ask(model: DiffusionRet, readings: Sequence[Reading]) -> Asked:
     weighed = [
         (q, part, said)
         for q, reading in enumerate(readings)
-        for parts, said in ((reading.parts, True), ([Part(actor, 1.0) for actor in reading.actors], False))
+        for parts, said in ((reading.parts, True), ([Part(member, 1.0) for member in reading.members], False))
         for part in parts
     ]
     texts = [reading.searched for reading in readings]
@@ -82,6 +83,30 @@ def ask(model: DiffusionRet, readings: Sequence[Reading]) -> Asked:
     )
 
 
+def candidates_of(matcher: Matcher, asked: Asked, part: Int[Tensor, " video"] | None = None) -> Candidates:
+    """As `Matcher.candidates`, in the order of the similarity with all that queries weigh; the similarities that come
+    with it are those with their texts. So the best of all is among the first, where no single part finds it."""
+    found = matcher.candidates(asked.text, part)
+    if asked.parts is None:
+        return found
+    order = (found.similarity + added_similarity(matcher, asked.parts, found.positions)).sort(
+        dim=1, descending=True, stable=True
+    )
+    return found._replace(
+        positions=found.positions.gather(1, order.indices),
+        similarity=found.similarity.gather(1, order.indices),
+    )
+
+
+def added_similarity(
+    matcher: Matcher, parts: Parts, positions: Int[Tensor, "query kept"]
+) -> Float[Tensor, "query kept"]:
+    """What the similarities of parts with a query's videos add to its own. positions: of the videos."""
+    similarity = matcher.similarity(parts.text, positions[parts.of])
+    added = SIMILARITY_WEIGHT * parts.weights.to(similarity)[:, None] * similarity
+    return torch.zeros(positions.shape).index_add_(0, parts.of, added)
+
+
 def judged_with(
     answers: Answers, parts: Parts | None, odds: Float[Tensor, "part candidate"] | None
 ) -> Judged:
@@ -93,15 +118,15 @@ def judged_with(
     if parts is None or odds is None:
         return Judged(answers, nothing, nothing)
     p = answers.match.sigmoid().double().cpu()
-    with_actors = p * share_left(odds, parts, ~parts.said, len(p))
-    left = with_actors * share_left(odds, parts, parts.said, len(p))
-    best, best_actors, best_left = (values.amax(dim=1).log() for values in (p, with_actors, left))
+    with_members = p * share_left(odds, parts, ~parts.said, len(p))
+    left = with_members * share_left(odds, parts, parts.said, len(p))
+    best, best_members, best_left = (values.amax(dim=1).log() for values in (p, with_members, left))
     share = (left / p).clamp(min=LEAST).to(answers.choice)
     match = torch.logit(left, eps=LEAST).to(answers.match)
     return Judged(
         Answers(answers.choice + share.log(), match, answers.none),
-        (best_actors - best).clamp(max=0.0),
-        (best_left - best_actors).clamp(max=0.0),
+        (best_members - best).clamp(max=0.0),
+        (best_left - best_members).clamp(max=0.0),
     )
 
 
@@ -117,11 +142,3 @@ def share_left(
     logs = logsigmoid(torch.where(weights > 0, odds, -odds)) * weights.abs() * chosen[:, None]
     total = torch.zeros(queries, odds.shape[1], dtype=torch.float64).index_add_(0, parts.of, logs)
     return total.exp().clamp(min=LEAST)
-
-
-def similarity_boost(
-    similarity: Float[Tensor, "part kept"], parts: Parts, queries: int
-) -> Float[Tensor, "query kept"]:
-    """What the similarities of parts with a query's videos add to its own."""
-    added = SIMILARITY_WEIGHT * parts.weights.to(similarity)[:, None] * similarity
-    return torch.zeros(queries, similarity.shape[1]).index_add_(0, parts.of, added)

@@ -1,8 +1,8 @@
 """Composition: a query as what should be there, with more of this and less of that.
 
-"a dog but not on the beach" asks for "a dog", less "on the beach". No encoder of sentences that was learned from captions
-reads "not" well, for captions say what is there; so what is ruled out is read off the words, searched by itself, and
-subtracted. "a boat, less: night, more 0.5: rain" says the same with weights.
+"a dog but not on the beach" asks for "a dog", less "on the beach". No encoder that learned from captions reads "not"
+well, for captions say what is there; so what is ruled out is read off the words, searched by itself, and subtracted.
+"a boat, less: night, more 0.5: rain" says the same with weights.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .query import Token, tokens_of
+from .query import Token, tokens_of, words
 
 MOST_PARTS = 4  # of one query; each is searched for by itself
 MOST_WEIGHT = 4.0
@@ -33,27 +33,23 @@ NEGATORS = sorted(
     key=len,
     reverse=True,
 )  # fmt: skip
-WIDE = frozenset(
-    "all any anyone anything anywhere every everyone everything everywhere whatever".split()
-)  # ... but
-BE = frozenset("isn't aren't wasn't weren't ain't".split())
-DO = frozenset("don't doesn't didn't".split())
+WIDE = words("all any anyone anything anywhere every everyone everything everywhere whatever")  # ... but
+BE = words("isn't aren't wasn't weren't ain't")
+DO = words("don't doesn't didn't")
 # After "not" and the like they make an idiom that rules nothing out.
-IDIOM = frozenset(
-    """
-    sure certain really exactly quite only just necessarily that much many bad idea problem matter mind doubt fail one
-    worries clue longer wonder long later sooner
-    """.split()  # noqa: SIM905
-)  # fmt: skip
-PRONOUNS = frozenset("i you we they he she it there this these those".split())
-MODAL = frozenset("can could will would should may might must shall".split())
-WANTING = frozenset("want need like give show include contain have has having be being get find see".split())
-FILLING = frozenset("me us any of to in it".split())  # between a verb of wanting and what is wanted
-# What is left hanging where an exclusion was taken out.
-HANGING = frozenset(
-    "but and or just that which who is are was were be do does did i we you please that's which's who's it's any".split()
+IDIOM = words(
+    "sure certain really exactly quite only just necessarily that much many bad idea problem matter mind doubt fail "
+    "one worries clue longer wonder long later sooner"
 )
-TONES = frozenset("colour color colours colors kind kinds sort sorts".split())
+PRONOUNS = words("i you we they he she it there this these those")
+MODAL = words("can could will would should may might must shall")
+WANTING = words("want need like give show include contain have has having be being get find see")
+FILLING = words("me us any of to in it")  # between a verb of wanting and what is wanted
+# What is left hanging where an exclusion was taken out.
+HANGING = words(
+    "but and or just that which who is are was were be do does did i we you please that's which's who's it's any"
+)
+TONES = words("colour color colours colors kind kinds sort sorts")
 
 
 class Part(NamedTuple):

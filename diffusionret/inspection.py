@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from .combination import Asked, Judged, ask, judged_with
+from .combination import Asked, Judged, ask, candidates_of, judged_with
 from .encoders import TextFeatures
 from .generation import BATCH, Denoising, Generation
 from .generators import Generator, OpenSetGenerator
@@ -184,7 +184,7 @@ class Inspector:
             batch = readings[start : start + BATCH]
             asked = ask(self.model, batch)
             text = asked.text
-            candidates = self.matcher.candidates(text)
+            candidates = candidates_of(self.matcher, asked)
             gone = None if without is None else without[start : start + BATCH]
             if gone is not None:
                 candidates = self._without(candidates, gone)
@@ -232,7 +232,7 @@ class Inspector:
         """Reports of texts that no rule stops, with neighbours and stability."""
         asked = ask(self.model, readings)
         text = asked.text
-        candidates = self.matcher.candidates(text)
+        candidates = candidates_of(self.matcher, asked)
         judged = self.judge(asked, candidates)
         scores = self.text_scores([reading.searched for reading in readings], text, candidates, judged)
         none = self.chance_of_none(scores)
@@ -270,7 +270,7 @@ class Inspector:
         """Reports of texts that no rule stops. none: as `chance_of_none` gives it."""
         pairs = self.detector.answers(scores, alpha)
         chances = [None] * len(pairs) if none is None else none.tolist()
-        top = similarity[:, : self.detector.protocol.candidates].tolist()
+        top = similarity[:, : self.detector.protocol.candidates].sort(dim=1, descending=True).values.tolist()
         return [
             self.detector.report(
                 reading.query,
@@ -293,7 +293,8 @@ class Inspector:
         reference, protocol = self.detector.reference, self.detector.protocol
         scores = {} if reference is None else reference.scores(texts, text.cls)
         scale = float(self.model.towers.logit_scale.exp().clamp(max=100.0))
-        scores |= gallery_scores(similarity[:, : protocol.candidates], scale)
+        top = similarity[:, : protocol.candidates].sort(dim=1, descending=True).values
+        scores |= gallery_scores(top, scale)
         scores |= word_scores([self.reader.look(text) for text in texts])
         return scores if judged is None else scores | judged.scores()
 

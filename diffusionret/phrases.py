@@ -8,29 +8,23 @@ from typing import NamedTuple
 from .composition import CLAUSE
 from .datasets.storybook.words import Word
 from .lexicon import Lexicon, Term
-from .query import Token, tokens_of
+from .query import Token, tokens_of, words
 
 LEAST_SILENT = 5  # words around what a text says, from which on it is chatter
 # What belongs to a phrase although it says nothing itself.
-JOINTS = frozenset(
-    """
-    a after all along among an and another any anyone anything are around as at away back behind big both by down
-    either from in inside into is it it's its itself like more most near no of off on one onto or out over past plus
-    round some somebody someone something still than that that's the three through to together two under up was well were
-    what where which while who with
-    """.split()  # noqa: SIM905
+JOINTS = words(
+    "a after all along among an and another any anyone anything are around as at away back behind big both by down "
+    "either from in inside into is it it's its itself like more most near no of off on one onto or out over past plus "
+    "round some somebody someone something still than that that's the three through to together two under up was well "
+    "were what where which while who with"
 )
-INDEFINITE = frozenset("something someone somebody anything anyone anybody thing".split())
-LOOSE = frozenset(
-    "and are is it its like of or still that was well were where while with".split()
-)  # before a phrase
-ARTICLES = frozenset("a an another some any one".split())
+INDEFINITE = words("something someone somebody anything anyone anybody thing")
+LOOSE = words("and are is it its like of or still that was well were where while with")  # before a phrase
+ARTICLES = words("a an another some any one")
 # Who wants to see is not what is to be seen.
-ASKING = frozenset(
-    """
-    want wants wanted love loves like likes need needs keep keeps ask asks asked wish wishes say says said told won't
-    wouldn't can't don't doesn't didn't
-    """.split()  # noqa: SIM905
+ASKING = words(
+    "want wants wanted love loves like likes need needs keep keeps ask asks asked wish wishes say says said told won't "
+    "wouldn't can't don't doesn't didn't"
 )
 
 
@@ -61,8 +55,11 @@ def core(lexicon: Lexicon, text: str, meant: Collection[str] = ()) -> str:
     listed = places(lexicon, tokens)
     # Words that say nothing of what is to be seen, as "lovely", may stand in a phrase.
     silent = {
-        i for place in listed if place.row is not None and place.row.kind == "empty" for i in range(place.first, place.stop)
-    }  # fmt: skip
+        i
+        for place in listed
+        if place.row is not None and place.row.kind == "empty"
+        for i in range(place.first, place.stop)
+    }
     spans: list[list[int]] = []
     for place in _content(listed, meant):
         first = place.first
@@ -86,11 +83,13 @@ def core(lexicon: Lexicon, text: str, meant: Collection[str] = ()) -> str:
     return ", ".join(text[tokens[first].start : tokens[stop - 1].stop] for first, stop in spans)
 
 
-def actors(lexicon: Lexicon, text: str) -> tuple[str, ...]:
-    """The actors that a text wants in one clip, each with its colour and size, two or more; else ()."""
+def members(lexicon: Lexicon, text: str) -> tuple[str, ...]:
+    """What must be in one clip by a text that names two things or more, else (): its actors, each with its colour and
+    size, and what one does to another."""
     tokens = tokens_of(text)
     found: list[str] = []
     phrase: list[str] = []
+    deeds: list[str] = []
     for term, row, *_ in places(lexicon, tokens):
         facts = row.facts if row is not None and row.kind == "says" else {}
         if term.word in ("or", "either"):
@@ -107,6 +106,9 @@ def actors(lexicon: Lexicon, text: str) -> tuple[str, ...]:
                 phrase = []
         else:
             phrase = []
+            if row is not None and "relation" in facts and (deed := lexicon.meaning(row)):
+                deeds.append(f"something {deed} something")
+    found += deeds[:1]
     return tuple(found) if len(found) > 1 else ()
 
 

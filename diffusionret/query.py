@@ -29,6 +29,11 @@ def words_of(text: str) -> list[str]:
     return [token.word for token in tokens_of(text)]
 
 
+def words(listed: str) -> frozenset[str]:
+    """A set of words from a text that lists them."""
+    return frozenset(listed.split())
+
+
 def leave_one_out(text: str, unread: str = "") -> list[tuple[str, str]]:
     """(word, the text without it) of every word of a text but those of its end that nobody reads.
 

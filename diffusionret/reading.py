@@ -9,7 +9,7 @@ from typing import NamedTuple
 from .composition import Composition, Part, compose
 from .lexicon import FUNCTION, Lexicon
 from .model import DiffusionRet
-from .phrases import actors, core, without_traits
+from .phrases import core, members, without_traits
 from .placement import Placement
 from .query import tokens_of, words_of
 from .spelling import Suggestion
@@ -17,7 +17,7 @@ from .spelling import Suggestion
 UNREADABLE = "I can read none of these words."
 ADVICE = "Describe in English words what should be seen: who, in which colour, where, doing what."
 ONLY_LESS = "Say also what should be there: what is left out alone fits nearly every clip."
-MOST_ACTORS = 3  # of one query, searched for by themselves
+MOST_MEMBERS = 3  # of one query, searched for by themselves
 MOST_SAID = 4  # words of one sentence
 
 
@@ -57,7 +57,7 @@ class Reading:
     """What was read of a query.
 
     text: as typed. searched: what should be there, with corrections, in the grammar's words where a word is taken for
-    one of them, without chatter. parts: more and less of this, searched for by themselves. actors: those that must be
+    one of them, without chatter. parts: more and less of this, searched for by themselves. members: those that must be
     in one clip, two or more, or none; each is searched for by itself, too. corrected: one entry a word. offered: a text
     with further corrections, which is not searched, "" mostly. taken, lacking, unknown: words as typed, each once.
     refusal: why nothing is searched, "" mostly.
@@ -71,7 +71,7 @@ class Reading:
     lacking: tuple[Lacking, ...] = ()
     unknown: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
-    actors: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
     refusal: str = ""
 
     @property
@@ -95,7 +95,7 @@ class Reading:
             "lacking": [word for word, _ in self.lacking],
             "unknown": list(self.unknown),
             "parts": [part._asdict() for part in self.parts],
-            "actors": list(self.actors),
+            "members": list(self.members),
             "unreadable": self.unreadable,
             "remarks": [remark.text for remark in self.remarks],
         }
@@ -206,7 +206,7 @@ class Reader:
             parts=tuple(
                 Part(self._plain(part, self._terms(lexicon, part)[0]), weight) for part, weight in query.parts
             ),
-            actors=actors(lexicon, searched)[:MOST_ACTORS],
+            members=members(lexicon, searched)[:MOST_MEMBERS],
         )
 
     def _compose(self, lexicon: Lexicon, text: str, exact: bool) -> Composition:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from .checkpoint import load_model
-from .combination import Asked, Judged, ask, similarity_boost
+from .combination import Asked, Judged, added_similarity, ask, candidates_of
 from .description import Describer, Description
 from .encoders import TextFeatures, VideoFeatures
 from .example import check_example, example_features
@@ -175,9 +175,9 @@ class Retriever:
     ) -> Trajectory:
         """Trajectories of sentences over chosen videos, whatever a search would have chosen.
 
-        texts: read as `search` reads them with `exact`. candidates: positions in the gallery. schedule: the trained one when None; another one is respaced from
-        as many steps. eta: 0 deterministic, 1 ancestral. form: as in `search`.
-        steps, seed, seeds: as in `search`, with equal noise.
+        texts: read as `search` reads them with `exact`. candidates: positions in the gallery. schedule: the trained
+        one when None; another one is respaced from as many steps. eta: 0 deterministic, 1 ancestral. form, steps, seed,
+        seeds: as in `search`, with equal noise.
         Raises NoGenerator for a model without one, ValueError for settings out of range.
         """
         generator = self.model.choose(form)
@@ -187,7 +187,7 @@ class Retriever:
         readings = [self.read(text, exact=True) for text in texts]
         asked = ask(self.model, readings)
         text = asked.text
-        matched = self.matcher.candidates(text)
+        matched = candidates_of(self.matcher, asked)
         known = None
         if isinstance(generator, OpenSetGenerator):
             judged = self.inspector.judge_at(generator, asked, candidates, matched)
@@ -393,7 +393,7 @@ class Retriever:
         asked = ask(self.model, readings)
         text = asked.text
         clock.lap("encode")
-        candidates = self.matcher.candidates(text, part)
+        candidates = candidates_of(self.matcher, asked, part)
         clock.lap("match")
         positions = candidates.positions[:, : settings.candidates]
         usual = self.inspector.judge(asked, candidates, part)
@@ -470,10 +470,7 @@ class Retriever:
     ) -> Float[Tensor, "text kept"]:
         """The boosts of all that candidates keep, where parts are weighed by similarity."""
         assert asked.parts is not None
-        kept = candidates.positions[asked.parts.of]
-        added = similarity_boost(
-            self.matcher.similarity(asked.parts.text, kept), asked.parts, len(candidates.positions)
-        )
+        added = added_similarity(self.matcher, asked.parts, candidates.positions)
         if boost is not None:
             added[:, : boost.shape[1]] += boost.to(added)
         return added

@@ -22,7 +22,7 @@ from .scores import Scores
 
 Kind = Literal["match", "unsure", "none", "unreadable"]
 # Scores that the logistic reads where the model has a match head.
-HEAD = ("head", "actors", "knn", "similarity", "spread", "lacking", "unknown")
+HEAD = ("head", "members", "knn", "similarity", "spread", "lacking", "unknown")
 EVIDENCE = ("similarity", "margin", "spread", "softmax", "energy")  # and where it has none
 SENTENCES = {
     "match": "This gallery has what you ask for.",
@@ -105,7 +105,7 @@ class MatchOdds:
             return None
 
 
-PLAIN_HEAD = MatchOdds({"head": 1.0, "actors": -1.0})  # of a model whose head nobody calibrated further
+PLAIN_HEAD = MatchOdds({"head": 1.0, "members": -1.0})  # of a model whose head nobody calibrated further
 
 
 def fit(
