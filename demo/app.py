@@ -282,7 +282,8 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
     with gr.Blocks(title="DiffusionRet", fill_width=True) as page:
         header = gr.HTML(_header(opened), apply_default_css=False, elem_id="header")
         query = gr.Textbox(
-            show_label=False, label="Query", placeholder="Describe what should be seen", lines=1, max_lines=4,
+            show_label=False, label="Query", placeholder="Describe what should be seen, less: what should not",
+            lines=1, max_lines=4,
             submit_btn="Search", container=False, elem_id="query",
             html_attributes=gr.InputHTMLAttributes(autocorrect="off", spellcheck=False),
         )  # fmt: skip

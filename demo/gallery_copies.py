@@ -36,6 +36,11 @@ class Copies:
         if place.folder is None or not place.is_made:
             return
         gallery, seen = Gallery.open(place.folder), set()
+        uris = [*map(gallery.uri, range(len(gallery))), *(row.uri for row in gallery.hidden)]
+        kept = {copy_file(place.folder, uri).stem for uri in uris}
+        for file in (place.folder / COPIES).glob("*"):  # of files that have moved or are forgotten
+            if file.stem not in kept:
+                file.unlink(missing_ok=True)
         for i in range(len(gallery)):
             check()
             path = gallery.path(i)

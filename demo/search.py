@@ -38,6 +38,7 @@ EXAMPLES = {
         Example("a dog", "several fit: the noise decides"),
         Example("a dog in the desert", "one word more: few fit"),
         Example("a green cat jumps over a blue elephant on the beach at sunset", "one clip"),
+        Example("a dog but not at night", "leaves something out"),
         Example("a red fish", "no match here"),
         Example("a woman plays the piano", "outside this world"),
     ),

@@ -17,6 +17,7 @@ from diffusionret.ood.report import NOT_MEANT, Answer, Report, WordEffect, perce
 from diffusionret.ood.verdict import Verdict
 from diffusionret.query import check_query, words_of
 
+from .gallery_choice import Choice
 from .questions import Panel
 
 ABSENT = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)  # shares without a match, which the slider offers
@@ -71,10 +72,14 @@ def _percent(p: float) -> str:
 
 
 def inspection(retriever: Retriever) -> Panel:
-    """What "Why?" asks: a query in, markup out; at first without the effect of each word, which takes longest."""
+    """What "Why?" asks: {"query", "within": what demo/gallery_choice.py reads} in, markup out; at first without the
+    effect of each word, which takes longest."""
 
-    def inspect(query: object) -> Iterator[str]:
-        for report in retriever.inspect_steps(check_query(query, blank=True), exact=True):
+    def inspect(asked: object) -> Iterator[str]:
+        query, part = (asked.get("query"), asked.get("within")) if isinstance(asked, dict) else (asked, None)
+        choice = Choice.of(part if isinstance(part, dict) else {})
+        within = None if choice.is_all else choice.ids_of(retriever.gallery)
+        for report in retriever.inspect_steps(check_query(query, blank=True), exact=True, within=within):
             yield panel(retriever, report)
 
     return inspect
@@ -94,7 +99,7 @@ def panel(retriever: Retriever, report: Report) -> str:
         for name, calibration in calibrations.items()
     )
     parts = [
-        _prior(report.verdict),
+        _prior(report),
         f'<div class="dr-grid">{pictures}</div>',
         _words(report),
         '<div class="dr-grid">',
@@ -175,19 +180,22 @@ def _bare(answer: Answer) -> str:
     return say_p(answer.p_value, answer.n).removeprefix("p = ").removeprefix("p ")
 
 
-def _prior(verdict: Verdict) -> str:
+def _prior(report: Report) -> str:
     """The number of a verdict and the share of queries without a match that it assumes, with a slider over that share,
     whose sentences all come along."""
+    verdict = report.verdict
     p = verdict.p_match
     if p is None:
         return ""
-    none = torch.tensor([1 - p], dtype=torch.float64)
+    # More and less of something leave a share of P, whatever the prior is.
+    left = math.exp((report.scores or {}).get("parts", 0.0))
+    none = torch.tensor([max(1 - p / left, 0.0)], dtype=torch.float64)
     shares = sorted({*ABSENT, verdict.absent})
     levels = [
         {
             "absent": _percent(share),
             "sentence": f"If {_percent(share)} of queries had no match: "
-            f"p(match)\u00a0{_percent(1 - at_prior(none, share, verdict.absent).item())}.",
+            f"p(match)\u00a0{_percent(left * (1 - at_prior(none, share, verdict.absent).item()))}.",
         }
         for share in shares
     ]

@@ -18,7 +18,7 @@ from .media import clip_url, poster_url
 from .search import percent
 
 NO_GENERATOR = "This model has no generator, so there is nothing to watch: it ranks by similarity only."
-NO_WORDS = "There is nothing to watch: none of these words can be read."
+NO_WORDS = "There is nothing to watch: of this query nothing can be searched."
 NO_MATCH = "no clip"
 # What the open-set generator's steps are, and are not.
 ONE_PASS = (
@@ -41,7 +41,7 @@ MOSTLY = 0.75  # of the draws
 def request(result: SearchResult) -> str:
     """What the player asks for once the page has its answer, as JSON; or why there is nothing to watch."""
     if not result.form:
-        return json.dumps({"message": NO_WORDS if result.reading.unreadable else NO_GENERATOR})
+        return json.dumps({"message": (result.reading.refusal and NO_WORDS) or NO_GENERATOR})
     settings = result.settings
     return json.dumps(
         {

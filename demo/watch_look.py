@@ -154,7 +154,7 @@ def noise(scene: Scene, request: dict) -> dict:
 def forward(scene: Scene, request: dict) -> dict:
     """The forward process from a clean x_0, with the noise that the player starts from."""
     states = scene.trajectory.states[:, 0, 0]
-    query = scene.result.query.casefold()
+    query = scene.result.reading.searched.casefold()
     known = [i for i, hit in enumerate(scene.drawn) if hit.caption.casefold() == query]
     winner = Ensemble.of(scene.trajectory).winner
     guess = winner if winner < len(scene.drawn) else int(scene.x0_raw[-1].argmax())

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from diffusionret.composition import Composition
+
 from .search import percent
 from .watch import NO_MATCH, SEEDS, label, pack_small
 from .watch_scene import Scene
@@ -23,10 +25,14 @@ def words(scene: Scene, request: dict) -> dict:
     none. clips [word]: the effective number of clips, exp(entropy) of their shares among each other, None where there
     is hardly one. order: of the columns, by what they have in the end.
     """
-    spoken = scene.result.query.split()
+    reading = scene.result.reading
+    spoken = [*reading.searched.split(), *map(str, reading.parts)]
     if len(spoken) > MOST_WORDS:
         raise ValueError(f"Word by word works up to {MOST_WORDS} words; this query has {len(spoken)}.")
-    share = shares(scene, [" ".join(spoken[: i + 1]) for i in range(len(spoken))])
+    count = len(spoken) - len(reading.parts)
+    texts = [" ".join(spoken[: i + 1]) for i in range(count)]
+    texts += [str(Composition(reading.searched, reading.parts[: i + 1])) for i in range(len(reading.parts))]
+    share = shares(scene, texts)
     clips = [effective(row[: len(scene.drawn)]) for row in share]
     return {
         "sentence": _sentence(scene, spoken, share, clips),

@@ -29,7 +29,8 @@ SIMILARITY_WEIGHT = 0.5
 
 class Parts(NamedTuple):
     """What queries weigh beside their text. text: features of all parts. of [part]: the query that each belongs to.
-    weights [part]: more above 0, less below. said [part]: whether the visitor said it so, else it is an member."""
+    weights [part]: more above 0, less below. said [part]: whether the visitor said it so, else it is a member. All on
+    the CPU but the features."""
 
     text: TextFeatures
     of: Tensor
@@ -37,14 +38,14 @@ class Parts(NamedTuple):
     said: Tensor
 
 
-class Asked(NamedTuple):
+class Request(NamedTuple):
     """Features of queries, and of their parts; None where no query has any."""
 
     text: TextFeatures
     parts: Parts | None
 
 
-class Judged(NamedTuple):
+class Judgement(NamedTuple):
     """What the match head says of queries with all that they weigh. members, parts [query]: the log share of the best
     candidate's p(match) that is left by the members, and by the parts; float64, at most 0."""
 
@@ -57,7 +58,7 @@ class Judged(NamedTuple):
         return {"head": head_score(self.answers.none), "members": self.members, "parts": self.parts}
 
 
-def ask(model: DiffusionRet, readings: Sequence[Reading]) -> Asked:
+def ask(model: DiffusionRet, readings: Sequence[Reading]) -> Request:
     """The features of what queries ask for, all encoded together."""
     weighed = [
         (q, part, said)
@@ -68,11 +69,11 @@ def ask(model: DiffusionRet, readings: Sequence[Reading]) -> Asked:
     texts = [reading.searched for reading in readings]
     features = model.encode_text([*texts, *(part.text for _, part, _ in weighed)])
     if not weighed:
-        return Asked(features, None)
+        return Request(features, None)
     own, others = (
         TextFeatures(*(f[rows] for f in features)) for rows in (slice(len(texts)), slice(len(texts), None))
     )
-    return Asked(
+    return Request(
         own,
         Parts(
             others,
@@ -83,13 +84,14 @@ def ask(model: DiffusionRet, readings: Sequence[Reading]) -> Asked:
     )
 
 
-def candidates_of(matcher: Matcher, asked: Asked, part: Int[Tensor, " video"] | None = None) -> Candidates:
+def candidates_of(matcher: Matcher, asked: Request, part: Int[Tensor, " video"] | None = None) -> Candidates:
     """As `Matcher.candidates`, in the order of the similarity with all that queries weigh; the similarities that come
-    with it are those with their texts. So the best of all is among the first, where no single part finds it."""
+    with it are those with their texts. So the best of all is among the first where the text alone does not find it; of
+    a large gallery only among those that the text alone keeps."""
     found = matcher.candidates(asked.text, part)
     if asked.parts is None:
         return found
-    order = (found.similarity + added_similarity(matcher, asked.parts, found.positions)).sort(
+    order = (found.similarity + similarity_of_parts(matcher, asked.parts, found.positions)).sort(
         dim=1, descending=True, stable=True
     )
     return found._replace(
@@ -98,32 +100,39 @@ def candidates_of(matcher: Matcher, asked: Asked, part: Int[Tensor, " video"] | 
     )
 
 
-def added_similarity(
+def similarity_of_parts(
     matcher: Matcher, parts: Parts, positions: Int[Tensor, "query kept"]
 ) -> Float[Tensor, "query kept"]:
     """What the similarities of parts with a query's videos add to its own. positions: of the videos."""
-    similarity = matcher.similarity(parts.text, positions[parts.of])
+    return weighed_similarity(matcher.similarity(parts.text, positions[parts.of]), parts, len(positions))
+
+
+def weighed_similarity(
+    similarity: Float[Tensor, "part video"], parts: Parts, queries: int
+) -> Float[Tensor, "query video"]:
+    """The sum over the parts of each query."""
     added = SIMILARITY_WEIGHT * parts.weights.to(similarity)[:, None] * similarity
-    return torch.zeros(positions.shape).index_add_(0, parts.of, added)
+    total = torch.zeros(queries, similarity.shape[1], device=similarity.device)
+    return total.index_add_(0, parts.of.to(similarity.device), added)
 
 
-def judged_with(
+def judgement(
     answers: Answers, parts: Parts | None, odds: Float[Tensor, "part candidate"] | None
-) -> Judged:
+) -> Judgement:
     """What is said of queries, from what a match head says of their texts and of their parts.
 
     odds: log odds that a query's candidate matches the part; None without parts.
     """
     nothing = torch.zeros(len(answers.none), dtype=torch.float64)
     if parts is None or odds is None:
-        return Judged(answers, nothing, nothing)
+        return Judgement(answers, nothing, nothing)
     p = answers.match.sigmoid().double().cpu()
     with_members = p * share_left(odds, parts, ~parts.said, len(p))
     left = with_members * share_left(odds, parts, parts.said, len(p))
     best, best_members, best_left = (values.amax(dim=1).log() for values in (p, with_members, left))
     share = (left / p).clamp(min=LEAST).to(answers.choice)
     match = torch.logit(left, eps=LEAST).to(answers.match)
-    return Judged(
+    return Judgement(
         Answers(answers.choice + share.log(), match, answers.none),
         (best_members - best).clamp(max=0.0),
         (best_left - best_members).clamp(max=0.0),
@@ -135,7 +144,7 @@ def share_left(
 ) -> Float[Tensor, "query candidate"]:
     """The share of p(match) that chosen parts leave to each candidate of a query, float64 in (0, 1]; 1 without parts.
 
-    odds: as in `judged_with`.
+    odds: as in `judgement`.
     """
     odds, weights = odds.double().cpu(), parts.weights.double()[:, None]
     # log p for more, log (1 - p) for less

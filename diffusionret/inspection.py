@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from .combination import Asked, Judged, ask, candidates_of, judged_with
+from .combination import Judgement, Request, ask, candidates_of, judgement
 from .encoders import TextFeatures
 from .generation import BATCH, Denoising, Generation
 from .generators import Generator, OpenSetGenerator
@@ -28,6 +28,7 @@ from .reading import Reader, Reading
 from .trajectory import Trajectory
 
 PART = "Within a part of the gallery no p-value is calibrated."
+OWN = 8  # candidates of its own that a part is judged among
 WORDS = 16  # words of a query that are left out at a time
 
 
@@ -53,11 +54,17 @@ class Inspector:
     # --- inspections ------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def reports(self, texts: Sequence[str], alpha: float, exact: bool = False) -> list[Report]:
+    def reports(
+        self,
+        texts: Sequence[str],
+        alpha: float,
+        exact: bool = False,
+        part: Int[Tensor, " video"] | None = None,
+    ) -> list[Report]:
         """Reports of a batch, with neighbours and stability, without the effect of single words.
 
-        alpha, exact: as in `Retriever.inspect`. Raises ValueError for alpha out of range, a text that is too long, or
-        an empty gallery.
+        alpha, exact: as in `Retriever.inspect`. part: positions of the only videos that are looked at. Raises
+        ValueError for alpha out of range, a text that is too long, or an empty gallery.
         """
         if not 0 < alpha < 1:
             raise ValueError(f"alpha is {alpha}: it must lie between 0 and 1.")
@@ -65,7 +72,7 @@ class Inspector:
         _ = self.matcher.reach  # raises for an empty gallery
         readings = [self.reader.read(text, exact) for text in texts]
         scored = [reading for reading in readings if not rule_of(reading)]
-        reports = iter(self._full_reports(scored, alpha) if scored else [])
+        reports = iter(self._full_reports(scored, alpha, part) if scored else [])
         return [
             self.detector.ruled(reading, rule, alpha) if (rule := rule_of(reading)) else next(reports)
             for reading in readings
@@ -92,18 +99,18 @@ class Inspector:
     @torch.no_grad()
     def _answers(self, texts: Sequence[str]) -> list[tuple[Answer, Answer]]:
         """Whether queries are familiar and whether each has a match."""
-        asked = Asked(self.model.encode_text(texts), None)
+        asked = Request(self.model.encode_text(texts), None)
         candidates = self.matcher.candidates(asked.text)
         judged = self.judge(asked, candidates)
         return self.detector.answers(self.text_scores(texts, asked.text, candidates, judged))
 
     def judge(
         self,
-        asked: Asked,
+        asked: Request,
         candidates: Candidates,
         part: Int[Tensor, " video"] | None = None,
         without: Bool[Tensor, "text video"] | None = None,
-    ) -> Judged | None:
+    ) -> Judgement | None:
         """What the match head says of the usual number of candidates; None of a model that answers without one.
 
         part: positions of the only videos that are looked at; without: those that do not count; as for `candidates`.
@@ -117,22 +124,39 @@ class Inspector:
     def judge_at(
         self,
         generator: OpenSetGenerator,
-        asked: Asked,
+        asked: Request,
         positions: Int[Tensor, "text candidate"],
         candidates: Candidates,
         part: Int[Tensor, " video"] | None = None,
         without: Bool[Tensor, "text video"] | None = None,
-    ) -> Judged:
+    ) -> Judgement:
         """As `judge`, of chosen videos. positions: in the gallery."""
-        answers = self.generation.answers(generator, asked.text, positions, candidates)
         parts = asked.parts
         if parts is None:
-            return judged_with(answers, None, None)
+            return judgement(
+                self.generation.answers(generator, asked.text, positions, candidates), None, None
+            )
+        answers = self._in_order(generator, asked.text, positions, candidates)
         row = self.matcher.candidates(parts.text, part)
         if without is not None:
             row = self._without(row, without[parts.of])
-        of_parts = self.generation.answers(generator, parts.text, positions[parts.of], row)
-        return judged_with(answers, parts, of_parts.match)
+        # Among the best of their own, so that the best of the query's are not taken for these.
+        chosen = torch.cat([positions[parts.of], row.positions[:, :OWN]], dim=1)
+        odds = self._in_order(generator, parts.text, chosen, row).match[:, : positions.shape[1]]
+        return judgement(answers, parts, odds)
+
+    def _in_order(
+        self,
+        generator: OpenSetGenerator,
+        text: TextFeatures,
+        positions: Int[Tensor, "text candidate"],
+        candidates: Candidates,
+    ) -> Answers:
+        """What the match head says of chosen videos, which it sees the most similar first, as in training."""
+        order = self.matcher.similarity(text, positions).sort(dim=1, descending=True, stable=True).indices
+        found = self.generation.answers(generator, text, positions.gather(1, order), candidates)
+        back = order.argsort(dim=1).to(found.match.device)
+        return Answers(found.choice.gather(1, back), found.match.gather(1, back), found.none)
 
     def chance_of_none(self, scores: Scores) -> Float[Tensor, " text"] | None:
         """p(nothing in the gallery matches) of scored queries, float64; None where nothing is fitted."""
@@ -144,7 +168,7 @@ class Inspector:
         readings: Sequence[Reading],
         text: TextFeatures,
         candidates: Candidates,
-        judged: Judged | None,
+        judged: Judgement | None,
         whole: bool = True,
     ) -> tuple[list[Report | None], Float[Tensor, " text"] | None]:
         """What a search says of its queries: the verdict and the two answers, no more, None where nothing is
@@ -160,7 +184,7 @@ class Inspector:
         reports: list[Report | None] = [
             self.detector.ruled(reading, rule) if (rule := rule_of(reading)) else report
             for reading, report in zip(
-                readings, self._reports(readings, candidates.similarity, scores, none), strict=True
+                readings, self._reports(readings, candidates, scores, none), strict=True
             )
         ]
         if not whole:
@@ -228,18 +252,22 @@ class Inspector:
         order, there = last.indices, last.values == 0
         return Candidates(positions.gather(1, order), similarity.gather(1, order), weights, there)
 
-    def _full_reports(self, readings: Sequence[Reading], alpha: float) -> list[Report]:
+    def _full_reports(
+        self, readings: Sequence[Reading], alpha: float, part: Int[Tensor, " video"] | None
+    ) -> list[Report]:
         """Reports of texts that no rule stops, with neighbours and stability."""
         asked = ask(self.model, readings)
         text = asked.text
-        candidates = candidates_of(self.matcher, asked)
-        judged = self.judge(asked, candidates)
+        candidates = candidates_of(self.matcher, asked, part)
+        judged = self.judge(asked, candidates, part)
         scores = self.text_scores([reading.searched for reading in readings], text, candidates, judged)
         none = self.chance_of_none(scores)
         trajectory = None
         if self.model.generators:
             trajectory = self.trajectory(text, candidates, known=self._known(judged, none))
-        reports = self._reports(readings, candidates.similarity, scores, none, alpha)
+        reports = self._reports(readings, candidates, scores, none, alpha)
+        if part is not None:
+            reports = [replace(report, match=_uncalibrated(report.match)) for report in reports]
         reference = self.detector.reference
         if reference is not None:
             near = [tuple(Neighbour(*pair) for pair in row) for row in reference.nearest(text.cls)]
@@ -250,7 +278,7 @@ class Inspector:
         return reports
 
     def _known(
-        self, judged: Judged | None, none: Float[Tensor, " text"] | None
+        self, judged: Judgement | None, none: Float[Tensor, " text"] | None
     ) -> tuple[Answers, Tensor] | None:
         """What a trajectory need not compute: the answers for as many candidates as it has, and p(no match)."""
         if judged is None or none is None:
@@ -262,7 +290,7 @@ class Inspector:
     def _reports(
         self,
         readings: Sequence[Reading],
-        similarity: Float[Tensor, "text kept"],
+        candidates: Candidates,
         scores: Scores,
         none: Float[Tensor, " text"] | None,
         alpha: float = ALPHA,
@@ -270,7 +298,7 @@ class Inspector:
         """Reports of texts that no rule stops. none: as `chance_of_none` gives it."""
         pairs = self.detector.answers(scores, alpha)
         chances = [None] * len(pairs) if none is None else none.tolist()
-        top = similarity[:, : self.detector.protocol.candidates].sort(dim=1, descending=True).values.tolist()
+        top = _best(candidates, self.detector.protocol.candidates).tolist()
         return [
             self.detector.report(
                 reading.query,
@@ -286,17 +314,22 @@ class Inspector:
         ]
 
     def text_scores(
-        self, texts: Sequence[str], text: TextFeatures, candidates: Candidates, judged: Judged | None
+        self, texts: Sequence[str], text: TextFeatures, candidates: Candidates, judged: Judgement | None
     ) -> Scores:
         """The scores of texts by name, without those of a generator. judged: as `judge` gives it."""
-        similarity = candidates.similarity
         reference, protocol = self.detector.reference, self.detector.protocol
         scores = {} if reference is None else reference.scores(texts, text.cls)
         scale = float(self.model.towers.logit_scale.exp().clamp(max=100.0))
-        top = similarity[:, : protocol.candidates].sort(dim=1, descending=True).values
-        scores |= gallery_scores(top, scale)
+        scores |= gallery_scores(_best(candidates, protocol.candidates), scale)
         scores |= word_scores([self.reader.look(text) for text in texts])
         return scores if judged is None else scores | judged.scores()
+
+
+def _best(candidates: Candidates, count: int) -> Float[Tensor, "text candidate"]:
+    """The largest similarities of texts with what counts as held, the largest first."""
+    similarity, there = candidates.similarity, candidates.there
+    similarity = similarity if there is None else similarity.masked_fill(~there, -1.0)
+    return similarity.topk(min(count, similarity.shape[1]), dim=1).values
 
 
 def _uncalibrated(match: Answer) -> Answer:

@@ -25,6 +25,20 @@ NEGATIONS = frozenset(
         "excluding",
         "minus",
         "cannot",
+        "zero",
+        "none",
+        "sans",
+        "isnt",
+        "arent",
+        "wasnt",
+        "werent",
+        "aint",
+        "dont",
+        "doesnt",
+        "didnt",
+        "shouldnt",
+        "mustnt",
+        "cant",
     }
 )
 # What is silent wherever it stands: English words that name nothing to be seen.
@@ -168,6 +182,16 @@ class Lexicon:
                 return ""
             parts.append(" or ".join(self._plainest(attribute, value) for value in values))
         return " ".join(parts)
+
+    def is_trait(self, word: str) -> bool:
+        """Whether a word says a colour or a size and nothing else, or one that the world lacks."""
+        row = self._rows.get((word,))
+        return (
+            row is not None
+            and row.kind != "empty"
+            and bool(row.facts)
+            and not row.facts.keys() - {"colour", "size"}
+        )
 
     @cached_property
     def grammar(self) -> list[Word]:

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from .combination import ask, judged_with
+from .combination import ask, judgement, weighed_similarity
 from .datasets.storybook import captions, clips, queries, truth, world
 from .datasets.storybook.words import words
 from .encoders import VideoFeatures
 from .encoding import encode_clips
 from .generators.openset import candidate_sets
+from .inspection import OWN
 from .lexicon import Lexicon
 from .model import DiffusionRet
 from .ood.scores import Reference, Scores, gallery_scores, word_scores
@@ -105,18 +106,27 @@ def head_scores(
         own[some, pick[some]] = True
         there = galleries(rows, own, gone, size, random_source)
         group = pool.queries("t2v", torch.arange(len(batch)))
-        chosen = candidate_sets(group.scores, there, min(openset.config.candidates, size))
-        answers = openset.network(group.pairs(chosen), group.scores, "t2v", there)
-        odds = None
+        weighed, others = group.scores, None
         if given.parts is not None:
             of = given.parts.of
             others = make_pool(model, given.parts.text, video, rows[of]).queries("t2v", torch.arange(len(of)))
-            odds = openset.network(others.pairs(chosen[of]), others.scores, "t2v", there[of]).match
+            weighed = weighed + weighed_similarity(others.scores, given.parts, len(batch))
+        chosen = candidate_sets(weighed, there, min(openset.config.candidates, size))
+        chosen = chosen.gather(1, group.scores.gather(1, chosen).argsort(dim=1, descending=True))
+        answers = openset.network(group.pairs(chosen), group.scores, "t2v", there)
+        odds = None
+        if given.parts is not None and others is not None:
+            of = given.parts.of
+            own = candidate_sets(others.scores, there[of], OWN)
+            of_parts = torch.cat([chosen[of], own], dim=1)
+            order = others.scores.gather(1, of_parts).argsort(dim=1, descending=True)
+            found = openset.network(others.pairs(of_parts.gather(1, order)), others.scores, "t2v", there[of])
+            odds = found.match.gather(1, order.argsort(dim=1))[:, : chosen.shape[1]]
         similarity = group.scores.gather(1, chosen)
         parts.append(
             reference.scores(texts, text.cls)
             | gallery_scores(similarity, float(model.logit_scale))
-            | judged_with(answers, given.parts, odds).scores()
+            | judgement(answers, given.parts, odds).scores()
             | word_scores(batch)
         )
         empty.append(~(rows & there).any(dim=1))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .composition import CLAUSE
 from .datasets.storybook.words import Word
-from .lexicon import Lexicon, Term
+from .lexicon import NEGATIONS, Lexicon, Term
 from .query import Token, tokens_of, words
 
 LEAST_SILENT = 5  # words around what a text says, from which on it is chatter
@@ -85,8 +85,10 @@ def core(lexicon: Lexicon, text: str, meant: Collection[str] = ()) -> str:
 
 def members(lexicon: Lexicon, text: str) -> tuple[str, ...]:
     """What must be in one clip by a text that names two things or more, else (): its actors, each with its colour and
-    size, and what one does to another."""
+    size, and what one does to another. A text that says "not" or "or" does not say what must be there."""
     tokens = tokens_of(text)
+    if any(word in NEGATIONS or word.replace("’", "'").endswith("n't") for word, *_ in tokens):
+        return ()
     found: list[str] = []
     phrase: list[str] = []
     deeds: list[str] = []
@@ -109,17 +111,22 @@ def members(lexicon: Lexicon, text: str) -> tuple[str, ...]:
             if row is not None and "relation" in facts and (deed := lexicon.meaning(row)):
                 deeds.append(f"something {deed} something")
     found += deeds[:1]
-    return tuple(found) if len(found) > 1 else ()
+    return tuple(dict.fromkeys(found)) if len(found) > 1 else ()
 
 
 def without_traits(lexicon: Lexicon, text: str) -> tuple[str, list[str]]:
-    """A text without its colours and sizes, and these."""
-    tokens = tokens_of(text)
-    kept, traits = [], []
-    for term, row, *_ in places(lexicon, tokens):
-        is_trait = row is not None and not row.facts.keys() - {"colour", "size"} and row.kind != "empty"
-        (traits if is_trait else kept).append(term.word)
-    return " ".join(kept), traits
+    """A text without its colours and sizes, and these: of an article, traits and one noun; else the text and []."""
+    kept, traits, nouns = [], [], 0
+    for term, row, *_ in places(lexicon, tokens_of(text)):
+        facts = row.facts.keys() if row is not None else set()
+        if row is not None and row.kind != "empty" and facts and not facts - {"colour", "size"}:
+            traits.append(term.word)
+            continue
+        nouns += "subject" in facts
+        kept.append(term.word)
+        if "subject" not in facts and term.word not in ARTICLES | {"the"}:
+            return text, []
+    return (" ".join(kept), traits) if nouns == 1 else (text, [])
 
 
 def _content(listed: Sequence[Place], meant: Collection[str]) -> list[Place]:

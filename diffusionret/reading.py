@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .composition import Composition, Part, compose
+from .composition import Composition, Part, compose, exclusions
+from .datasets.storybook.dictionary import english
 from .lexicon import FUNCTION, Lexicon
 from .model import DiffusionRet
 from .phrases import core, members, without_traits
@@ -16,7 +17,9 @@ from .spelling import Suggestion
 
 UNREADABLE = "I can read none of these words."
 ADVICE = "Describe in English words what should be seen: who, in which colour, where, doing what."
-ONLY_LESS = "Say also what should be there: what is left out alone fits nearly every clip."
+ONLY_LESS = "Say what should be there, too: nearly every clip is without that."
+MOST_LEFT_OUT = 3  # words of what is left out by a query that says nothing else
+LEAST_FOREIGN = 4  # words of a text that may be of another language
 MOST_MEMBERS = 3  # of one query, searched for by themselves
 MOST_SAID = 4  # words of one sentence
 
@@ -60,7 +63,9 @@ class Reading:
     one of them, without chatter. parts: more and less of this, searched for by themselves. members: those that must be
     in one clip, two or more, or none; each is searched for by itself, too. corrected: one entry a word. offered: a text
     with further corrections, which is not searched, "" mostly. taken, lacking, unknown: words as typed, each once.
-    refusal: why nothing is searched, "" mostly.
+    alike: words of what was to be left out that the model cannot tell from what is searched, so that it is not.
+    unheard: whether "not" and the like are left to a model that reads past them. refusal: why nothing is searched, ""
+    mostly.
     """
 
     text: str
@@ -72,6 +77,8 @@ class Reading:
     unknown: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
     members: tuple[str, ...] = ()
+    alike: tuple[Taken, ...] = ()
+    unheard: bool = False
     refusal: str = ""
 
     @property
@@ -97,6 +104,7 @@ class Reading:
             "parts": [part._asdict() for part in self.parts],
             "members": list(self.members),
             "unreadable": self.unreadable,
+            "refusal": self.refusal,
             "remarks": [remark.text for remark in self.remarks],
         }
 
@@ -131,6 +139,11 @@ class Reading:
         if parts:
             sentence = "; ".join(parts)
             said.append(Remark(f"{sentence[0].upper()}{sentence[1:]}."))
+        if self.alike:
+            pairs = _list([f"{word.word} from {word.meaning}" for word in self.alike])
+            said.append(Remark(f"The model cannot tell {pairs}, so nothing is left out."))
+        if self.unheard:
+            said.append(Remark("As it stands, the model reads past what this rules out."))
         return tuple(said)
 
     @property
@@ -177,7 +190,7 @@ class Reader:
         lexicon = self.lexicon
         if lexicon is None:
             return _composed(text, compose(text, _says, exact))
-        suggestions = self._suggestions(lexicon, text)
+        suggestions = {} if is_foreign(lexicon, text) else self._suggestions(lexicon, text)
         corrected = {} if exact else {word: found.word for word, found in suggestions.items() if found.sure}
         spelled = replaced(text, corrected)
         query = self._compose(lexicon, spelled, exact)
@@ -195,6 +208,16 @@ class Reader:
             return Reading(text, spelled, offered=offered, unknown=unknown, refusal=UNREADABLE)
         if not exact:
             searched = self._plain(searched, taken)
+        parts, alike = [], []
+        for part, weight in query.parts:
+            words_taken, absent, strange, _ = self._terms(lexicon, part)
+            if weight < 0 and any(word.meaning in searched for word in words_taken if word.meaning):
+                alike += words_taken  # "a dog that isn't a poodle"
+                continue
+            taken = tuple(dict.fromkeys((*taken, *words_taken)))
+            lacking = tuple(dict.fromkeys((*lacking, *absent)))
+            unknown = tuple(dict.fromkeys((*unknown, *strange)))
+            parts.append(Part(self._plain(part, words_taken), weight))
         return Reading(
             text=text,
             searched=searched,
@@ -203,10 +226,10 @@ class Reader:
             taken=taken,
             lacking=lacking,
             unknown=unknown,
-            parts=tuple(
-                Part(self._plain(part, self._terms(lexicon, part)[0]), weight) for part, weight in query.parts
-            ),
+            parts=tuple(parts),
             members=members(lexicon, searched)[:MOST_MEMBERS],
+            alike=tuple(alike),
+            unheard=exact and bool(exclusions(searched)),
         )
 
     def _compose(self, lexicon: Lexicon, text: str, exact: bool) -> Composition:
@@ -216,13 +239,16 @@ class Reader:
             taken, lacking, _, readable = self._terms(lexicon, part)
             return bool(readable or taken or lacking)
 
-        query = compose(text, says, exact)
+        query = compose(text, says, exact, lexicon.is_trait)
         if not query.parts or says(query.text):
             return query
         if len(query.parts) == 1 and query.parts[0].weight < 0:
             rest, traits = without_traits(lexicon, query.parts[0].text)
             if traits and says(rest):
                 return Composition(rest, tuple(Part(trait, -1.0) for trait in traits))
+        # A whole sentence that begins with "no" or "not" may say more than what is left out.
+        if any(len(words_of(part.text)) > MOST_LEFT_OUT and part.weight == -1 for part in query.parts):
+            return Composition(text)
         return Composition("", query.parts)
 
     def look(self, text: str) -> Reading:
@@ -284,9 +310,18 @@ class Reader:
 def _composed(text: str, query: Composition) -> Reading:
     """The reading of a query of which only the composition is known."""
     if not query.parts:
-        return Reading(text, text)
+        return Reading(text, query.text, unheard=bool(exclusions(query.text)))
     refusal = "" if _says(query.text) else ONLY_LESS
     return Reading(text, query.text if not refusal else text, parts=query.parts, refusal=refusal)
+
+
+def is_foreign(lexicon: Lexicon, text: str) -> bool:
+    """Whether most of a text's words, of LEAST_FOREIGN or more, are in no English dictionary and not of the world."""
+    terms = lexicon.parse(words_of(text))
+    if len(terms) < LEAST_FOREIGN:
+        return False
+    strange = [term for term in terms if term.kind == "unknown" and term.word not in english()]
+    return 2 * len(strange) > len(terms)
 
 
 def _says(text: str) -> bool:

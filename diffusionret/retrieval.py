@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from .checkpoint import load_model
-from .combination import Asked, Judged, added_similarity, ask, candidates_of
+from .combination import Judgement, Request, ask, candidates_of, similarity_of_parts
 from .description import Describer, Description
 from .encoders import TextFeatures, VideoFeatures
 from .example import check_example, example_features
@@ -202,7 +202,8 @@ class Retriever:
 
     @torch.no_grad()
     def candidates(self, text: str, k: int = 32) -> list[Hit]:
-        """The `k` videos that are most similar to a sentence: what a search lets its generator weigh, without sampling.
+        """The `k` videos that are most similar to a sentence, read as `search` reads it with `exact`: what a search
+        lets its generator weigh, without sampling.
 
         k: at least 1, clamped to the gallery.
 
@@ -212,8 +213,8 @@ class Retriever:
         """
         check_queries([text])
         k = self._settings(k, 1, None, 0, None).k
-        features = self.model.encode_text([text])
-        return self._rank(features, self.matcher.candidates(features), 0, [], [], k)
+        asked = ask(self.model, [self.read(text, exact=True)])
+        return self._rank(asked.text, candidates_of(self.matcher, asked), 0, [], [], k, judged=0)
 
     @torch.no_grad()
     def similar(self, id: str, k: int = 10) -> list[Hit]:
@@ -299,20 +300,25 @@ class Retriever:
     def detector(self, detector: Detector) -> None:
         self.inspector.detector = detector
 
-    def inspect(self, text: str, alpha: float = ALPHA, exact: bool = False) -> Report:
+    def inspect(
+        self, text: str, alpha: float = ALPHA, exact: bool = False, within: Sequence[str] | None = None
+    ) -> Report:
         """Whether a query is familiar to the model and whether this gallery holds a match, and why.
 
-        alpha: false alarms accepted among ordinary queries, in (0, 1). exact: as in `search`. An odd query raises
-        nothing: what has no words gets a rule instead of scores. Raises ValueError for a query longer than query.py
-        allows, an empty gallery or alpha out of range.
+        alpha: false alarms accepted among ordinary queries, in (0, 1). exact, within: as in `search`. An odd query
+        raises nothing: what has no words gets a rule instead of scores. Raises ValueError for a query longer than
+        query.py allows, an empty gallery, an empty or unknown `within`, or alpha out of range.
         """
-        *_, report = self.inspect_steps(text, alpha, exact)
+        *_, report = self.inspect_steps(text, alpha, exact, within)
         return report
 
-    def inspect_steps(self, text: str, alpha: float = ALPHA, exact: bool = False) -> Iterator[Report]:
+    def inspect_steps(
+        self, text: str, alpha: float = ALPHA, exact: bool = False, within: Sequence[str] | None = None
+    ) -> Iterator[Report]:
         """As `inspect`, as it grows: the report without the effect of single words, then with more and more of them,
         so that a reader sees what there is, and a reader who has left costs no more."""
-        (report,) = self.inspector.reports([text], alpha, exact)
+        part = None if within is None else self._positions(within)
+        (report,) = self.inspector.reports([text], alpha, exact, part)
         yield report
         if not report.rule and self.detector.calibrated:
             for words in self.inspector.word_effects(report):
@@ -427,6 +433,8 @@ class Retriever:
                 [] if probability is None or ruled[q] else probability[q].tolist(),
                 settings.k,
                 settings.candidates if per_file else None,
+                # What the match head did not judge never comes before what it did.
+                None if known is None or ruled[q] else positions.shape[1],
             )
             for q in range(len(readings))
         ]
@@ -451,12 +459,12 @@ class Retriever:
     def _judged(
         self,
         generator: Generator | None,
-        asked: Asked,
+        asked: Request,
         positions: Int[Tensor, "text candidate"],
         candidates: Candidates,
-        usual: Judged | None,
+        usual: Judgement | None,
         part: Int[Tensor, " video"] | None,
-    ) -> Judged | None:
+    ) -> Judgement | None:
         """What the match head says of these candidates; None where another generator answers. usual: of the usual
         number of them."""
         if not isinstance(generator, OpenSetGenerator):
@@ -466,11 +474,11 @@ class Retriever:
         return self.inspector.judge_at(generator, asked, positions, candidates, part)
 
     def _with_similarity_of_parts(
-        self, asked: Asked, candidates: Candidates, boost: Float[Tensor, "text candidate"] | None
+        self, asked: Request, candidates: Candidates, boost: Float[Tensor, "text candidate"] | None
     ) -> Float[Tensor, "text kept"]:
         """The boosts of all that candidates keep, where parts are weighed by similarity."""
         assert asked.parts is not None
-        added = added_similarity(self.matcher, asked.parts, candidates.positions)
+        added = similarity_of_parts(self.matcher, asked.parts, candidates.positions)
         if boost is not None:
             added[:, : boost.shape[1]] += boost.to(added)
         return added
@@ -527,14 +535,17 @@ class Retriever:
         probability: list[float],
         k: int,
         at_least: int | None = None,
+        judged: int | None = None,
     ) -> list[Hit]:
         """The `k` best of query `q` by score, or where `at_least` is given, the best of `k` files and of those spans at
-        least so many. text: of this query alone. Lists are in the order of similarity; `boost`
+        least so many. text: of this query alone. judged: how many are ranked by score, the rest after them as they are;
+        None for all. Lists are in the order of similarity; `boost`
         and `probability` end after the generator's candidates (and are empty without a generator)."""
         order, similarity = candidates.positions[q], candidates.similarity[q].tolist()
         boost = boost + [0.0] * (len(similarity) - len(boost))
         score = [s + b for s, b in zip(similarity, boost, strict=True)]
-        best = sorted(range(len(score)), key=lambda i: (-score[i], i))
+        first = range(len(score) if judged is None else judged)
+        best = [*sorted(first, key=lambda i: (-score[i], i)), *range(len(first), len(score))]
         place = {i: rank for rank, i in enumerate(best, 1)}
         best = best[:k] if at_least is None else self._of_files(best, order.tolist(), k, max(k, at_least))
         weights = candidates.token_weights

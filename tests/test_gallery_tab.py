@@ -438,7 +438,11 @@ def test_a_run_makes_copies_and_removing_drops_them(tab, videos, model_folder):
     gallery = tab.shelf.open(place).gallery
     old = gallery.position("old")
     copy = copy_file(place.folder, gallery.uri(old))
-    assert copy.is_file()
+    stale = copy_file(place.folder, "/moved/away.avi")
+    stale.with_suffix(".none").touch()
+    stale.write_bytes(copy.read_bytes())
+    tab.copies.make(place, lambda: None)
+    assert copy.is_file() and not stale.exists() and not stale.with_suffix(".none").exists()
     from demo import media
 
     with TestClient(Starlette(routes=media.routes(tab.shelf))) as asks:

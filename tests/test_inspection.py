@@ -62,6 +62,18 @@ def test_the_verdict_is_one_line_and_escapes_the_query(retriever):
     assert NO_WORDS in verdict.panel(retriever, retriever.inspect("?!"))
 
 
+def test_why_within_some_clips_is_about_these(retriever):
+    query = "a red boat spins"
+    ids = [hit.id for hit in retriever.search(query, k=60).hits[20:40]]
+    asked = retriever.search(query, within=ids)
+    report = retriever.inspect(query, within=ids)
+    assert report.verdict.p_match == pytest.approx(asked.verdict.p_match, abs=1e-6)
+    assert report.similarities == pytest.approx(asked.ood.similarities) and report.match.p_value is None
+    *_, panel = verdict.inspection(retriever)({"query": query, "within": {"ids": "\n".join(ids)}})
+    *_, whole = verdict.inspection(retriever)({"query": query, "within": {}})
+    assert "Within a part" in panel and "Within a part" not in whole
+
+
 def test_the_panel_holds_all_that_an_answer_rests_on(retriever):
     query = "a red zebra spins " + " ".join(["boat"] * 12) + f" {NASTY}"
     first, *_, panel = verdict.inspection(retriever)(query)

@@ -42,7 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         action="store_true",
         help="of the first model: what a search says, with matches and without",
     )
-    parser.add_argument("--keep", action="store_true", help="write results/visitors.json")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="write results/visitors.json, of the other half visitors_reserved.json",
+    )
     options = parser.parse_args(arguments)
     started = time.monotonic()
     rows: list[dict] = []
@@ -60,9 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(*row.values(), sep="\t")
     if options.keep:
         measure.store(
-            "visitors",
+            "visitors" if options.half == "work" else f"visitors_{options.half}",
             TITLE,
-            sentence(groups),
+            sentence(groups, verdicts),
             started,
             rows,
             groups=groups,
@@ -71,15 +75,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
 
 
-def sentence(groups: Sequence[dict]) -> str:
-    """What the figures of the first model on test clips say."""
+def sentence(groups: Sequence[dict], verdicts: Sequence[dict]) -> str:
+    """What the figures of the first model on test clips say. verdicts: of a search, perhaps none."""
     shares = {
         row["group"]: row["first_true"] for row in groups if row["model"] == 0 and row["clips"] == "test"
     }
-    return (
-        f"The first result is a true one for {shares['trained']} % of the queries of kinds that training had, "
+    alone = (
+        f"By similarity alone the first result is a true one for {shares['trained']} % of the queries of kinds that "
+        f"training had, "
         f"{shares['held out']} % of those of kinds that it had not, and {shares['unseen']} % of those whose word it "
         f"never saw."
+    )
+    rows = [
+        row for row in verdicts if (row["clips"], row["reader"], row["group"]) == ("test", "app", "trained")
+    ]
+    if not rows:
+        return alone
+    true, denied, hedged, claimed = (
+        float(np.mean([row[name] for row in rows])) for name in ("first_true", "denied", "hedged", "claimed")
+    )
+    worst = min(rows, key=lambda row: row["first_true"])
+    return (
+        f"A search finds a true clip first for {true:.1f} % of the queries of kinds that training had, at worst "
+        f"{worst['first_true']:.1f} % ({worst['kind']}). A match that is there is denied in {denied:.1f} % and "
+        f"hedged in {hedged:.1f} %; where every one is taken out, a match is claimed in {claimed:.1f} %. {alone}"
     )
 
 

@@ -1,6 +1,6 @@
 // The verdict on a query: "Why?" asks the server once for the inspection, whose slider goes through the shares of queries without a match.
 (() => {
-  const { ask, refusal } = window.DiffusionRet;
+  const { ask, refusal, clipChoice } = window.DiffusionRet;
 
   async function toggleInspection(why, element) {
     const panel = element.querySelector(".dr-inspection");
@@ -13,7 +13,8 @@
     const fill = (markup) => {
       panel.innerHTML = markup;
     };
-    fill(await ask("inspection", why.dataset.query, fill).catch(refusal));
+    const asked = { query: why.dataset.query, within: clipChoice() };
+    fill(await ask("inspection", asked, fill).catch(refusal));
   }
 
   // The sentences of all shares come with the slider.

@@ -106,7 +106,7 @@ def _run(job: Job) -> None:
     queries, count = job.candidates.shape
     kernel, compiled, start = cuda.kernel_for(job.cls, count), CompiledJob(job), 0
     while start < queries and count:
-        # Asked anew for each part: they may have been compiled in the meantime.
+        # Request anew for each part: they may have been compiled in the meantime.
         loops = compilation.loops_for(job.cls, queries * job.seeds)
         if loops is not None and compiled.whole_queries:
             compiled.run_whole_queries(loops, start)
