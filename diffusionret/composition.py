@@ -123,7 +123,7 @@ def compose(
         base = wanted.text
         parts.remove(wanted)
     if parts:  # what is left is text, whatever it looks like
-        base = SIGN.sub(r"\1 ", base)
+        base = " ".join(SIGN.sub(r"\1 ", base).split())
     return Composition(base, tuple(parts[:MOST_PARTS]))
 
 

@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
+from torch import Tensor
 
-from .combination import ask, judgement, weighed_similarity
+from .combination import Judgement, Request, ask, judgement, weighed_similarity
 from .datasets.storybook import captions, clips, queries, truth, world
 from .datasets.storybook.words import words
 from .encoders import VideoFeatures
 from .encoding import encode_clips
+from .generators import Generator
 from .generators.openset import candidate_sets
 from .inspection import OWN
 from .lexicon import Lexicon
 from .model import DiffusionRet
 from .ood.scores import Reference, Scores, gallery_scores, word_scores
 from .ood.verdict import EVIDENCE, HEAD, MatchOdds, fit
-from .pool import galleries, make_pool, seeded
+from .pool import Queries, galleries, make_pool, seeded
 from .reading import Reader, Reading
 
 if TYPE_CHECKING:
@@ -74,6 +76,39 @@ def split_queries(split: str, per_kind: int = PER_KIND) -> list[Asked]:
 
 
 @torch.no_grad()
+def judge_pool(
+    openset: Generator,
+    model: DiffusionRet,
+    request: Request,
+    queries: Queries,
+    video: VideoFeatures,
+    there: Bool[Tensor, "query video"],
+    count: int,
+) -> tuple[Int[Tensor, "query candidate"], Judgement]:
+    """`count` candidates of queries in galleries that hold a part of some clips, the most similar first, and what the
+    match head says of them, as a search finds and judges them (`Inspector.judge`).
+
+    request, queries: the same queries; queries with the features of all clips. there: what the gallery of each holds.
+    """
+    parts = request.parts
+    weighed, others = queries.scores, None
+    if parts is not None:
+        fits = torch.zeros(len(parts.of), queries.scores.shape[1], dtype=torch.bool)
+        others = make_pool(model, parts.text, video, fits).queries("t2v", torch.arange(len(parts.of)))
+        weighed = weighed + weighed_similarity(others.scores, parts, len(queries.scores))
+    chosen = candidate_sets(weighed, there, count)
+    chosen = chosen.gather(1, queries.scores.gather(1, chosen).argsort(dim=1, descending=True))
+    answers = openset.network(queries.pairs(chosen), queries.scores, "t2v", there)
+    if parts is None or others is None:
+        return chosen, judgement(answers, None, None)
+    of_parts = torch.cat([chosen[parts.of], candidate_sets(others.scores, there[parts.of], OWN)], dim=1)
+    order = others.scores.gather(1, of_parts).argsort(dim=1, descending=True)
+    found = openset.network(others.pairs(of_parts.gather(1, order)), others.scores, "t2v", there[parts.of])
+    odds = found.match.gather(1, order.argsort(dim=1))[:, :count]
+    return chosen, judgement(answers, parts, odds)
+
+
+@torch.no_grad()
 def head_scores(
     model: DiffusionRet,
     reference: Reference,
@@ -106,27 +141,13 @@ def head_scores(
         own[some, pick[some]] = True
         there = galleries(rows, own, gone, size, random_source)
         group = pool.queries("t2v", torch.arange(len(batch)))
-        weighed, others = group.scores, None
-        if given.parts is not None:
-            of = given.parts.of
-            others = make_pool(model, given.parts.text, video, rows[of]).queries("t2v", torch.arange(len(of)))
-            weighed = weighed + weighed_similarity(others.scores, given.parts, len(batch))
-        chosen = candidate_sets(weighed, there, min(openset.config.candidates, size))
-        chosen = chosen.gather(1, group.scores.gather(1, chosen).argsort(dim=1, descending=True))
-        answers = openset.network(group.pairs(chosen), group.scores, "t2v", there)
-        odds = None
-        if given.parts is not None and others is not None:
-            of = given.parts.of
-            own = candidate_sets(others.scores, there[of], OWN)
-            of_parts = torch.cat([chosen[of], own], dim=1)
-            order = others.scores.gather(1, of_parts).argsort(dim=1, descending=True)
-            found = openset.network(others.pairs(of_parts.gather(1, order)), others.scores, "t2v", there[of])
-            odds = found.match.gather(1, order.argsort(dim=1))[:, : chosen.shape[1]]
-        similarity = group.scores.gather(1, chosen)
+        count = min(openset.config.candidates, size)
+        _, judged = judge_pool(openset, model, given, group, video, there, count)
+        similarity = group.scores.masked_fill(~there, -1.0).topk(count, dim=1).values
         parts.append(
             reference.scores(texts, text.cls)
             | gallery_scores(similarity, float(model.logit_scale))
-            | judgement(answers, given.parts, odds).scores()
+            | judged.scores()
             | word_scores(batch)
         )
         empty.append(~(rows & there).any(dim=1))

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from diffusionret import DiffusionRet
+from diffusionret.combination import ask
 from diffusionret.encoders import VideoFeatures
 from diffusionret.generators.match import match_of
-from diffusionret.generators.openset import OpenSetNetwork, candidate_sets
+from diffusionret.generators.openset import OpenSetNetwork
 from diffusionret.generators.standing import hubness, standing
+from diffusionret.odds import judge_pool
 from diffusionret.ood.report import rule_of
-from diffusionret.ood.scores import Reference, Scores, gallery_scores, head_score, word_scores
+from diffusionret.ood.scores import Reference, Scores, gallery_scores, word_scores
 from diffusionret.ood.verdict import MatchOdds
 from diffusionret.pool import galleries, make_pool, seeded
 from diffusionret.reading import Reader
@@ -107,11 +109,13 @@ def answer(
         batch = slice(start, start + BATCH)
         texts, fits = [reading.searched for reading in readings[batch]], questions.fits[batch]
         there = held(fits, absent[batch], f"gallery {seed} {start}")
-        text = model.encode_text(texts)
+        request = ask(model, readings[batch])
+        text = request.text
         queries = make_pool(model, text, video, fits).queries("t2v", torch.arange(len(texts)))
-        chosen = candidate_sets(queries.scores, there, count)
-        said = network(queries.pairs(chosen), queries.scores, "t2v", there)
+        chosen, judged = judge_pool(openset, model, request, queries, video, there, count)
+        said = judged.answers
         similarity = queries.scores.gather(1, chosen)
+        top = queries.scores.masked_fill(~there, -1.0).topk(count, dim=1).values
         place = standing(queries.scores, similarity, hubs[chosen], there)
         whole = place.query[:, None].expand(-1, count, -1)
         rank = torch.arange(1, count + 1).log().expand(len(texts), -1)[..., None]
@@ -121,9 +125,10 @@ def answer(
         )
         scores.append(
             reference.scores(texts, text.cls)
-            | gallery_scores(similarity, float(model.logit_scale))
+            | gallery_scores(top, float(model.logit_scale))
             | word_scores(readings[batch])
-            | {"head": head_score(said.none), "empty": ~(fits & there).any(dim=1)}
+            | judged.scores()
+            | {"empty": ~(fits & there).any(dim=1)}
         )
     joined = {name: torch.cat([part[name] for part in scores]) for name in scores[0]}
     empty = joined.pop("empty")
