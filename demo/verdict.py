@@ -76,7 +76,9 @@ def inspection(retriever: Retriever) -> Panel:
     effect of each word, which takes longest."""
 
     def inspect(asked: object) -> Iterator[str]:
-        query, part = (asked.get("query"), asked.get("within")) if isinstance(asked, dict) else (asked, None)
+        if not isinstance(asked, dict) or "query" not in asked:
+            raise ValueError("There is no query to look at.")
+        query, part = asked["query"], asked.get("within")
         choice = Choice.of(part if isinstance(part, dict) else {})
         within = None if choice.is_all else choice.ids_of(retriever.gallery)
         for report in retriever.inspect_steps(check_query(query, blank=True), exact=True, within=within):

@@ -25,11 +25,11 @@ class Hit:
 
     rank, base_rank: from 1, with and without generation; the latter in the order of similarity with all that the query
     weighs, its text and its parts. similarity: with the text. score = similarity + boost, exactly; without a match head
-    what the parts add is of the boost. probability, in [0, 1]: p(match), that the video matches (open-set generator), or the generator's share among the candidates
-    (published); None for a span that was no candidate, or without a generator. moment: seconds of the frame that fits
-    best. caption: "" where unknown. path, poster: files, None for a gallery in memory. duration: seconds, of the file.
-    file: its name, in memory the id. start, end: of the span, in seconds of the file. fps: the file's average frames a
-    second, 0 where unknown.
+    what the parts add is of the boost. probability, in [0, 1]: p(match), that the video matches (open-set generator),
+    or the generator's share among the candidates (published); None for a span that was no candidate, or without a
+    generator. moment: seconds of the frame that fits best. caption: "" where unknown. path, poster: files, None for a
+    gallery in memory. duration: seconds, of the file. file: its name, in memory the id. start, end: of the span, in
+    seconds of the file. fps: the file's average frames a second, 0 where unknown.
     """
 
     id: str

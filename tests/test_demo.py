@@ -433,7 +433,10 @@ def test_a_strange_request_is_a_sentence(request_):
     retriever = Retriever(tiny_model(), Gallery.in_memory(features(1, 12, seed=3)[1]))
     for made in (verdict.inspection, watch_look.panel, worldmap.panel):
         (*_, last) = asked(made(retriever), request_)
-        assert last.get("problem") or (request_ is None and made is not watch_look.panel), made
+        answered = (request_ is None and made is worldmap.panel) or (
+            request_ is STRANGE and made is verdict.inspection
+        )
+        assert last.get("problem") or answered, made
 
 
 @pytest.mark.parametrize("panel", ["inspection", "look", "map"])
@@ -445,7 +448,7 @@ def test_a_long_query_is_refused_by_every_panel(panel):
     )
     look = {"query": long, "panel": "whole", "candidates": 8, "steps": 10, "seed": 0, "form": "published"}
     with pytest.raises(ValueError, match="2,001 characters"):
-        list(made(look if panel == "look" else long))
+        list(made(long if panel == "map" else look))
 
 
 def test_where_files_lie_is_not_told(tmp_path):
@@ -774,7 +777,8 @@ def test_a_long_query_shows_what_was_left_out(retriever):
 
 
 def test_the_first_queries_show_what_their_chips_say():
-    """On the bundled model: one splits the draws, a word more gathers them, one is certain, two have no match."""
+    """On the bundled model: one splits the draws, a word more gathers them, one is certain, one leaves something out,
+    two have no match."""
     retriever = Retriever.bundled("cpu")
     clips, kinds = [], []
     for example in search.EXAMPLES["storybook"]:
@@ -784,7 +788,7 @@ def test_the_first_queries_show_what_their_chips_say():
         clips.append(len({int(end) for end in ends if end < 32}))
         kinds.append(result.verdict.kind)
     assert clips[0] > clips[1] > 1 and clips[2] == 1
-    assert kinds == ["match", "match", "match", "none", "none"]
+    assert kinds == ["match", "match", "match", "match", "none", "none"]
 
 
 # --- the Gallery and Evidence tabs ----------------------------------------------------------------------
@@ -847,7 +851,7 @@ def test_a_batch_says_the_verdict_of_each_row():
 def test_every_chip_says_what_it_shows():
     for world in search.EXAMPLES:
         chips = search.chips(search.examples(world))
-        assert chips.count("data-query=") == len(search.examples(world)) == 5
+        assert chips.count("data-query=") == len(search.examples(world)) in (5, 6)
     assert all(example.shows for example in search.EXAMPLES["storybook"])
 
 

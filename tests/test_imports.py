@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module may import only modules before it. A package is one entry, `__init__` and `__main__` see all.
 ORDER = [
-    *("config", "query", "tables", "lock", "digest", "spans"),
+    *("config", "query", "composition", "tables", "lock", "digest", "spans"),
     *(
         "diffusion",
         "metrics",
@@ -43,8 +43,18 @@ ORDER = [
         "description",
         "checkpoint",
     ),
-    *("store", "edits", "gallery", "spelling", "lexicon", "placement", "reading", "ood"),
-    *("matching", "generation", "evidence", "results", "cutlist", "inspection", "retrieval", "export"),
+    *("store", "edits", "gallery", "spelling", "lexicon", "phrases", "placement", "reading", "ood"),
+    *(
+        "matching",
+        "combination",
+        "generation",
+        "evidence",
+        "results",
+        "cutlist",
+        "inspection",
+        "retrieval",
+        "export",
+    ),
     *("projection", "benchmarks", "frames", "features", "fusion", "evaluate", "training"),
     *("intake", "index", "inventory", "odds", "background", "calibrate", "commands", "cli"),
 ]

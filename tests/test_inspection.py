@@ -76,7 +76,7 @@ def test_why_within_some_clips_is_about_these(retriever):
 
 def test_the_panel_holds_all_that_an_answer_rests_on(retriever):
     query = "a red zebra spins " + " ".join(["boat"] * 12) + f" {NASTY}"
-    first, *_, panel = verdict.inspection(retriever)(query)
+    first, *_, panel = verdict.inspection(retriever)({"query": query})
     assert "dr-effects" not in first  # what takes longest comes last, and of what the model reads only
     assert panel.count('class="dr-word') == 2 * panel.split('class="dr-effects"')[1].count('class="dr-word')
     assert "dr-word" in panel and NASTY.split()[0] not in panel.split("dr-cut")[0].split("Word by word")[1]
