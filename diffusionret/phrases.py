@@ -21,6 +21,11 @@ JOINTS = words(
 INDEFINITE = words("something someone somebody anything anyone anybody thing")
 LOOSE = words("and are is it its like of or still that was well were where while with")  # before a phrase
 ARTICLES = words("a an another some any one")
+# Words by which somebody speaks of himself or to somebody.
+SPEAKING = words(
+    "i i'm i'd i've i'll im me my mine myself you you'd you've you're your yours we we're we'd we've us our ours let's "
+    "um uh er hi hello hey dear ok okay please pls thanks thank dude mate sorry honestly basically"
+)
 # Who wants to see is not what is to be seen.
 ASKING = words(
     "want wants wanted love loves like likes need needs keep keeps ask asks asked wish wishes say says said told won't "
@@ -49,9 +54,12 @@ def places(lexicon: Lexicon, tokens: list[Token]) -> list[Place]:
 
 def core(lexicon: Lexicon, text: str, meant: Collection[str] = ()) -> str:
     """What a chatty text says: "um, i think it had a red dog on the beach, thanks ever so much" is "a red dog on the
-    beach". A text with fewer than LEAST_SILENT other words comes back as it is. meant: words that nobody knows and that
+    beach". A text with fewer than LEAST_SILENT other words, or in which nobody speaks, comes back as it is: "quarterly
+    revenue grew by four percent" is no chatter about something that grew. meant: words that nobody knows and that
     may be typing errors."""
     tokens = tokens_of(text)
+    if not any(word.replace("’", "'") in SPEAKING for word, *_ in tokens):
+        return text
     listed = places(lexicon, tokens)
     # Words that say nothing of what is to be seen, as "lovely", may stand in a phrase.
     silent = {

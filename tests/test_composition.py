@@ -148,6 +148,14 @@ def test_what_is_searched_is_said(reader, text, query, remark):
     assert reader.read(text, exact=True).searched == (text if "less" not in text else "a dog")
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["quarterly revenue grew by four percent", "the tall lawyer of the other party rises in the third court"],
+)
+def test_where_nobody_speaks_there_is_no_chatter(reader, text):
+    assert reader.read(text).searched == text
+
+
 def test_who_only_leaves_out_is_asked_what_should_be_there(reader):
     for text in ("not a cat", "no snow", "less: night", "everything but dogs"):
         reading = reader.read(text)

@@ -183,6 +183,8 @@ def _slot(filling: _Filling, slot: str, together: bool, word: Word | None) -> st
         filling.allow(name, frozenset([value]))
     key = f"{name} {'phrase' if slot in ('place', 'time', 'weather') else ''}"
     attribute = name.removeprefix("other_")
+    if attribute == "size" and value not in COMPARISONS:
+        return None  # of two actors nobody says a size
     if attribute in ("subject", "colour", "size"):
         spoken = filling.spoken.setdefault(key, filling.choice(attribute, value).word)
         return _noun(spoken, slot) if attribute == "subject" else spoken
