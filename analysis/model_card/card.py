@@ -24,13 +24,18 @@ all of them, good and bad, are printed by the commands beside them.
 
 
 def card(
-    report: dict, record: dict, other: dict | None, proof: dict | None, queries: dict | None = None
+    report: dict,
+    record: dict,
+    other: dict | None,
+    proof: dict | None,
+    queries: dict | None = None,
+    reserved: dict | None = None,
 ) -> str:
     """The card in Markdown.
 
     report: of the evaluation on the test split. record: of the trainings. other: of the evaluation on the second
     look, None where there is none. proof: what was measured of the open-set generator, queries: of visitors' queries,
-    likewise.
+    likewise; reserved: of their other half.
     """
     parts = [
         FRONT,
@@ -51,7 +56,7 @@ def card(
             "`python -m diffusionret evaluate --data sketchbook --split test`\n\n" + results_table(other)
         )
     if queries is not None:
-        parts.append("\n## What visitors type\n" + visitors(queries))
+        parts.append("\n## What visitors type\n" + visitors(queries, reserved))
     if proof is not None:
         parts.append("\n## The open-set generator\n" + open_set(proof))
     parts.append(f"\n## Training\nOn {record['machine']}.\n\n" + training(record["stages"]))

@@ -20,8 +20,9 @@ def main() -> None:
     if args.runs:
         record_training(args.runs)
     report, record = _read("storybook-test"), _read("training")
-    other, proof, queries = (_record(name) for name in ("sketchbook-test", "open_set", "visitors"))
-    CARD.write_text(card(report, record, other, proof, queries), encoding="utf-8")
+    other, proof = (_record(name) for name in ("sketchbook-test", "open_set"))
+    queries, reserved = (_record(name) for name in ("visitors", "visitors_reserved"))
+    CARD.write_text(card(report, record, other, proof, queries, reserved), encoding="utf-8")
     text = readme(README.read_text(encoding="utf-8"), report, _read("bench"))
     README.write_text(text, encoding="utf-8")
     print(f"wrote {CARD.relative_to(ROOT)}, and the results and the speed in {README.name}")

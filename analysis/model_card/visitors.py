@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def visitors(results: dict) -> str:
-    """By kind of query, on test clips and on the bundled gallery, from visitors.json; other models beside the first."""
+def visitors(results: dict, reserved: dict | None = None) -> str:
+    """By kind of query, on test clips and on the bundled gallery, from visitors.json; other models beside the first.
+    reserved: of the half that nobody worked with, None where it was not scored."""
     models = sorted({row["model"] for row in results["rows"]})
     figures = {(row["model"], row["clips"], row["kind"]): row for row in results["rows"]}
     others = [f"another model, {number}" for number in models[1:]]
     heading = ["kind", "group", "chance", "test clips", *others, "bundled gallery"]
     lines = [
-        f"`{results['command']}`, the half of the list that is for work. {results['shows']} Similarity alone, without "
-        "the correction of typing errors that a search makes; brackets: over templates, or over words.\n",
+        f"`{results['command']}`, the half of the list that is for work. {results['shows']}\n",
+        *(
+            [f"The other half, scored once (`{reserved['command']}`): {reserved['shows']}\n"]
+            if reserved
+            else []
+        ),
+        "Similarity alone, of the text as it was typed; brackets: over templates, or over words.\n",
         f"| {' | '.join(heading)} |",
         "|---" * len(heading) + "|",
     ]
@@ -25,7 +31,10 @@ def visitors(results: dict) -> str:
             cells = [kind, row["group"], f"{row['chance']:.1f}", f"{row['first_true']:.1f} [{low:.1f}, {high:.1f}]",
                      *beside, f"{there:.1f}"]  # fmt: skip
             lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, *_verdicts(results.get("verdicts", ()))])
+    lines += _verdicts(results.get("verdicts", ()))
+    if reserved:
+        lines += ["\nThe other half of templates and words:", *_verdicts(reserved.get("verdicts", ()))[1:]]
+    return "\n".join(lines)
 
 
 def _verdicts(rows: Sequence[dict]) -> list[str]:
