@@ -64,8 +64,8 @@ class Reading:
     in one clip, two or more, or none; each is searched for by itself, too. corrected: one entry a word. offered: a text
     with further corrections, which is not searched, "" mostly. taken, lacking, unknown: words as typed, each once.
     alike: words of what was to be left out that the model cannot tell from what is searched, so that it is not.
-    unheard: whether "not" and the like are left to a model that reads past them. refusal: why nothing is searched, ""
-    mostly.
+    unheard: the first word that rules something out and is left to a model that reads past it, "" mostly. refusal: why
+    nothing is searched, "" mostly.
     """
 
     text: str
@@ -78,7 +78,7 @@ class Reading:
     parts: tuple[Part, ...] = ()
     members: tuple[str, ...] = ()
     alike: tuple[Taken, ...] = ()
-    unheard: bool = False
+    unheard: str = ""
     refusal: str = ""
 
     @property
@@ -143,7 +143,7 @@ class Reading:
             pairs = _list([f"{word.word} from {word.meaning}" for word in self.alike])
             said.append(Remark(f"The model cannot tell {pairs}, so nothing is left out."))
         if self.unheard:
-            said.append(Remark("As it stands, the model reads past what this rules out."))
+            said.append(Remark(f"The model has not learned to leave out: it reads past “{self.unheard}”."))
         return tuple(said)
 
     @property
@@ -229,7 +229,7 @@ class Reader:
             parts=tuple(parts),
             members=members(lexicon, searched)[:MOST_MEMBERS],
             alike=tuple(alike),
-            unheard=exact and bool(exclusions(searched)),
+            unheard=_unheard(searched),
         )
 
     def _compose(self, lexicon: Lexicon, text: str, exact: bool) -> Composition:
@@ -310,9 +310,14 @@ class Reader:
 def _composed(text: str, query: Composition) -> Reading:
     """The reading of a query of which only the composition is known."""
     if not query.parts:
-        return Reading(text, query.text, unheard=bool(exclusions(query.text)))
+        return Reading(text, query.text, unheard=_unheard(query.text))
     refusal = "" if _says(query.text) else ONLY_LESS
     return Reading(text, query.text if not refusal else text, parts=query.parts, refusal=refusal)
+
+
+def _unheard(text: str) -> str:
+    """The first word of a text that rules something out, "" where there is none."""
+    return next((text[start:].split()[0].strip("-!") for start, *_ in exclusions(text)), "")
 
 
 def is_foreign(lexicon: Lexicon, text: str) -> bool:

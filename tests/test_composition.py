@@ -156,6 +156,16 @@ def test_where_nobody_speaks_there_is_no_chatter(reader, text):
     assert reader.read(text).searched == text
 
 
+def test_what_is_left_to_the_model_is_said_to_be_read_past(reader):
+    for text, exact, word in (
+        ("a dog not on the beach", True, "not"),
+        ("a dog without a zorb", False, "without"),
+    ):
+        reading = reader.read(text, exact)
+        assert reading.unheard == word and f"reads past “{word}”" in reading.remarks[-1].text
+    assert not reader.read("a dog not on the beach").unheard and not reader.read("isn't there a dog").unheard
+
+
 def test_who_only_leaves_out_is_asked_what_should_be_there(reader):
     for text in ("not a cat", "no snow", "less: night", "everything but dogs"):
         reading = reader.read(text)
