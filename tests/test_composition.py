@@ -182,9 +182,10 @@ def test_a_model_of_no_world_leaves_out_too():
 @pytest.mark.parametrize(
     ("text", "members"),
     [("a red dog and a small cat", ("red dog", "small cat")), ("a dog", ()), ("a dog or a cat", ()),
-     ("a dog chasing something red", ("dog", "something red")), ("dog cat boat bird", ("dog", "cat", "boat"))],
+     ("a dog chasing something red", ("dog", "something red", "something chasing something")),
+     ("neither a dog nor a cat, a bird", ()), ("dog cat boat bird", ("dog", "cat", "boat"))],
 )  # fmt: skip
-def test_actors_that_must_be_there_together(reader, text, members):
+def test_members_that_must_be_there_together(reader, text, members):
     assert reader.read(text).members == reader.read(text, exact=True).members == members
 
 
@@ -258,7 +259,7 @@ def test_similarity_is_added_and_subtracted_where_there_is_no_match_head():
     plain = {hit.id: hit.boost for hit in found.search("a dog", k=24).hits}
     for hit in found.search("a dog, less 2: night", k=24).hits:
         assert hit.similarity == pytest.approx(base[hit.id], abs=1e-6)
-        assert hit.boost == pytest.approx(plain[hit.id] - 2 * SIMILARITY_WEIGHT * part[hit.id], abs=1e-5)
+        assert hit.boost == pytest.approx(plain[hit.id] - 2 * SIMILARITY_WEIGHT * part[hit.id], abs=1e-4)
 
 
 def test_texts_and_parts_are_encoded_together():
