@@ -52,7 +52,7 @@ IDIOM = words(
 PRONOUNS = words("i you we they he she it there this these those")
 MODAL = words("can could will would should may might must shall why")
 WANTING = words("want need like give show include contain have has having be being get find see")
-FILLING = words("me us any of to in it the a an")  # between a verb of wanting and what is wanted
+FILLING = words("me us any of to in it")  # between a verb of wanting and what is wanted
 # What an exclusion ends before.
 BOUNDARY = words("but which who that where while when because if only just then it's")
 # What is left hanging where an exclusion was taken out, and what hangs at the end of one.
@@ -60,7 +60,7 @@ HANGING = words(
     "but and or just that which who is are was were be do does did i we you please that's which's who's it's any it "
     "there should must may shall can if of in where while also"
 )
-POLITE = words("please thanks thank thx pls ones one")
+POLITE = words("please thanks thank thx pls")
 TONES = words("colour color colours colors kind kinds sort sorts")
 
 
@@ -140,10 +140,10 @@ def exclusions(text: str, trait: Callable[[str], bool] = lambda word: False) -> 
         if single or length:
             first = at + (length or single - 1)
             stop = first + 1 if single else _end(text, tokens, first, trait)
-            while first < stop and tokens[first].word in (FILLING - {"a", "an", "the"} | WANTING):
+            while first < stop and tokens[first].word in FILLING | WANTING:
                 first += 1
             end = stop
-            while end > first and tokens[end - 1].word in POLITE - {"ones", "one"}:
+            while end > first and tokens[end - 1].word in POLITE:
                 end -= 1
             if first < end and not _negator(text, tokens, first):
                 begin = tokens[at].start - (1 if single == 1 else 0)
@@ -169,8 +169,8 @@ def tidy(pieces: Sequence[str]) -> str:
         end = len(piece) if last == len(tokens) else tokens[last - 1].stop
         some = piece[tokens[first].start if number else 0 : end].strip(" ,;:-–—()[]{}/")
         # Within a phrase, as in "a non-red dog", nothing parts the words.
-        joined = left.split()[-1:] in (["a"], ["an"], ["the"]) or not left
-        left += some if not left else f" {some}" if joined else f", {some}"
+        seam = " " if left.split()[-1:] in (["a"], ["an"], ["the"]) else ", "
+        left = f"{left}{seam}{some}" if left else some
     return left
 
 
