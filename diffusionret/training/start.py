@@ -50,12 +50,13 @@ def storybook_start(config: TrainConfig, runs: Path, seed: int) -> DiffusionRet:
     return model
 
 
-def with_new_text_tower(model: DiffusionRet, tokens: Path) -> DiffusionRet:
-    """A copy whose text tower and token weights have random weights, over the table of tokens in a file.
+def with_new_text_tower(model: DiffusionRet, tokens: Path | None) -> DiffusionRet:
+    """A copy whose text tower and token weights have random weights, over the table of tokens in a file; without a
+    file over one that is learned, as CLIP's.
 
     Raises FileNotFoundError where there is no such file.
     """
-    table, buffers = read_table(tokens)
+    table, buffers = read_table(tokens) if tokens else (None, {})
     new = build_model(replace(model.config, clip=replace(model.config.clip, token_table=table)))
     initialise(new, ["text_weights"])
     kept = ("towers.visual.", "temporal.", "video_weights.")
@@ -63,8 +64,8 @@ def with_new_text_tower(model: DiffusionRet, tokens: Path) -> DiffusionRet:
         {name: part for name, part in model.state_dict().items() if name.startswith(kept)}, strict=False
     )
     tokens_of = new.towers.token_embedding
-    assert isinstance(tokens_of, TokenTable)
-    tokens_of.load_state_dict(buffers, strict=False)
+    if isinstance(tokens_of, TokenTable):
+        tokens_of.load_state_dict(buffers, strict=False)
     return new
 
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ..datasets.storybook import queries, truth, world
+from ..datasets.storybook import clips, queries, truth, world
 from ..datasets.storybook.words import Word, words
 from ..encoders import VideoFeatures
 from ..losses import choice_loss
@@ -48,19 +48,25 @@ class StorybookText:
     def loss(self, step: int) -> Tensor:
         """The objectives of captions and, with the weight of the preset, those of queries."""
         config, device = self.features.config, self.features.device
-        batch = self.features.batch(step)
+        batch, written, fit = self.texts(step)
         ids = torch.from_numpy(batch.indices).to(device)
         video = VideoFeatures(*(part[ids] for part in self.features.video))
         total = caption_loss(self.features, self.heads, batch, video, step)
-        rng = random.Random(f"queries {config.seed} {step}")
-        written = [queries.write(scene, rng) for scene in batch.scenes]
         text = self.features.encode_texts([query.text for query in written])
-        fits = torch.from_numpy(truth.fit_matrix(written, batch.scenes)).to(device)
+        fits = torch.from_numpy(fit).to(device)
         assert isinstance(self.heads, TextHeads)
         spread = config.fact_weight * self.heads.loss(text.cls, written)
         for weight, similarity in ((1.0, self.model.similarity), (config.cls_weight, cls_similarity)):
             spread = spread + weight * query_loss(self.model.logit_scale * similarity(text, video), fits)
         return total + config.query_weight * spread
+
+    def texts(self, step: int) -> tuple[clips.Batch, list[queries.Query], np.ndarray]:
+        """Clips and captions of a step, a query of each clip, and which is true of which, bool [query clip]: the same
+        whenever they are asked for."""
+        batch = self.features.batch(step)
+        rng = random.Random(f"queries {self.features.config.seed} {step}")
+        written = [queries.write(scene, rng) for scene in batch.scenes]
+        return batch, written, truth.fit_matrix(written, batch.scenes)
 
     @torch.no_grad()
     def validate(self, model: DiffusionRet, heads: nn.Module) -> Validation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ def clip_frames(scene: Scene, frames: int, size: int) -> np.ndarray:
     return render_clip(scene, frame_times(frames), size)
 
 
-def render_scenes(scenes: list[Scene], file: Path, frames: int, size: int, workers: int = 2) -> np.ndarray:
+def render_scenes(scenes: list[Scene], file: Path, frames: int, size: int) -> np.ndarray:
     """The frames of many clips, uint8 [clip frame size size 3], memory-mapped from `file` (drawn when absent or cut
     off)."""
     try:
@@ -49,7 +50,7 @@ def render_scenes(scenes: list[Scene], file: Path, frames: int, size: int, worke
             part, mode="w+", dtype=np.uint8, shape=(len(scenes), frames, size, size, 3)
         )
         start = time.monotonic()
-        for i, clip in enumerate(_draw_all(scenes, partial(clip_frames, frames=frames, size=size), workers)):
+        for i, clip in enumerate(_draw_all(scenes, partial(clip_frames, frames=frames, size=size))):
             array[i] = clip
             if (i + 1) % 2000 == 0:
                 left = (time.monotonic() - start) * (len(scenes) / (i + 1) - 1)
@@ -59,11 +60,11 @@ def render_scenes(scenes: list[Scene], file: Path, frames: int, size: int, worke
     return np.load(file, mmap_mode="r")
 
 
-def _draw_all(scenes: list[Scene], draw: Callable[[Scene], np.ndarray], workers: int) -> Iterator[np.ndarray]:
+def _draw_all(scenes: list[Scene], draw: Callable[[Scene], np.ndarray]) -> Iterator[np.ndarray]:
     if len(scenes) < 2000:  # drawn sooner than workers have started
         yield from map(draw, scenes)
         return
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
         yield from pool.imap(draw, scenes, chunksize=64)
 
 

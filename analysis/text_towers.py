@@ -1,0 +1,143 @@
+"""What does a table of tokens that know English give, and of how many dimensions? `python -m analysis.text_towers`
+
+The text tower of the bundled model is trained anew by the preset storybook-text, on the image side of the bundled
+model: over a learned table of tokens as CLIP has it, and over frozen ones of a sentence encoder
+(`python -m diffusionret tokens --dim N --runs runs/text-towers/N`, for N of 64, 128 and 192). Every run is judged by
+similarity alone, on the visitors' list and on the captions of test clips. One takes half an hour on two cores; `--only
+TABLE SEED` trains that one, so that several may run side by side, and without it what is missing is trained and
+everything is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from diffusionret import DiffusionRet
+from diffusionret.checkpoint import load_model, pick_device
+from diffusionret.config import PRESETS
+from diffusionret.datasets.storybook import clips, world
+from diffusionret.encoders import VideoFeatures
+from diffusionret.encoding import encode_clips
+from diffusionret.metrics import retrieval_metrics
+from diffusionret.training import records
+from diffusionret.training.english import TOKENS
+from diffusionret.training.loop import Duration, Loop
+from diffusionret.training.start import best_of, with_new_text_tower
+from diffusionret.training.storybook import storybook_stage
+
+from . import measure
+from .visitors.measurement import GROUPS, first_results, measure_kind, together
+from .visitors.queries import visitor_queries
+
+TITLE = "What does a table of tokens that know English give, and of how many dimensions?"
+PRESET = PRESETS["storybook-text"]
+TABLES = {"learned": None, "64": 64, "128": 128, "192": 192}  # dimensions, None for a learned one
+RUNS = [(table, seed) for table in ("learned", "128") for seed in range(3)] + [("64", 0), ("192", 0)]
+FAMILIES = 2000
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train what is missing, measure, and write results/text_towers.json."""
+    parser = argparse.ArgumentParser(prog="python -m analysis.text_towers", description=TITLE)
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/text-towers"), help="folder of trainings and tables"
+    )
+    parser.add_argument("--only", nargs=2, metavar=("TABLE", "SEED"), help="train this one and stop")
+    parser.add_argument("--steps", type=int, default=PRESET.steps)
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    chosen = [(options.only[0], int(options.only[1]))] if options.only else RUNS
+    for table, seed in chosen:
+        train(table, seed, options.runs, options.steps, options.device)
+    if not options.only:
+        rows = [measured(table, seed, options.runs, options.device) for table, seed in RUNS]
+        measure.store("text_towers", TITLE, sentence(rows), started, rows, steps=options.steps)
+
+
+def name_of(table: str, seed: int) -> str:
+    return f"{table}-seed{seed}"
+
+
+def train(table: str, seed: int, runs: Path, steps: int = PRESET.steps, device: str = "auto") -> None:
+    """Train one text tower, or go on with it. table: one of TABLES."""
+    loop = loop_of(table, seed, runs, steps, device)
+    for record in loop.records():
+        records.append(loop.folder, records.line(record))
+        if not isinstance(record, records.LossRecord) or record.step % 100 == 0:
+            print(name_of(table, seed), records.line(record), flush=True)
+
+
+def loop_of(table: str, seed: int, runs: Path, steps: int, device: str) -> Loop:
+    """The training of one text tower. Raises FileNotFoundError where its table was not made."""
+    config = replace(PRESET, seed=seed, steps=steps)
+    torch.manual_seed(seed)
+    tokens = runs / table / TOKENS if TABLES[table] else None
+    model = with_new_text_tower(image_side(load_model("storybook")), tokens).to(pick_device(device))
+    stage = storybook_stage(config, model, clips.CACHE, FAMILIES)
+    return Loop(
+        stage, config.optimisation, Duration(steps, config.evaluate_every), runs / name_of(table, seed)
+    )
+
+
+def image_side(model: DiffusionRet) -> DiffusionRet:
+    """A model without its generators."""
+    bare = replace(model.config, generator=None, openset=None, others=(), form="published")
+    kept = DiffusionRet(bare)
+    kept.load_state_dict(model.state_dict(), strict=False)
+    return kept
+
+
+@torch.no_grad()
+def measured(table: str, seed: int, runs: Path, device: str = "auto") -> dict:
+    """Figures of a trained text tower by similarity alone, in percent."""
+    best = best_of(name_of(table, seed), runs)
+    assert best is not None
+    model = load_model(str(best)).to(pick_device(device)).eval()
+    scenes = world.split("test")
+    frames = clips.split_frames("test", clips.CACHE, model.config.frames, model.config.clip.image_size)
+    video = encode_clips(model, frames)
+    row: dict = {"table": table, "seed": seed}
+    for captions in ("full", "natural"):
+        test = measure.load(model, natural=captions == "natural", video=video)
+        row[f"{captions}_R1"] = retrieval_metrics(test.similarity).R1
+        first = test.similarity.argmax(dim=1).cpu()
+        row[f"{captions}_fits"] = 100 * test.fits[torch.arange(len(first)), first].double().mean().item()
+    kinds = [row_of(model, written, video, scenes) for written in visitor_queries("work", scenes).values()]
+    found = [kind for kind in kinds if kind]
+    row |= {group["group"]: group["first_true"] for group in together(found)}
+    return row | {"kinds": {kind["kind"]: kind["first_true"] for kind in found}}
+
+
+def row_of(model: DiffusionRet, written: Sequence, video: VideoFeatures, scenes: Sequence) -> dict | None:
+    """See `measure_kind`."""
+    first = first_results(model, [q.text for q in written], lambda text: model.similarity(text, video))
+    return measure_kind(written, first, scenes)
+
+
+def sentence(rows: Sequence[dict]) -> str:
+    """What the figures say: the mean over seeds, and what the seeds span."""
+    said = []
+    for table in TABLES:
+        own = [row for row in rows if row["table"] == table]
+        parts = [f"{name} {span([row[name] for row in own])}" for name in (*GROUPS, "natural_fits")]
+        said.append(
+            f"{'a learned table' if table == 'learned' else f'{table} frozen dimensions'}: {', '.join(parts)}"
+        )
+    return f"First result a true one by similarity alone, in percent. {'; '.join(said)}."
+
+
+def span(values: Sequence[float]) -> str:
+    mean = f"{np.mean(values):.1f}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.1f} to {max(values):.1f})"
+
+
+if __name__ == "__main__":
+    main()
