@@ -92,6 +92,11 @@ def with_queries(texts: Sequence[str], name: str) -> list[str]:
     return [queries.write(rng.choice(scenes), rng).text if i % 2 else text for i, text in enumerate(texts)]
 
 
+def storybook_reference() -> list[str]:
+    """Captions and queries as training had them, by which the bundled model knows what is familiar."""
+    return with_queries(storybook_training_captions(REFERENCE), "train")
+
+
 def storybook_queries(texts: Sequence[str]) -> list[Query] | None:
     """Ordinary queries for a gallery of Storybook clips, known by their canonical captions; None for others."""
     scenes = {captions.canonical(scene).text: scene for scene in world.split("test")}
@@ -236,7 +241,7 @@ def run_calibration(
             cut = min(len(shuffled) // 5, ORDINARY)
             ordinary, seen, about = shuffled[:cut], shuffled[cut : cut + REFERENCE], "one in five captions"
         else:
-            seen = with_queries(storybook_training_captions(REFERENCE), "train")
+            seen = storybook_reference()
             ordinary = with_queries(
                 [caption.text for caption in storybook_ordinary_captions()], "calibration"
             )

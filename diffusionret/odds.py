@@ -108,6 +108,29 @@ def judge_pool(
     return chosen, judgement(answers, parts, odds)
 
 
+def pool_scores(
+    model: DiffusionRet,
+    reference: Reference,
+    readings: Sequence[Reading],
+    request: Request,
+    queries: Queries,
+    there: Bool[Tensor, "query video"],
+    judged: Judgement,
+) -> Scores:
+    """Every score that the odds of a match may read, of queries in galleries that hold a part of some clips.
+
+    readings, request, queries, there: as `judge_pool` has them; judged: what it gave.
+    """
+    count = judged.answers.match.shape[1]
+    similarity = queries.scores.masked_fill(~there, -1.0).topk(count, dim=1).values
+    return (
+        reference.scores([reading.searched for reading in readings], request.text.cls)
+        | gallery_scores(similarity, float(model.logit_scale))
+        | judged.scores()
+        | word_scores(readings)
+    )
+
+
 @torch.no_grad()
 def head_scores(
     model: DiffusionRet,
@@ -127,11 +150,9 @@ def head_scores(
     empty = []
     for start in range(0, len(asked), BATCH):
         batch = readings[start : start + BATCH]
-        texts = [reading.searched for reading in batch]
         given = ask(model, batch)
-        text = given.text
         rows = fits[start : start + BATCH]
-        pool = make_pool(model, text, video, rows)
+        pool = make_pool(model, given.text, video, rows)
         random_source = seeded(f"odds {start}")
         size = int(smallest * (len(scenes) / smallest) ** float(torch.rand((), generator=random_source)))
         gone = torch.rand(len(batch), generator=random_source) < absent
@@ -143,13 +164,7 @@ def head_scores(
         group = pool.queries("t2v", torch.arange(len(batch)))
         count = min(openset.config.candidates, size)
         _, judged = judge_pool(openset, model, given, group, video, there, count)
-        similarity = group.scores.masked_fill(~there, -1.0).topk(count, dim=1).values
-        parts.append(
-            reference.scores(texts, text.cls)
-            | gallery_scores(similarity, float(model.logit_scale))
-            | judged.scores()
-            | word_scores(batch)
-        )
+        parts.append(pool_scores(model, reference, batch, given, group, there, judged))
         empty.append(~(rows & there).any(dim=1))
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}, torch.cat(empty).numpy()
 

@@ -48,6 +48,21 @@ def test_fitted_odds_are_those_that_made_the_data():
     assert np.abs(found - none).max() < 0.05 and reliability(found, absent).error < 0.02
 
 
+def test_words_that_nobody_knows_leave_the_trust_in_the_head_as_it_is():
+    """A head that is right about known words and guesses about others keeps its weight for the known ones."""
+    scores, _, absent = drawn_scores(20000, 3)
+    unknown = np.arange(20000) % 3 == 0
+    absent[unknown] = np.random.default_rng(0).random(unknown.sum()) < 0.9
+    scores["unknown"] = torch.from_numpy(unknown.astype(float))
+    odds = fit(scores, absent, ("head", "knn", "unknown", "unknown*head", "unknown*knn"))
+    assert odds.weights["head"] == pytest.approx(1.5, abs=0.1)
+    assert odds.weights["unknown*head"] == pytest.approx(-1.5, abs=0.15)
+    assert odds.learned == absent[~unknown].mean(), "the prior is that of known words"
+    assert odds.none(scores, odds.learned).numpy()[unknown] == pytest.approx(0.9, abs=0.03)
+    shared = fit(scores, absent, ("head", "knn", "unknown"))
+    assert shared.weights["head"] < 1.2
+
+
 def test_another_share_without_a_match_is_the_prior_odds():
     scores, _, absent = drawn_scores(2000, 0)
     odds = fit(scores, absent, ("head",))

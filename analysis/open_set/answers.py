@@ -14,9 +14,9 @@ from diffusionret.encoders import VideoFeatures
 from diffusionret.generators.match import match_of
 from diffusionret.generators.openset import OpenSetNetwork
 from diffusionret.generators.standing import hubness, standing
-from diffusionret.odds import judge_pool
+from diffusionret.odds import judge_pool, pool_scores
 from diffusionret.ood.report import rule_of
-from diffusionret.ood.scores import Reference, Scores, gallery_scores, word_scores
+from diffusionret.ood.scores import Reference, Scores
 from diffusionret.ood.verdict import MatchOdds
 from diffusionret.pool import galleries, make_pool, seeded
 from diffusionret.reading import Reader
@@ -107,27 +107,22 @@ def answer(
     scores: list[Scores] = []
     for start in range(0, len(questions.texts), BATCH):
         batch = slice(start, start + BATCH)
-        texts, fits = [reading.searched for reading in readings[batch]], questions.fits[batch]
+        fits = questions.fits[batch]
         there = held(fits, absent[batch], f"gallery {seed} {start}")
         request = ask(model, readings[batch])
-        text = request.text
-        queries = make_pool(model, text, video, fits).queries("t2v", torch.arange(len(texts)))
+        queries = make_pool(model, request.text, video, fits).queries("t2v", torch.arange(len(fits)))
         chosen, judged = judge_pool(openset, model, request, queries, video, there, count)
         said = judged.answers
         similarity = queries.scores.gather(1, chosen)
-        top = queries.scores.masked_fill(~there, -1.0).topk(count, dim=1).values
         place = standing(queries.scores, similarity, hubs[chosen], there)
         whole = place.query[:, None].expand(-1, count, -1)
-        rank = torch.arange(1, count + 1).log().expand(len(texts), -1)[..., None]
+        rank = torch.arange(1, count + 1).log().expand(len(fits), -1)[..., None]
         evidence = torch.cat([10 * similarity[..., None], place.pair, rank, whole], dim=-1)
         parts.append(
             (said.choice, said.match, similarity, fits.gather(1, chosen) & there.gather(1, chosen), evidence)
         )
         scores.append(
-            reference.scores(texts, text.cls)
-            | gallery_scores(top, float(model.logit_scale))
-            | word_scores(readings[batch])
-            | judged.scores()
+            pool_scores(model, reference, readings[batch], request, queries, there, judged)
             | {"empty": ~(fits & there).any(dim=1)}
         )
     joined = {name: torch.cat([part[name] for part in scores]) for name in scores[0]}

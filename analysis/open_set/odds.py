@@ -7,7 +7,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from diffusionret import DiffusionRet
-from diffusionret.calibrate import REFERENCE, reference_of, storybook_training_captions
+from diffusionret.calibrate import reference_of, storybook_reference
 from diffusionret.odds import storybook_odds
 from diffusionret.ood.detector import head_made_for, odds_file
 from diffusionret.ood.scores import Reference, Scores
@@ -17,9 +17,9 @@ STRENGTH = 1e6  # inverse of the ridge: two numbers need none
 
 
 def odds_of(model: DiffusionRet) -> tuple[Reference, MatchOdds]:
-    """The training captions of a model, and the odds that are stored with it or, where those are another's, fitted on
+    """What is familiar to a model, and the odds that are stored with it or, where those are another's, fitted on
     calibration."""
-    reference = reference_of(model, storybook_training_captions(REFERENCE))
+    reference = reference_of(model, storybook_reference())
     file = odds_file(model)
     stored = MatchOdds.load(file, head_made_for(model)) if file else None
     return reference, stored or storybook_odds(model, reference)

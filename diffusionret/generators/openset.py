@@ -39,6 +39,7 @@ from .standing import PAIR, QUERY, hubness, standing
 MEMORY = 2**25
 # Beyond this log odds a choice is certain in float32.
 CERTAIN = 60.0
+ALIKE = 6.0  # most that the candidates' own log odds add to those of a match
 BANK = 256  # ordinary captions that tell hubs
 
 
@@ -230,8 +231,11 @@ class OpenSetNetwork(nn.Module):
         h = self.among(seen + self.standing(place.pair) + side)
         choice, match = self.read(h).unbind(-1)
         pooled = torch.cat([h.mean(dim=1), h.amax(dim=1), h[:, 0], of_row], dim=-1)
-        # As if candidates matched independently of each other; what is pooled corrects it.
-        return Answers(choice, match, self.none(pooled).squeeze(-1) - any_odds(match))
+        # As if candidates matched independently of each other; what is pooled corrects it. Bounded: candidates that
+        # look alike are wrong together, so that many of them make nobody surer than a few do.
+        return Answers(
+            choice, match, self.none(pooled).squeeze(-1) - ALIKE * torch.tanh(any_odds(match) / ALIKE)
+        )
 
 
 def any_odds(match: Float[Tensor, "query candidate"]) -> Float[Tensor, " query"]:

@@ -21,8 +21,14 @@ from ..generators.match import ABSENT, LEAST, TRAINED_ABSENT, at_prior
 from .scores import Scores
 
 Kind = Literal["match", "unsure", "none", "unreadable"]
-# Scores that the logistic reads where the model has a match head.
-HEAD = ("head", "members", "knn", "similarity", "spread", "lacking", "unknown")
+# Scores that the logistic reads where the model has a match head; "a*b" is a product. What the head says of a word or
+# two is worth less than what it says of a sentence. So is what it says of words that nobody knows, which must not cost
+# it the trust in what it says of all others.
+HEAD = (
+    *("head", "members", "spread", "knn", "words", "words*head", "words*spread"),
+    *("lacking", "lacking*head", "unknown", "unknown*head", "unknown*similarity", "unknown*spread"),
+)
+STRANGE = ("lacking", "unknown")  # scores that are 0 for queries in words that are known
 EVIDENCE = ("similarity", "margin", "spread", "softmax", "energy")  # and where it has none
 SENTENCES = {
     "match": "This gallery has what you ask for.",
@@ -59,10 +65,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class MatchOdds:
-    """The log odds that nothing matches: bias + the weighted sum of named scores.
+    """The log odds that nothing matches: bias + the weighted sum of named scores, or of products of two ("a*b").
 
-    learned: share of the queries without a match among those that it was fitted with, in (0, 1). low, high: P below low
-    denies a match, P from high on claims one, 0 <= low <= high <= 1. about: how the fit fared, for a reader.
+    learned: share of the queries without a match among those in known words that it was fitted with, in (0, 1). low,
+    high: P below low denies a match, P from high on claims one, 0 <= low <= high <= 1. about: how the fit fared, for a
+    reader.
     """
 
     weights: dict[str, float]
@@ -78,7 +85,7 @@ class MatchOdds:
         Raises KeyError for a score that is not there."""
         total = torch.full((), self.bias, dtype=torch.float64)
         for name, weight in self.weights.items():
-            total = total + weight * scores[name].double()
+            total = total + weight * value(scores, name)
         p = 1 - at_prior(total.sigmoid(), absent, self.learned)
         if "head" in self.weights and "parts" in scores:
             p = p * scores["parts"].double().exp()
@@ -106,6 +113,12 @@ class MatchOdds:
             return None
 
 
+def value(scores: Scores, name: str) -> Float[Tensor, " query"]:
+    """A score, or the product of two, by name; float64."""
+    parts = [scores[part].double() for part in name.split("*")]
+    return torch.stack(parts).prod(dim=0)
+
+
 PLAIN_HEAD = MatchOdds({"head": 1.0, "members": -1.0})  # of a model whose head nobody calibrated further
 
 
@@ -126,16 +139,19 @@ def fit(
 
     if absent.all() or not absent.any():
         raise ValueError("Fitting needs queries with a match in the gallery, and queries without one.")
-    x = np.stack([scores[name].double().numpy() for name in names], axis=1)
+    x = np.stack([value(scores, name).numpy() for name in names], axis=1)
     mean, scale = x.mean(axis=0), x.std(axis=0).clip(min=1e-9)
     # What parts leave is no matter of the logistic: it learns from queries without any.
     plain = (scores["parts"] == 0).numpy() if "parts" in scores else np.ones(len(x), dtype=bool)
     model = LogisticRegression(C=10.0, max_iter=1000).fit(((x - mean) / scale)[plain], absent[plain])
     weights = model.coef_[0] / scale
+    # Words that the world lacks have no match whatever the share of such queries is: they say nothing of the prior.
+    known = plain & np.all([scores[name].numpy() == 0 for name in STRANGE if name in names], axis=0)
+    learned = float(absent[known].mean()) if known.any() else 0.5
     odds = MatchOdds(
         dict(zip(names, weights.tolist(), strict=True)),
         float(model.intercept_[0] - weights @ mean),
-        float(absent[plain].mean()),
+        learned if 0 < learned < 1 else float(absent[plain].mean()),
     )
     p = 1 - odds.none(scores).numpy()
     group = np.array(kinds or [""] * len(p))

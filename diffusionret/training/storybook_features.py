@@ -106,13 +106,6 @@ class StorybookFeatures:
         fits = torch.from_numpy(truth.fit_matrix(written, scenes)).to(self.device)
         return make_pool(self.model, text, video, fits)
 
-    @cached_property
-    def validation_pool(self) -> Pool:
-        """Natural captions and clips of validation, where all that makes their features is frozen."""
-        scenes, rng = list(world.split("validation")), random.Random("validation captions")
-        written = [captions.write(s, rng, OMIT) for s in scenes]
-        return self.pool(written, scenes, encode_clips(self.model, self.validation_frames()))
-
 
 @torch.no_grad()
 def frame_embeddings(model: DiffusionRet, frames: np.ndarray) -> Float[Tensor, "clip frame dim"]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -21,13 +21,16 @@ from torch.nn.functional import cross_entropy, normalize
 from ..datasets.storybook import captions, clips, lessons, queries, world
 from ..datasets.storybook.labels import FrameLabels, frame_labels
 from ..encoders import TextFeatures, VideoFeatures
+from ..encoding import encode_clips
 from ..evaluate import generate
 from ..fusion import fuse
 from ..generators.openset import BANK
+from ..lexicon import Lexicon
 from ..losses import choice_loss, contrastive_loss
 from ..metrics import retrieval_metrics
 from ..model import DIRECTIONS, DiffusionRet
 from ..pool import Pool, seeded
+from ..reading import Reader
 from ..similarity import cls_similarity, mean_frame, wti_pairs
 from .augmentation import shift, soften
 from .openset_sets import SetConfig, set_loss, validate_sets
@@ -262,13 +265,15 @@ class StorybookOpenSet:
     """Stage 3: the open-set generator of both directions on frozen features.
 
     The candidates are the most similar of galleries of any size, drawn from a large pool of clips; captions leave
-    things out, and half of the texts are queries, so that several may fit, or none. A pool serves many steps.
+    things out, and half of the texts are queries, so that several may fit, or none. Queries are as a search reads them:
+    typing errors are corrected, and what is ruled out is no matter of the network. A pool serves many steps.
     """
 
     def __init__(self, features: StorybookFeatures, pools: PoolConfig = PoolConfig()) -> None:
         self.features, self.settings, self.model = features, features.settings, features.model
         self.heads: nn.Module = nn.ModuleDict()
         self.pools = pools
+        self.reader = Reader(Lexicon.bundled(), None, self.model.config.words - 2)
         self._last: tuple[int, Pool] | None = None
         assert self.model.openset is not None
         rng = random.Random("bank of captions")
@@ -322,14 +327,31 @@ class StorybookOpenSet:
 
     def _write(self, scene: world.Scene, rng: random.Random) -> captions.Caption | queries.Query:
         if rng.random() < self.pools.queries:
-            return queries.write(scene, rng)
+            return query_as_read(self.reader, scene, rng)
         return captions.write(scene, rng, rng.uniform(0, self.features.config.omit))
 
     @torch.no_grad()
     def validate(self, model: DiffusionRet, heads: nn.Module) -> Validation:
-        """As `validate_sets`, on every second query of validation."""
-        pool = self.features.validation_pool
+        """As `validate_sets`, on every second text and clip of validation, texts as in training."""
+        pool = self.validation_pool
         return validate_sets(model, pool, torch.arange(0, len(pool.fits), 2, device=self.features.device))
+
+    @cached_property
+    def validation_pool(self) -> Pool:
+        """A text and the features of each clip of validation: all that makes them is frozen."""
+        scenes, rng = list(world.split("validation")), random.Random("validation texts")
+        written = [self._write(scene, rng) for scene in scenes]
+        video = encode_clips(self.model, self.features.validation_frames())
+        return self.features.pool(written, scenes, video)
+
+
+def query_as_read(reader: Reader, scene: world.Scene, rng: random.Random) -> queries.Query:
+    """A query as the search passes it on: read, and nothing to subtract."""
+    while True:
+        query = queries.write(scene, rng)
+        reading = reader.read(query.text)
+        if not (reading.parts or reading.unheard or reading.refusal):
+            return replace(query, text=reading.searched)
 
 
 def aligned_similarity(
