@@ -19,9 +19,11 @@ from diffusionret.config import GeneratorConfig, ModelConfig, OpenSetConfig
 from diffusionret.diffusion import make_schedule
 from diffusionret.gallery import fingerprint
 from diffusionret.generators.openset import (
+    ALIKE,
     Answers,
     OpenSetNetwork,
     Pairs,
+    any_odds,
     candidate_sets,
     draw,
     match_loss,
@@ -68,6 +70,20 @@ def test_candidates_may_come_in_any_order(model, direction):
         for choice, z in ((one.choice, x), (one.choice[:, order], x[:, order]))
     ]
     assert torch.allclose(walks[0][1][..., order], walks[1][1], atol=1e-5)
+
+
+def test_many_candidates_that_look_alike_make_nobody_certain(model, monkeypatch):
+    """A word that is misread makes all candidates wrong at once: what they say together is bounded."""
+    network, (text, video) = model.choose("open-set").network, features(3, 6)
+    pairs = model.choose("open-set").pairs(text, video, torch.arange(6).expand(3, -1), "t2v")
+    row = model.similarity(text, video)
+    usual = network(pairs, row, "t2v")
+    own = usual.none + ALIKE * torch.tanh(any_odds(usual.match) / ALIKE)
+    for said, odds in ((40.0, ALIKE), (-40.0, -ALIKE)):
+        monkeypatch.setattr(
+            network.read, "forward", lambda h, said=said: torch.full((*h.shape[:-1], 2), said)
+        )
+        torch.testing.assert_close(network(pairs, row, "t2v").none, own - odds, atol=0.15, rtol=0)
 
 
 def test_the_similarity_of_pairs_is_the_models(model):

@@ -18,6 +18,8 @@ from diffusionret.config import (
     TrainConfig,
 )
 from diffusionret.datasets.storybook import captions, queries, truth, world
+from diffusionret.lexicon import Lexicon
+from diffusionret.reading import Reader
 from diffusionret.training import storybook_stages as stages
 from diffusionret.training.augmentation import shift
 from diffusionret.training.english import TOKENS
@@ -178,6 +180,25 @@ def test_a_text_tower_anew_keeps_what_sees(few, tmp_path) -> None:
     frames = torch.randn(2, 2, 3, TINY.clip.image_size, TINY.clip.image_size)
     mask = torch.ones(2, 2, dtype=torch.long)
     torch.testing.assert_close(after.encode_frames(frames, mask), before.encode_frames(frames, mask))
+
+
+def test_the_match_head_learns_from_queries_as_a_search_reads_them() -> None:
+    """What the reader mends or takes out never reaches the head, and what is left of a query is still true of its clip:
+    the head is asked in the words that it was trained on."""
+    reader, rng = Reader(Lexicon.bundled()), random.Random(0)
+    scenes = world.split("validation")[:150]
+    written = [stages.query_as_read(reader, scene, rng) for scene in scenes]
+    again = [reader.read(query.text) for query in written]
+    assert not any(reading.parts or reading.unheard or reading.refusal for reading in again)
+    assert sum(reading.searched != query.text for query, reading in zip(written, again, strict=True)) < 3
+    assert {query.kind for query in written} >= {"typing error", "keywords", "request", "plural"}
+    for query, scene in zip(written, scenes, strict=True):
+        assert truth.fits(query, scene) or query.kind in (
+            "lacking noun",
+            "lacking colour",
+            "number",
+            "typing error",
+        )
 
 
 def test_queries_spread_over_what_is_true() -> None:
