@@ -48,6 +48,20 @@ def test_fitted_odds_are_those_that_made_the_data():
     assert np.abs(found - none).max() < 0.05 and reliability(found, absent).error < 0.02
 
 
+def test_what_parts_leave_is_as_sharp_as_it_proves_to_be():
+    """Where queries with half of P left have no match in nine of ten cases, a half must not be left."""
+    scores, none, absent = drawn_scores(20000, 4)
+    weighed = np.arange(20000) % 4 == 0
+    scores["parts"] = torch.from_numpy(np.where(weighed, np.log(0.5), 0.0))
+    rng = np.random.default_rng(1)
+    absent[weighed] = rng.random(weighed.sum()) >= (1 - none[weighed]) * 0.5**3
+    assert fit(scores, absent, ("head", "knn")).sharpness == 3.0
+    absent[weighed] = rng.random(weighed.sum()) >= (1 - none[weighed]) * 0.5
+    assert fit(scores, absent, ("head", "knn")).sharpness == 1.0
+    del scores["parts"]
+    assert fit(scores, absent, ("head", "knn")).sharpness == 1.0
+
+
 def test_words_that_nobody_knows_leave_the_trust_in_the_head_as_it_is():
     """A head that is right about known words and guesses about others keeps its weight for the known ones."""
     scores, _, absent = drawn_scores(20000, 3)

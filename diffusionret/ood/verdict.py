@@ -8,7 +8,7 @@ comes from P alone, so that no two things on a page can contradict each other.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,6 +44,7 @@ UNFAMILIAR = "The query is unlike those that the model learned from, so this is 
 # Of calibration queries: with a match and denied, without one and claimed, at most. Visitors write less like training
 # than these queries are: what is claimed for them is half as much again (analysis.visitors).
 DENIED, CLAIMED = 0.03, 0.07
+SHARPNESS = (1.0, 1.5, 2.0, 3.0, 4.0)  # that a fit tries
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ class MatchOdds:
 
     learned: share of the queries without a match among those in known words that it was fitted with, in (0, 1). low,
     high: P below low denies a match, P from high on claims one, 0 <= low <= high <= 1. about: how the fit fared, for a
-    reader.
+    reader. sharpness: exponent, at least 1, of the share of P that parts leave. That share is the best one of many
+    candidates, and so is its error.
     """
 
     weights: dict[str, float]
@@ -78,6 +80,7 @@ class MatchOdds:
     low: float = 0.3
     high: float = 0.6
     about: dict[str, Any] | None = None
+    sharpness: float = 1.0
 
     def none(self, scores: Scores, absent: float = ABSENT) -> Float[Tensor, " query"]:
         """p(nothing in the gallery matches) of queries, float64 in (0, 1). absent: the share of such queries that is
@@ -88,7 +91,7 @@ class MatchOdds:
             total = total + weight * value(scores, name)
         p = 1 - at_prior(total.sigmoid(), absent, self.learned)
         if "head" in self.weights and "parts" in scores:
-            p = p * scores["parts"].double().exp()
+            p = p * (self.sharpness * scores["parts"].double()).exp()
         return (1 - p).clamp(LEAST, 1 - LEAST)
 
     def verdict(self, none: float, absent: float = ABSENT, unfamiliar: bool = False) -> Verdict:
@@ -153,11 +156,24 @@ def fit(
         float(model.intercept_[0] - weights @ mean),
         learned if 0 < learned < 1 else float(absent[plain].mean()),
     )
+    if not plain.all():
+        odds = replace(
+            odds,
+            sharpness=min(
+                SHARPNESS, key=lambda s: _log_loss(replace(odds, sharpness=s), scores, absent, ~plain)
+            ),
+        )
     p = 1 - odds.none(scores).numpy()
     group = np.array(kinds or [""] * len(p))
     low = _quantile(p[~absent], group[~absent], DENIED)
     high = max(1 - _quantile(1 - p[absent], group[absent], CLAIMED), low)
-    return MatchOdds(odds.weights, odds.bias, odds.learned, round(low, 4), round(high, 4), about)
+    return replace(odds, low=round(low, 4), high=round(high, 4), about=about)
+
+
+def _log_loss(odds: MatchOdds, scores: Scores, absent: np.ndarray, chosen: np.ndarray) -> float:
+    """Of p(nothing matches) of chosen queries, nats."""
+    p = odds.none(scores, odds.learned).numpy()[chosen]
+    return float(-np.log(np.where(absent[chosen], p, 1 - p)).mean())
 
 
 def _quantile(p: np.ndarray, group: np.ndarray, share: float) -> float:
