@@ -15,7 +15,7 @@ def visitors(results: dict, reserved: dict | None = None) -> str:
     lines = [
         f"`{results['command']}`, the half of the list that is for work. {results['shows']}\n",
         *(
-            [f"The other half, scored once (`{reserved['command']}`): {reserved['shows']}\n"]
+            [f"The other half, by which nothing was chosen (`{reserved['command']}`): {reserved['shows']}\n"]
             if reserved
             else []
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
 
@@ -28,7 +29,7 @@ TITLE = "Is the first result what visitors ask for?"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and write results/visitors.json."""
+    """Measure and write results/visitors.json, or visitors_reserved.json."""
     parser = argparse.ArgumentParser(prog="python -m analysis.visitors", description=TITLE)
     parser.add_argument(
         "--models", nargs="+", default=["storybook"], help="folders or names, the first in full"
@@ -72,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             groups=groups,
             half=options.half,
             verdicts=verdicts,
+            command=" ".join(
+                ["python -m analysis.visitors", *(sys.argv[1:] if arguments is None else arguments)]
+            ),
         )
 
 
