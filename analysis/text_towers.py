@@ -22,9 +22,8 @@ import torch
 from diffusionret import DiffusionRet
 from diffusionret.checkpoint import load_model, pick_device
 from diffusionret.config import PRESETS
-from diffusionret.datasets.storybook import clips, world
+from diffusionret.datasets.storybook import clips
 from diffusionret.encoders import VideoFeatures
-from diffusionret.encoding import encode_clips
 from diffusionret.metrics import retrieval_metrics
 from diffusionret.training import records
 from diffusionret.training.english import TOKENS
@@ -38,8 +37,9 @@ from .visitors.queries import visitor_queries
 
 TITLE = "What does a table of tokens that know English give, and of how many dimensions?"
 PRESET = PRESETS["storybook-text"]
-TABLES = {"learned": None, "64": 64, "128": 128, "192": 192}  # dimensions, None for a learned one
-RUNS = [(table, seed) for table in ("learned", "128") for seed in range(3)] + [("64", 0), ("192", 0)]
+LEARNED = "learned"
+TABLES = (LEARNED, "64", "128", "192")  # or the dimensions of a frozen one
+RUNS = [(table, seed) for table in (LEARNED, "128") for seed in range(3)] + [("64", 0), ("192", 0)]
 FAMILIES = 2000
 
 
@@ -79,7 +79,7 @@ def loop_of(table: str, seed: int, runs: Path, steps: int, device: str) -> Loop:
     """The training of one text tower. Raises FileNotFoundError where its table was not made."""
     config = replace(PRESET, seed=seed, steps=steps)
     torch.manual_seed(seed)
-    tokens = runs / table / TOKENS if TABLES[table] else None
+    tokens = None if table == LEARNED else runs / table / TOKENS
     model = with_new_text_tower(image_side(load_model("storybook")), tokens).to(pick_device(device))
     stage = storybook_stage(config, model, clips.CACHE, FAMILIES)
     return Loop(
@@ -101,12 +101,10 @@ def measured(table: str, seed: int, runs: Path, device: str = "auto") -> dict:
     best = best_of(name_of(table, seed), runs)
     assert best is not None
     model = load_model(str(best)).to(pick_device(device)).eval()
-    scenes = world.split("test")
-    frames = clips.split_frames("test", clips.CACHE, model.config.frames, model.config.clip.image_size)
-    video = encode_clips(model, frames)
+    full = measure.load(model, natural=False)
+    scenes, video = full.scenes, full.video
     row: dict = {"table": table, "seed": seed}
-    for captions in ("full", "natural"):
-        test = measure.load(model, natural=captions == "natural", video=video)
+    for captions, test in (("full", full), ("natural", measure.load(model, video=video))):
         row[f"{captions}_R1"] = retrieval_metrics(test.similarity).R1
         first = test.similarity.argmax(dim=1).cpu()
         row[f"{captions}_fits"] = 100 * test.fits[torch.arange(len(first)), first].double().mean().item()
@@ -129,7 +127,7 @@ def sentence(rows: Sequence[dict]) -> str:
         own = [row for row in rows if row["table"] == table]
         parts = [f"{name} {span([row[name] for row in own])}" for name in (*GROUPS, "natural_fits")]
         said.append(
-            f"{'a learned table' if table == 'learned' else f'{table} frozen dimensions'}: {', '.join(parts)}"
+            f"{'a learned table' if table == LEARNED else f'{table} frozen dimensions'}: {', '.join(parts)}"
         )
     return f"First result a true one by similarity alone, in percent. {'; '.join(said)}."
 
