@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
@@ -39,11 +41,12 @@ def recalibrated(odds: MatchOdds, scores: Scores, absent: np.ndarray) -> dict[st
     two = LogisticRegression(C=STRENGTH).fit(log_odds[:, None], absent)
     factor, shift = float(two.coef_[0, 0]), float(two.intercept_[0])
     return {
-        "bias": MatchOdds(odds.weights, odds.bias + bias, share),
-        "bias and factor": MatchOdds(
-            {name: factor * weight for name, weight in odds.weights.items()},
-            factor * odds.bias + shift,
-            share,
+        "bias": replace(odds, bias=odds.bias + bias, learned=share),
+        "bias and factor": replace(
+            odds,
+            weights={name: factor * weight for name, weight in odds.weights.items()},
+            bias=factor * odds.bias + shift,
+            learned=share,
         ),
         "all": fit(scores, absent, tuple(name for name in HEAD if name in odds.weights) or HEAD),
     }
