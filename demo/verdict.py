@@ -121,13 +121,13 @@ def _picture(name: str, answer: Answer, calibration: Calibration | None, report:
     ordinary = answer.null == "ordinary"
     count = answer.as_unusual or 0
     if ordinary:
-        said = f"{count:,} of {answer.n:,} ordinary queries looked this unusual"
+        said = f"{count:,} of {answer.n:,} ordinary queries{answer.of_length} looked this unusual"
     else:
-        said = f"{count:,} of {answer.n:,} queries about other things match as well as this one"
+        said = f"{count:,} of {answer.n:,} queries about other things{answer.of_length} match as well as this one"
     said += f" (p-value {_bare(answer)}, n\u00a0=\u00a0{answer.n:,})."
     return (
         f'<figure class="dr-figure">{heading}<p class="dr-note">{said}</p>'
-        f"{dots(calibration.scores, answer.score, ordinary)}</figure>"
+        f"{dots(calibration.like(answer.words).scores, answer.score, ordinary)}</figure>"
     )
 
 

@@ -200,9 +200,10 @@ def familiar(scene: Scene, request: dict) -> dict:
         return {"sentence": note, "percentile": None, **beside}
     as_unusual = answer.as_unusual or 0
     return {
-        "sentence": f"{as_unusual:,} of {answer.n:,} held-out captions are as unusual as this query or more so.",
+        "sentence": f"{as_unusual:,} of {answer.n:,} ordinary queries{answer.of_length} are as unusual as this query "
+        "or more so.",
         "percentile": as_unusual / answer.n,
-        "percentile_note": "of held-out captions are as unusual or more so",
+        "percentile_note": f"of ordinary queries{answer.of_length} are as unusual or more so",
         **beside,
     }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from .hub import BUNDLED as MODELS
 from .lexicon import Lexicon
 from .model import DiffusionRet
 from .odds import gallery_odds, storybook_odds
-from .ood.conformal import ALPHA, Calibration, p_values
+from .ood.conformal import ALPHA, LEAST, Calibration
 from .ood.detector import (
     PLAIN,
     Detector,
@@ -37,15 +37,14 @@ from .ood.detector import (
     odds_file,
     text_made_for,
 )
-from .ood.scores import Reference, combine
+from .ood.scores import Reference, combine, word_counts
 from .placement import Placement, fit
-from .query import MOST_CHARACTERS, check_query
+from .query import MOST_CHARACTERS, check_query, words_of
 from .reading import Reader
 from .retrieval import Retriever
 from .tables import read_lines, read_table, read_utf8
 
 REFERENCE, ORDINARY, UNRELATED = 4000, 1000, 400  # captions kept, queries that calibrate, queries of the bank
-LEAST = 20  # calibration queries, below which a p-value of 5 % does not exist
 MOST_OMITTED = 0.8  # an ordinary query leaves each fact out with a probability up to this
 WEIGHTS = "detector.json"  # beside a model: the scores chosen on validation data, by analysis/ood
 Say = Callable[[str], None]
@@ -145,8 +144,9 @@ def calibrate_text(
     arrays = reference_of(model, training).arrays()
     # Read back from what is stored, so that half precision is calibrated too.
     scores = Reference.from_arrays(arrays).scores(ordinary, encode(model, ordinary))
+    words = np.array([max(len(words_of(text)), 1) for text in ordinary])
     return Calibration(
-        np.sort(combine(scores, weights).numpy()), weights, text_made_for(model), {"queries": about}, arrays
+        combine(scores, weights).numpy(), words, weights, text_made_for(model), {"queries": about}, arrays
     )
 
 
@@ -178,24 +178,30 @@ def calibrate_match(
             raise ValueError(
                 "This gallery has no captions, and nothing else to calibrate with: pass --queries or --captions."
             )
-        scores = combine(retriever.scores(unrelated, forms=()), weights).numpy()
+        scores = retriever.scores(unrelated, forms=())
         about_bank = {"queries": about, "null": "unrelated"}
-        return Calibration(np.sort(scores), weights, made_for, about_bank, arrays)
+        return Calibration(
+            combine(scores, weights).numpy(), word_counts(scores), weights, made_for, about_bank, arrays
+        )
     if len(known) < 2 * LEAST:
         raise ValueError(f"Calibration needs queries for at least {2 * LEAST} videos, not {len(known)}.")
     odds = {}
     if retriever.model.config.form != "open-set":
         odds = {"odds": asdict(gallery_odds(retriever, known))}
     calibrating, measured = halves(len(known))
-    scores = combine(retriever.scores([query.text for query in known], forms=()), weights).numpy()
-    p = p_values(scores[calibrating], scores[measured])
-    outcome = {
-        "queries": about,
-        "null": "ordinary",
-        **odds,
-        "measured": {"flagged": int((p <= ALPHA + 1e-12).sum()), "of": len(measured), "alpha": ALPHA},
-    }
-    return Calibration(np.sort(scores[calibrating]), weights, made_for, outcome, arrays)
+    scores = retriever.scores([query.text for query in known], forms=())
+    values, words = combine(scores, weights).numpy(), word_counts(scores)
+    calibration = Calibration(
+        values[calibrating],
+        words[calibrating],
+        weights,
+        made_for,
+        {"queries": about, "null": "ordinary"},
+        arrays,
+    )
+    p = [calibration.p_value(float(values[i]), int(words[i])) for i in measured]
+    outcome = {"flagged": sum(each <= ALPHA + 1e-12 for each in p), "of": len(measured), "alpha": ALPHA}
+    return replace(calibration, about=calibration.about | odds | {"measured": outcome})
 
 
 def similarity_band(retriever: Retriever, unrelated: Sequence[str]) -> np.ndarray:
@@ -242,9 +248,11 @@ def run_calibration(
             ordinary, seen, about = shuffled[:cut], shuffled[cut : cut + REFERENCE], "one in five captions"
         else:
             seen = storybook_reference()
-            ordinary = with_queries(
+            reader = retriever.inspector.reader
+            typed_too = with_queries(
                 [caption.text for caption in storybook_ordinary_captions()], "calibration"
             )
+            ordinary = [reader.read(text).searched for text in typed_too]
             about = "Storybook captions and queries of clips outside training"
         calibration = calibrate_text(model, seen, ordinary, about, weights["familiar"])
         # A gallery fits one model only, so that with the bundled one goes the bundled model.

@@ -331,11 +331,11 @@ _STORYBOOK_STAGES = (
         minutes=15,
         reaches="calibration error of p(match) and of p(no match) below 0.03 on validation",
         init="storybook-2",
-        steps=1500,
+        steps=3600,
         batch=48,
         optimisation=Optimisation(lr=1e-3, weight_decay=0.05, warmup=0.05, ema=0.99, ema_rises=True),
         omit=0.7,
-        evaluate_every=300,
+        evaluate_every=600,
     ),
 )
 PRESETS = {preset.name: preset for preset in _STORYBOOK_STAGES}

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffusionret.ood.conformal import (
+    LENGTHS,
     Calibration,
     StaleCalibration,
     benjamini_hochberg,
+    lengths,
     p_values,
     say_p,
     threshold,
@@ -80,7 +82,12 @@ def test_the_least_p_value_is_a_bound():
 
 def calibration(**made_for) -> Calibration:
     return Calibration(
-        np.array([2.0, 1.0, 3.0]), {"knn": 1.0}, made_for, {"queries": "three"}, {"mean": np.arange(4.0)}
+        np.array([2.0, 1.0, 3.0]),
+        np.array([5, 1, 9]),
+        {"knn": 1.0},
+        made_for,
+        {"queries": "three"},
+        {"mean": np.arange(4.0)},
     )
 
 
@@ -88,13 +95,55 @@ def test_a_calibration_survives_the_disk(tmp_path: Path):
     file = tmp_path / "new" / "text.safetensors"
     calibration(model="a", candidates=32).save(file)
     back = Calibration.load(file, dict(model="a", candidates=32), REMEDY)
-    assert back.scores.tolist() == [1, 2, 3] and back.n == 3
+    assert back.scores.tolist() == [1, 2, 3] and back.words.tolist() == [1, 5, 9] and back.n == 3
     assert back.weights == {"knn": 1.0} and back.about == {"queries": "three"}
     assert back.arrays["mean"].tolist() == [0, 1, 2, 3]
     assert [f.name for f in file.parent.iterdir()] == [file.name]
     first = file.read_bytes()
     calibration(candidates=32, model="a").save(file)
     assert file.read_bytes() == first
+
+
+def test_queries_are_compared_with_those_of_their_length():
+    words = np.repeat([1, 3, 5, 12], 50)
+    scores = np.concatenate([np.arange(50.0) + 100 * i for i in range(4)])
+    found = Calibration(scores, words, {}, {}, {}, {})
+    assert tuple(found.groups) == (1, 2, 4, 8)
+    assert [found.like(n).length for n in (0, 1, 2, 3, 4, 7, 8, 40)] == [
+        *("1 word", "1 word", "2 to 3 words", "2 to 3 words"),
+        *("4 to 7 words", "4 to 7 words", "8 words or more", "8 words or more"),
+    ]
+    assert found.p_value(100.0, 1) == 1 / 51 and found.p_value(100.0, 2) == 1.0
+    swapped = Calibration(scores, words, {}, {}, {"null": "unrelated"}, {})
+    assert swapped.p_value(100.0, 1) == 1.0 and swapped.p_value(100.0, 3) == 2 / 51
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=200), st.integers(1, 40))
+def test_no_group_of_lengths_is_small_where_one_can_be_large(words, least):
+    found = lengths(np.array(words), least)
+    sizes = [
+        sum(low <= n < high for n in words)
+        for low, high in zip((0, *found[1:]), (*found[1:], 99), strict=True)
+    ]
+    assert sum(sizes) == len(words) and set(found) <= set(LENGTHS) and found[0] == 1
+    assert min(sizes) >= min(least, len(words))
+    assert lengths(np.array(sorted(words)), least) == found
+
+
+def test_alarms_are_as_rare_among_short_queries_as_among_long_ones():
+    """Scores that grow with brevity: one null for all would flag short queries alone."""
+    rng = np.random.default_rng(0)
+    words = rng.choice([1, 3, 6, 10], 4000)
+    scores = rng.normal(size=4000) + 10.0 / words
+    null = Calibration(scores[:2000], words[:2000], {}, {}, {}, {})
+    p = np.array(
+        [null.p_value(*pair) for pair in zip(scores[2000:].tolist(), words[2000:].tolist(), strict=True)]
+    )
+    for n in (1, 3, 6, 10):
+        of = p[words[2000:] == n]
+        assert abs((of <= 0.1).mean() - 0.1) < 0.05, n
+    one = p_values(scores[:2000], scores[2000:])
+    assert (one[words[2000:] == 1] <= 0.1).mean() > 0.3
 
 
 def test_a_stale_one_is_refused_and_says_why(tmp_path: Path):

@@ -743,9 +743,13 @@ def test_why_says_what_the_number_assumes(retriever):
         and "p(match)\u00a079\u00a0%" in said_at["50\u00a0%"]
     )
     assert "alpha" not in panel and "flag" not in panel and "p =" not in panel
-    calibration = Calibration(np.linspace(0, 1, 99), {}, {}, {}, {})
-    picture = verdict._picture("familiar", Answer(0.5, 0.31, 99), calibration, report)
-    assert "30 of 99 ordinary queries looked this unusual (p-value 0.31, n\u00a0=\u00a099)." in picture
+    calibration = Calibration(np.linspace(0, 1, 99), np.full(99, 5), {}, {}, {}, {})
+    answer = Answer(0.5, 0.31, 99, words=5, length="4 to 7 words")
+    picture = verdict._picture("familiar", answer, calibration, report)
+    assert (
+        "30 of 99 ordinary queries of 4 to 7 words looked this unusual (p-value 0.31, n\u00a0=\u00a099)."
+        in picture
+    )
     assert "assumes" not in verdict.panel(retriever, replace(report, verdict=said("unsure", None)))
 
 

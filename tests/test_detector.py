@@ -60,9 +60,10 @@ def test_without_odds_of_a_match_the_p_values_speak_and_claim_less():
 def test_a_report_holds_what_is_asked_of_it(retriever):
     report = retriever.inspect("a red zebra spins")
     familiar = report.familiar
-    assert familiar.n == len(TRAINING) // 5 and retriever.inspect("a red zebra spins") == report, "repeats"
-    scores = torch.from_numpy(retriever.detector.familiar.scores)
-    assert familiar.as_unusual == int((scores >= familiar.score).sum())
+    group = retriever.detector.familiar.like(familiar.words)
+    assert familiar.words == 4 and familiar.n == len(group.scores) and familiar.length == group.length
+    assert retriever.inspect("a red zebra spins") == report, "repeats"
+    assert familiar.as_unusual == int((group.scores >= familiar.score).sum())
     assert familiar.p_value == pytest.approx((1 + familiar.as_unusual) / (familiar.n + 1))
     assert familiar.flagged == (familiar.p_value <= familiar.alpha)
     assert report.match.n == 30, "one half of the gallery calibrates"
@@ -135,7 +136,7 @@ def test_a_gallery_without_captions_uses_unrelated_queries(tmp_path):
     calibrate.run_calibration(retriever, training=TRAINING)
     answer = retriever.inspect("a red boat").match
     assert answer.null == "unrelated" and answer.flagged == (answer.p_value > answer.alpha)
-    worse = sum(retriever.detector.match.scores <= answer.score)
+    worse = sum(retriever.detector.match.like(answer.words).scores <= answer.score)
     assert answer.p_value == pytest.approx((1 + worse) / (answer.n + 1))
 
 

@@ -21,6 +21,7 @@ from diffusionret.training.openset_sets import (
     SetConfig,
     absent_queries,
     gallery_size,
+    mixed_candidates,
     set_loss,
     validate_sets,
 )
@@ -86,6 +87,26 @@ def test_galleries_of_all_sizes_are_asked(pool: Pool, direction: str, monkeypatc
 
 
 @pytest.mark.parametrize("direction", ["t2v", "v2t"])
+def test_candidates_of_the_next_query_stand_among_the_own_ones() -> None:
+    scores = torch.rand(8, 30, generator=torch.Generator().manual_seed(0))
+    there = torch.ones(8, 30, dtype=torch.bool)
+    there[:, ::5] = False
+    own = mixed_candidates(scores, there, 10, 0)
+    mixed = mixed_candidates(scores, there, 10, 4)
+    of_next = torch.where(there, scores, -1.0).roll(-1, dims=0)
+    for q in range(8):
+        assert set(own[q, :6].tolist()) <= set(mixed[q].tolist()) and len(set(mixed[q].tolist())) == 10
+        rest = [v for v in of_next[q].argsort(descending=True).tolist() if v not in own[q, :6].tolist()]
+        assert set(mixed[q].tolist()) == {*own[q, :6].tolist(), *rest[:4]}
+    held = scores.gather(1, mixed)
+    assert there.gather(1, mixed).all() and torch.equal(held, held.sort(dim=1, descending=True).values)
+    few = torch.zeros(8, 30, dtype=torch.bool)
+    few[:, :3] = True
+    padded = mixed_candidates(scores, few, 10, 4)
+    assert few.gather(1, padded)[:, :3].all(), "what the gallery does not hold comes last"
+    assert all(len(set(row)) == 10 for row in padded.tolist())
+
+
 def test_queries_carry_their_own_rows(model: DiffusionRet, pool: Pool, direction: str) -> None:
     rows, candidates = torch.tensor([3, 7]), torch.tensor([[1, 3, 5], [7, 2, 0]])
     queries = pool.queries(direction, rows)

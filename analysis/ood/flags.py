@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from diffusionret import Retriever
-from diffusionret.ood.conformal import ALPHA, p_values
+from diffusionret.ood.conformal import ALPHA, Calibration
 from diffusionret.ood.verdict import MatchOdds
 
 from . import sets
@@ -15,9 +15,14 @@ from .combination import Weights, value
 from .scoring import CHANCE, Scores, arrays, over
 
 
-def familiar_scores(retriever: Retriever, texts: Sequence[str], weights: Weights) -> np.ndarray:
-    """Scores of text alone."""
-    return value(arrays(retriever.scores(texts, forms=())), weights)
+def calibration(usual: Scores, weights: Weights) -> Calibration:
+    """Ordinary queries as the calibration of an answer."""
+    return Calibration(value(usual, weights), counts(usual), weights, {}, {}, {})
+
+
+def counts(scored: Scores) -> np.ndarray:
+    """How many words queries have."""
+    return np.exp(scored["words"]).round().astype(int)
 
 
 def flags(
@@ -35,12 +40,15 @@ def flags(
     verdict is given, None for none.
     """
     null = {
-        "familiar": familiar_scores(retriever, written, weights["familiar"]),
-        "match": value(usual, weights["match"]),
+        "familiar": calibration(arrays(retriever.scores(written, forms=())), weights["familiar"]),
+        "match": calibration(usual, weights["match"]),
     }
     found = {}
     for kind, part in scored.items():
-        one = {n: p_values(null[n], value(part, weights[n])) <= ALPHA + 1e-12 for n in ("familiar", "match")}
+        one = {}
+        for name, usual_queries in null.items():
+            pairs = zip(value(part, weights[name]).tolist(), counts(part).tolist(), strict=True)
+            one[name] = np.array([usual_queries.p_value(*pair) <= ALPHA + 1e-12 for pair in pairs])
         found[kind] = {**one, "any unseen word": part["unseen"] > 0}
         if odds is not None:
             found[kind]["denied"] = 1 - part[CHANCE] < odds.low

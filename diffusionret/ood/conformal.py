@@ -2,8 +2,10 @@
 
 A score says how unusual a query is, larger = more unusual. Its p-value compares it with the scores of n
 calibration queries: for a query drawn like them, P(p <= alpha) <= alpha on average over calibration sets
-(Bates et al., "Testing for outliers with conformal p-values", 2104.08279, section 2). It is neither the
-probability that a query is out of distribution nor a promise to detect one that is.
+(Bates et al., "Testing for outliers with conformal p-values", 2104.08279, section 2). Queries are compared with
+those of about as many words, so that this holds of short ones and of long ones (Vovk, Lindsay, Nouretdinov and
+Gammerman 2003, "Mondrian confidence machine"). It is neither the probability that a query is out of distribution nor a
+promise to detect one that is.
 """
 
 from __future__ import annotations
@@ -11,13 +13,16 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 ALPHA = 0.05  # false alarms that are accepted among ordinary queries, for each of the two answers
+LEAST = 20  # calibration queries, below which a p-value of 5 % does not exist
+LENGTHS = (1, 2, 4, 8)  # fewest words of a group of queries: 1, 2 to 3, 4 to 7, 8 and more
 
 
 class StaleCalibration(ValueError):
@@ -53,7 +58,8 @@ def benjamini_hochberg(p: Float[np.ndarray, " query"], level: float) -> Bool[np.
     """Which of a batch's p-values are discoveries at the false discovery rate `level`, in (0, 1).
 
     Benjamini and Hochberg 1995; valid for conformal p-values that share one calibration set (2104.08279,
-    theorem 2). All p up to the largest p_(i) with p_(i) <= level * i / m are discoveries.
+    theorem 2), and for those of several that are independent of each other, as groups of lengths are. All p up to the
+    largest p_(i) with p_(i) <= level * i / m are discoveries.
     """
     p = np.asarray(p, dtype=float)
     ordered = np.sort(p)
@@ -67,20 +73,51 @@ def say_p(p: float, n: int) -> str:
     return f"p ≤ {_digits(least)}" if p <= least + 1e-12 else f"p = {_digits(p)}"
 
 
+def _said(least: int, most: float) -> str:
+    """A range of numbers of words."""
+    if most == math.inf:
+        return f"{least} words or more" if least > 1 else ""
+    if least == most:
+        return "1 word" if least == 1 else f"{least} words"
+    return f"{least} to {most} words"
+
+
 def _digits(p: float) -> str:
     return f"{p:.2f}" if p >= 0.095 else f"{p:.3f}" if p >= 0.00095 else f"{p:.1e}"
+
+
+def lengths(words: Int[np.ndarray, " query"], least: int = LEAST) -> tuple[int, ...]:
+    """The fewest words of each group of queries, in ascending order. A group of fewer than `least` queries is one with
+    the next shorter group, the shortest one with the next longer."""
+    bounds = list(LENGTHS)
+    for bound in LENGTHS[:0:-1]:
+        place = bounds.index(bound)
+        above = bounds[place + 1] if place + 1 < len(bounds) else math.inf
+        if ((words >= bound) & (words < above)).sum() < least:
+            bounds.remove(bound)
+    if len(bounds) > 1 and (words < bounds[1]).sum() < least:
+        del bounds[1]
+    return tuple(bounds)
+
+
+class Group(NamedTuple):
+    """Calibration queries of about one length. scores [n]: in ascending order. length: in words, "" of all queries."""
+
+    scores: np.ndarray
+    length: str
 
 
 @dataclass(frozen=True)
 class Calibration:
     """The scores of the calibration queries, how a score is made, and what all of it was made for.
 
-    scores [n]: in ascending order. weights: the score is this weighted sum of named scores (see scores.py). made_for:
-    what must not have changed since, names with plain values. about: more that a reader wants to know. arrays:
-    what the scores are computed with.
+    scores [n]: in any order. words [n]: how many words each of these queries has. weights: the score is this weighted
+    sum of named scores (see scores.py). made_for: what must not have changed since, names with plain values. about:
+    more that a reader wants to know. arrays: what the scores are computed with.
     """
 
     scores: Float[np.ndarray, " n"]
+    words: Int[np.ndarray, " n"]
     weights: dict[str, float]
     made_for: dict[str, Any]
     about: dict[str, Any]
@@ -89,6 +126,32 @@ class Calibration:
     @property
     def n(self) -> int:
         return len(self.scores)
+
+    @cached_property
+    def groups(self) -> dict[int, Group]:
+        """The calibration queries by `lengths`: by the fewest words that a group has."""
+        bounds = lengths(self.words)
+        found = {}
+        for place, least in enumerate(bounds):
+            most = bounds[place + 1] - 1 if place + 1 < len(bounds) else math.inf
+            held = (self.words <= most) & (self.words >= least if place else True)
+            found[least] = Group(np.sort(self.scores[held]), _said(least, most))
+        return found
+
+    def like(self, words: int) -> Group:
+        """The calibration queries that a query of so many words is compared with."""
+        return self.groups[max((least for least in self.groups if least <= words), default=min(self.groups))]
+
+    @property
+    def null(self) -> str:
+        """What the calibration queries are: "ordinary" ones, or "unrelated" ones, about other things."""
+        return self.about.get("null", "ordinary")
+
+    def p_value(self, score: float, words: int) -> float:
+        """The p-value of a query of so many words, beside those of its length. A small one says that it is more unusual
+        than ordinary queries are, or that it matches better than unrelated ones do."""
+        sign = -1.0 if self.null == "unrelated" else 1.0
+        return float(p_values(sign * self.like(words).scores, np.array([sign * score]))[0])
 
     def save(self, file: Path) -> None:
         """Write one safetensors file, which appears whole or not at all."""
@@ -100,7 +163,8 @@ class Calibration:
         # The order of the keys is fixed, so that the same calibration is the same file.
         # The format holds rows after rows: an array in another order would come back transposed.
         arrays = {name: np.ascontiguousarray(array) for name, array in self.arrays.items()}
-        content = {"scores": np.sort(self.scores), **arrays}
+        order = np.argsort(self.scores, kind="stable")
+        content = {"scores": self.scores[order], "words": self.words[order].astype(np.int32), **arrays}
         part.write_bytes(save(content, {"calibration": json.dumps(notes, sort_keys=True)}))
         part.replace(file)
 
@@ -120,7 +184,9 @@ class Calibration:
                 notes = json.loads((opened.metadata() or {})["calibration"])
                 arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (no mapping)
             calibration = cls(
-                arrays.pop("scores"), notes["weights"], notes["made_for"], notes["about"], arrays
+                *(arrays.pop(name) for name in ("scores", "words")),
+                *(notes[name] for name in ("weights", "made_for", "about")),
+                arrays,
             )
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             # The app says it on its page, which is not told where things lie.

@@ -20,9 +20,9 @@ from ..gallery import SAMPLED, Gallery, fingerprint, sample
 from ..hub import BUNDLED as MODELS
 from ..model import DiffusionRet
 from ..reading import ADVICE, Reading
-from .conformal import ALPHA, Calibration, StaleCalibration, p_values
+from .conformal import ALPHA, Calibration, StaleCalibration
 from .report import MISSING, Answer, Report, without_odds
-from .scores import Reference, Scores, combine
+from .scores import Reference, Scores, combine, word_counts
 from .verdict import PLAIN_HEAD, MatchOdds, Verdict
 
 FAMILIAR, MATCH, ODDS = "familiar.safetensors", "match.safetensors", "odds.json"
@@ -115,18 +115,9 @@ class Detector:
         count = len(next(iter(scores.values())))
         if calibration is None:
             return [Answer(alpha=alpha, note=self.note(name))] * count
-        values = combine(scores, calibration.weights).numpy()
-        null = calibration.about.get("null", "ordinary")
-        if null == "unrelated":  # a small p: better than nearly all queries that are not about this gallery
-            p = p_values(-calibration.scores, -values)
-            flagged = p > alpha + 1e-12
-        else:
-            p = p_values(calibration.scores, values)
-            flagged = p <= alpha + 1e-12
-        return [
-            Answer(float(v), float(q), calibration.n, alpha, bool(f), null)
-            for v, q, f in zip(values, p, flagged, strict=True)
-        ]
+        values = combine(scores, calibration.weights).tolist()
+        words = word_counts(scores).tolist()
+        return [_answer(calibration, *pair, alpha) for pair in zip(values, words, strict=True)]
 
     def report(
         self,
@@ -171,6 +162,16 @@ class Detector:
         if self.match is None or "band" not in self.match.arrays:
             return None
         return tuple(tuple(row) for row in self.match.arrays["band"].astype(float).tolist())
+
+
+def _answer(calibration: Calibration, score: float, words: int, alpha: float) -> Answer:
+    """The answer of a query with this score and so many words."""
+    group = calibration.like(words)
+    p = calibration.p_value(score, words)
+    flagged = (p <= alpha + 1e-12) != (calibration.null == "unrelated")
+    return Answer(
+        score, p, len(group.scores), alpha, flagged, calibration.null, words=words, length=group.length
+    )
 
 
 # --- what a calibration is made for, and where it lies ----------------------------------------------------

@@ -30,7 +30,8 @@ class Answer:
     score: larger = more unusual. p_value, n, alpha: against n calibration queries, flagged where p <= alpha; both
     None where `note` says why there is none. null: what the calibration queries are: "ordinary" ones, or
     "unrelated" ones where the gallery has no captions (then a *small* p speaks for a match, and a query that is not
-    told apart from them is flagged). in_batch: discovered at the false discovery rate alpha among a batch.
+    told apart from them is flagged). in_batch: discovered at the false discovery rate alpha among a batch. words: how
+    many the query has. length: that of the calibration queries, in words, "" where it is any.
     """
 
     score: float | None = None
@@ -41,6 +42,13 @@ class Answer:
     null: str = "ordinary"
     in_batch: bool | None = None
     note: str = ""
+    words: int = 0
+    length: str = ""
+
+    @property
+    def of_length(self) -> str:
+        """The length of the calibration queries, to follow their name."""
+        return f" of {self.length}" if self.length else ""
 
     @property
     def as_unusual(self) -> int | None:
@@ -219,7 +227,10 @@ def describe(answer: Answer) -> str:
     kind = "ordinary" if answer.null == "ordinary" else "unrelated"
     count = answer.as_unusual if answer.null == "ordinary" else answer.n - (answer.as_unusual or 0)
     looks = "look this unusual" if answer.null == "ordinary" else "match worse"
-    return f"{say_p(answer.p_value, answer.n)}: {count} of {answer.n} {kind} queries {looks} (score {answer.score:.4g})"
+    kind = f"{kind} queries{answer.of_length}"
+    return (
+        f"{say_p(answer.p_value, answer.n)}: {count} of {answer.n} {kind} {looks} (score {answer.score:.4g})"
+    )
 
 
 def _p(value: float | None) -> str:

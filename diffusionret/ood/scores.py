@@ -20,7 +20,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -344,6 +344,11 @@ def word_scores(readings: Sequence[Reading]) -> Scores:
     unknown = [float(min(len(reading.unknown), 2)) for reading in readings]
     named = {"words": words, "lacking": lacking, "unknown": unknown}
     return {name: torch.tensor(values, dtype=torch.float64) for name, values in named.items()}
+
+
+def word_counts(scores: Scores) -> Int[np.ndarray, " query"]:
+    """How many words queries have, of `word_scores`."""
+    return scores["words"].exp().round().long().numpy()
 
 
 def combine(scores: Scores, weights: dict[str, float]) -> Float[Tensor, " query"]:

@@ -31,6 +31,7 @@ from .stage import Validation
 ALPHAS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 CLOSE = 0.005  # share of first results that two weights may differ in and be called equal
 FEW = 0.4  # share of the steps whose galleries hold few videos, down to one
+MIXED = 0.3  # share of the steps that have candidates of other queries among their own
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,20 @@ def gallery_size(pool: int, generator: torch.Generator, smallest: float) -> int:
     least = 1 / pool if few < FEW else smallest
     size = pool * least ** (1 - place) if few < FEW else pool * (least + (1 - least) * place)
     return min(max(round(size), 1), pool)
+
+
+def mixed_candidates(
+    scores: Float[Tensor, "query gallery"], there: Bool[Tensor, "query gallery"], count: int, others: int
+) -> Int[Tensor, "query candidate"]:
+    """`count` candidates of each query, of which `others` are the best for the query after it. In a search the parts of
+    a query are judged among such, too."""
+    if not others:
+        return candidate_sets(scores, there, count)
+    present = torch.where(there, scores, scores - 1e3)
+    own = present.topk(count - others, dim=1).indices
+    of_next = torch.where(there, scores.roll(-1, dims=0), scores - 1e3).scatter(1, own, float("-inf"))
+    mixed = torch.cat([own, of_next.topk(others, dim=1).indices], dim=1)
+    return mixed.gather(1, present.gather(1, mixed).argsort(dim=1, descending=True))
 
 
 def set_loss(
@@ -69,7 +84,10 @@ def set_loss(
     absent = (torch.rand(len(fits), generator=generator) < share).to(fits.device)
     there = galleries(fits, certain, absent, size, generator)
     kept = there.any(dim=1)  # a gallery of nothing asks nothing
-    candidates = candidate_sets(queries.scores, there, min(count, size))
+    count = min(count, size)
+    mixed, share = torch.rand(2, generator=generator).tolist()
+    others = int(share * count) if mixed < MIXED else 0
+    candidates = mixed_candidates(queries.scores, there, count, others)
     answers = network(queries.pairs(candidates), queries.scores, queries.direction, there)
     held = there.gather(1, candidates)
     match = fits.gather(1, candidates) & held

@@ -249,13 +249,14 @@ def one_a_family(data: clips.TrainingClips, rng: random.Random, size: int) -> li
 @dataclass(frozen=True)
 class PoolConfig:
     """size: clips of a pool, at most one a family. turns: how often each of them is asked for before others come.
-    counts: numbers of candidates, one a step. directions: of the queries. queries: share of the texts that are queries
-    as people type them, the others are captions. members: which clips make a pool. sets: how candidates come of it."""
+    counts: numbers of candidates, one a step. directions: of the queries, one a step in turn; people search by text.
+    queries: share of the texts that are queries as people type them, the others are captions. members: which clips make
+    a pool. sets: how candidates come of it."""
 
     size: int = 1024
     turns: int = 2
     counts: tuple[int, ...] = (16, 24, 32, 32, 32, 48)
-    directions: tuple[str, ...] = DIRECTIONS
+    directions: tuple[str, ...] = ("t2v", "t2v", "t2v", "v2t")
     queries: float = 0.5
     members: Callable[[clips.TrainingClips, random.Random, int], list[int]] = one_a_family
     sets: SetConfig = SetConfig()  # noqa: RUF009
@@ -295,7 +296,7 @@ class StorybookOpenSet:
         return []
 
     def loss(self, step: int) -> Tensor:
-        """The mean over directions of the loss of one set of candidates a query."""
+        """The loss of one set of candidates a query, in the direction whose turn it is."""
         assert self.model.openset is not None
         config, pools, device = self.features.config, self.pools, self.features.device
         size = min(pools.size, len(self.features.data.families))
@@ -305,12 +306,9 @@ class StorybookOpenSet:
         indices = shuffled[part * config.batch :][: config.batch].to(device)
         count = min(self.features.rng(step).choice(pools.counts), size)
         generator = seeded(f"sets {config.seed} {step}")
-        losses = []
-        for direction in pools.directions:
-            group = pool.queries(direction, indices)
-            own = group.fits & (torch.arange(size, device=device) == indices[:, None])
-            losses.append(set_loss(self.model.openset, group, own, count, generator, pools.sets))
-        return torch.stack(losses).mean()
+        group = pool.queries(pools.directions[step % len(pools.directions)], indices)
+        own = group.fits & (torch.arange(size, device=device) == indices[:, None])
+        return set_loss(self.model.openset, group, own, count, generator, pools.sets)
 
     def pool(self, number: int, size: int) -> Pool:
         """Pool number `number`, the same whenever it is asked for."""

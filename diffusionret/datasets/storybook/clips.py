@@ -45,7 +45,7 @@ def render_scenes(scenes: list[Scene], file: Path, frames: int, size: int) -> np
         return np.load(file, mmap_mode="r")
     except (OSError, ValueError, EOFError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
+        part = file.with_suffix(f".{os.getpid()}")  # its own, since several trainings may draw the same
         array = np.lib.format.open_memmap(
             part, mode="w+", dtype=np.uint8, shape=(len(scenes), frames, size, size, 3)
         )
