@@ -102,7 +102,8 @@ class Inspector:
         asked = Request(self.model.encode_text(texts), None)
         candidates = self.matcher.candidates(asked.text)
         judged = self.judge(asked, candidates)
-        return self.detector.answers(self.text_scores(texts, asked.text, candidates, judged))
+        readings = [self.reader.look(text) for text in texts]
+        return self.detector.answers(self.text_scores(readings, asked.text, candidates, judged))
 
     def judge(
         self,
@@ -177,7 +178,7 @@ class Inspector:
         readings: of queries that can be read. text, candidates, judged: of these, the last as `judge` gives it.
         whole: whether the whole gallery is searched; of a part the p-values of matches are not calibrated.
         """
-        scores = self.text_scores([reading.searched for reading in readings], text, candidates, judged)
+        scores = self.text_scores(readings, text, candidates, judged)
         none = self.chance_of_none(scores)
         if not self.detector.calibrated:
             return [None] * len(readings), none
@@ -201,7 +202,7 @@ class Inspector:
         forms: Sequence[str | None] = (None,),
     ) -> Scores:
         """Every score by name, [text]; arguments, returns and what is raised as in `Retriever.scores`."""
-        readings = [Reading(text, text) if isinstance(text, str) else text for text in texts]
+        readings = [self.reader.look(text) if isinstance(text, str) else text for text in texts]
         check_queries([reading.searched for reading in readings])
         parts = []
         for start in range(0, len(texts), BATCH):
@@ -213,7 +214,7 @@ class Inspector:
             if gone is not None:
                 candidates = self._without(candidates, gone)
             judged = self.judge(asked, candidates, without=gone)
-            part = self.text_scores([reading.searched for reading in batch], text, candidates, judged)
+            part = self.text_scores(batch, text, candidates, judged)
             for form in forms if self.model.generators else ():
                 trajectory = self.trajectory(text, candidates, self.model.choose(form))
                 scores = generator_scores(trajectory)
@@ -260,7 +261,7 @@ class Inspector:
         text = asked.text
         candidates = candidates_of(self.matcher, asked, part)
         judged = self.judge(asked, candidates, part)
-        scores = self.text_scores([reading.searched for reading in readings], text, candidates, judged)
+        scores = self.text_scores(readings, text, candidates, judged)
         none = self.chance_of_none(scores)
         trajectory = None
         if self.model.generators:
@@ -314,14 +315,19 @@ class Inspector:
         ]
 
     def text_scores(
-        self, texts: Sequence[str], text: TextFeatures, candidates: Candidates, judged: Judgement | None
+        self,
+        readings: Sequence[Reading],
+        text: TextFeatures,
+        candidates: Candidates,
+        judged: Judgement | None,
     ) -> Scores:
-        """The scores of texts by name, without those of a generator. judged: as `judge` gives it."""
+        """The scores of queries by name, without those of a generator. text, judged: of what they search for, the
+        latter as `judge` gives it."""
         reference, protocol = self.detector.reference, self.detector.protocol
+        texts = [reading.searched for reading in readings]
         scores = {} if reference is None else reference.scores(texts, text.cls)
         scale = float(self.model.towers.logit_scale.exp().clamp(max=100.0))
-        scores |= gallery_scores(_best(candidates, protocol.candidates), scale)
-        scores |= word_scores([self.reader.look(text) for text in texts])
+        scores |= gallery_scores(_best(candidates, protocol.candidates), scale) | word_scores(readings)
         return scores if judged is None else scores | judged.scores()
 
 

@@ -355,11 +355,11 @@ def replaced(text: str, corrections: Mapping[str, str]) -> str:
 def with_articles(before: str, word: str) -> str:
     """What stands before a word, its last article as the word wants it: "a " before "owl" is "an "."""
     head, space = before.rstrip(), before[len(before.rstrip()) :]
-    first, _, last = head.rpartition(" ")
+    last = head.rpartition(" ")[2]
     if last.lower() not in ("a", "an") or not space:
         return before
     article = _cased("an" if _vowel(word) else "a", last)
-    return f"{first} {article}{space}" if first else article + space
+    return head.removesuffix(last) + article + space
 
 
 def _vowel(word: str) -> bool:

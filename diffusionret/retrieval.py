@@ -192,9 +192,7 @@ class Retriever:
         if isinstance(generator, OpenSetGenerator):
             judged = self.inspector.judge_at(generator, asked, candidates, matched)
             answers, usual = judged.answers, self.inspector.judge(asked, matched) or judged
-            scores = self.inspector.text_scores(
-                [reading.searched for reading in readings], text, matched, usual
-            )
+            scores = self.inspector.text_scores(readings, text, matched, usual)
             none = self.inspector.chance_of_none(scores)
             assert none is not None  # a match head has its say at least
             known = answers, none.to(answers.none)
@@ -413,7 +411,7 @@ class Retriever:
         boost = probability = known = trajectory = None
         if generator is not None and answers is not None and none is not None:
             known = answers, none.to(answers.none)
-            probability = match_of(known[1], answers.match).probability.cpu()
+            probability = match_of(known[1], answers.match, answers.none).probability.cpu()
             boost = generator.config.alpha * probability
         elif generator is not None:  # its boost is a sample
             trajectory = self.generation.trajectory(

@@ -226,7 +226,7 @@ def test_what_is_judged_agrees_with_itself():
         float(left.max() / answers.match[0].sigmoid().max()), rel=1e-5
     )
     none = torch.tensor([0.2, 0.5, 0.9])
-    match = match_of(none, judged.answers.match)
+    match = match_of(none, judged.answers.match, judged.answers.none)
     assert (match.probability.amax(dim=1) <= 1 - none + 1e-6).all()
 
 

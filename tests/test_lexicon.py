@@ -138,6 +138,7 @@ def test_what_is_said_of_a_word(reader, text, expected):
         ("Two pigeons, please!", "Two birds, please!"),
         ("A canary at sea", "A yellow bird at sea"),
         ("a pigeon soars", "a bird rising"),
+        ("soars a  pigeon", "rising a  bird"),
         ("the pigeon's dog", "the bird dog"),
     ],
 )

@@ -26,9 +26,9 @@ odds = st.floats(0.001, 0.999)
 log_odds = st.lists(st.floats(-60, 60), min_size=1, max_size=8)
 
 
-@given(none=st.floats(0, 1), said=log_odds)
-def test_probabilities_agree_by_construction(none, said):
-    found = match_of(torch.tensor([none]), torch.tensor([said]))
+@given(none=st.floats(0, 1), said=log_odds, head=st.floats(-60, 60))
+def test_probabilities_agree_by_construction(none, said, head):
+    found = match_of(torch.tensor([none]), torch.tensor([said]), torch.tensor([head]))
     some = 1 - found.none.item()
     assert 0 < found.none.item() < 1 and (found.probability > 0).all() and (found.probability < 1).all()
     assert found.probability.max().item() <= some + 1e-6
@@ -41,7 +41,8 @@ def test_independent_candidates_keep_their_probabilities(said):
     alone = [1 / (1 + math.exp(-value)) for value in said]
     none = math.prod(1 - p for p in alone)
     assume(1e-3 < none < 1 - 1e-3)
-    found = match_of(torch.tensor([none]), torch.tensor([said]))
+    head = torch.tensor([none]).logit()
+    found = match_of(torch.tensor([none]), torch.tensor([said]), head)
     assert found.probability[0].tolist() == pytest.approx(alone, abs=2e-3, rel=2e-3)
     odds = any_odds(torch.tensor([said]))
     assert odds.sigmoid().item() == pytest.approx(1 - none, abs=1e-4)
@@ -51,7 +52,22 @@ def test_extreme_log_odds_stay_finite():
     odds = torch.tensor([[-200.0, -150.0], [200.0, 150.0], [0.0, -200.0]])
     assert any_odds(odds).isfinite().all()
     for none in (0.0, 0.5, 1.0):
-        assert match_of(torch.full((3,), none), odds).probability.isfinite().all()
+        for head in (-200.0, 0.0, 200.0):
+            found = match_of(torch.full((3,), none), odds, torch.full((3,), head))
+            assert found.probability.isfinite().all()
+
+
+@given(said=st.lists(st.floats(-6, 6), min_size=2, max_size=8), share=st.floats(0, 1), none=odds)
+def test_candidates_are_scaled_from_what_the_head_says_to_what_is_said(said, share, none):
+    """The p(any matches) that the head says lies between that of its best candidate and that of independent ones."""
+    alone = [1 / (1 + math.exp(-value)) for value in said]
+    least, most = max(alone), 1 - math.prod(1 - p for p in alone)
+    some = least + share * (most - least)
+    head = math.log((1 - some) / some)
+    found = match_of(torch.tensor([none]), torch.tensor([said]), torch.tensor([head]))
+    assert found.probability[0].tolist() == pytest.approx(
+        [(1 - none) * p / some for p in alone], abs=1e-5, rel=1e-3
+    )
 
 
 @given(none=odds, absent=odds, learned=odds)

@@ -86,7 +86,6 @@ def test_galleries_of_all_sizes_are_asked(pool: Pool, direction: str, monkeypatc
     assert [gallery_size(1, torch.Generator().manual_seed(s), 0.2) for s in range(5)] == [1] * 5
 
 
-@pytest.mark.parametrize("direction", ["t2v", "v2t"])
 def test_candidates_of_the_next_query_stand_among_the_own_ones() -> None:
     scores = torch.rand(8, 30, generator=torch.Generator().manual_seed(0))
     there = torch.ones(8, 30, dtype=torch.bool)
@@ -107,6 +106,7 @@ def test_candidates_of_the_next_query_stand_among_the_own_ones() -> None:
     assert all(len(set(row)) == 10 for row in padded.tolist())
 
 
+@pytest.mark.parametrize("direction", ["t2v", "v2t"])
 def test_queries_carry_their_own_rows(model: DiffusionRet, pool: Pool, direction: str) -> None:
     rows, candidates = torch.tensor([3, 7]), torch.tensor([[1, 3, 5], [7, 2, 0]])
     queries = pool.queries(direction, rows)

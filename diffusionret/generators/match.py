@@ -25,15 +25,20 @@ class Match(NamedTuple):
     none: Tensor
 
 
-def match_of(none: Float[Tensor, " query"], odds: Float[Tensor, "query candidate"]) -> Match:
-    """The match from p(no video matches), whoever says it, and the log odds of each candidate.
+def match_of(
+    none: Float[Tensor, " query"], odds: Float[Tensor, "query candidate"], head: Float[Tensor, " query"]
+) -> Match:
+    """The match from p(no video matches), whoever says it, and what the head says.
 
-    If candidates match independently of each other, p(any matches) = 1 - product of (1 - p_i). Each p_i is scaled by
-    what p(any matches) is said to be instead, so that all of it agrees.
+    odds: log odds that each candidate matches. head: log odds that none does. What the head says of candidates is
+    scaled by what p(any matches) is said to be instead of what the head says of it, so that all of it agrees. The
+    latter counts as at most 1 - product of (1 - p_i), as if candidates matched independently of each other: where
+    something is ruled out, less is left of p_i than the head knows.
     """
     none = none.clamp(LEAST, 1 - LEAST)
     alone = odds.sigmoid().clamp(min=LEAST)
     together = -torch.expm1(-softplus(odds).sum(dim=1, keepdim=True))
+    together = torch.minimum(together, torch.sigmoid(-head)[:, None].to(odds))
     given = alone / torch.maximum(together, alone.amax(dim=1, keepdim=True))
     given = given / given.sum(dim=1, keepdim=True).clamp(max=1.0)  # rounding
     return Match((1 - none)[:, None] * given, none)

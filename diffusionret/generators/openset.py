@@ -356,7 +356,7 @@ class OpenSetGenerator(Generator):
         absent: float = ABSENT,
     ) -> Match:
         answers = self.answers(text, video, candidates, direction, row)
-        return match_of(at_prior(answers.none.sigmoid(), absent), answers.match)
+        return match_of(at_prior(answers.none.sigmoid(), absent), answers.match, answers.none)
 
     def knowing(self, answers: Answers, none: Float[Tensor, " query"]) -> OpenSetGenerator:
         """This generator for queries of which the answers, and the probability of no match, are known already."""
