@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from .datasets.storybook.inflection import plural
+from .datasets.storybook.inflection import degrees, plural
 from .datasets.storybook.words import Word, inflections, words
 from .query import words_of
 from .spelling import Spelling
@@ -62,6 +62,10 @@ FUNCTION = frozenset(
     looks mind watch watched watching browse browsing anyway basically honestly actually
     """.split()  # noqa: SIM905
 ) | NEGATIONS  # fmt: skip
+# What stands before a noun: "the wind" is no verb, whatever "winds" is.
+BEFORE_NOUNS = frozenset(
+    "a an the this these those my your his her its our their some any in on at of with by under near into".split()  # noqa: SIM905
+)
 MOST_MEANINGS = (
     3  # values of an attribute that are spelled out; a word for more of them is a class and speaks for itself
 )
@@ -113,6 +117,8 @@ class Lexicon:
                 if row.split == "lexicon":
                     for token in self._own.intersection(form):
                         tiers[0].setdefault(token, set()).add(number)
+                elif row.attribute == "colour" and " ".join(form) in degrees(row.word) - {row.word}:
+                    continue  # nobody means "roser"
                 elif len(form) == 1 and row.kind == "empty":
                     silent.add(form[0])
                 elif len(form) == 1:
@@ -125,6 +131,8 @@ class Lexicon:
         while at < len(tokens):
             for length in range(min(self._longest, len(tokens) - at), 0, -1):
                 run = tuple(tokens[at : at + length])
+                if at and tokens[at - 1] in BEFORE_NOUNS and self._is_bare_verb(run):
+                    continue
                 if term := self._term(run):
                     terms.append(term)
                     break
@@ -133,6 +141,16 @@ class Lexicon:
                 terms.append(Term(tokens[at], "unknown"))
             at += length
         return terms
+
+    def _is_bare_verb(self, run: tuple[str, ...]) -> bool:
+        """Whether one token is a form of a verb that nouns have, too, as wind; the grammar's own stay verbs."""
+        row = self._rows.get(run) if len(run) == 1 else None
+        return (
+            row is not None
+            and row.split != "lexicon"
+            and row.attribute in ("motion", "relation")
+            and run[0] != row.word
+        )
 
     def row(self, term: str) -> Word | None:
         """The row of a term that `parse` found; None for one that no row holds."""

@@ -16,7 +16,7 @@ from .query import tokens_of, words_of
 from .spelling import Suggestion
 
 UNREADABLE = "I can read none of these words."
-ADVICE = "Describe in English words what should be seen: who, in which colour, where, doing what."
+ADVICE = "Describe in other words, in English, what should be seen: who, in which colour, where, doing what."
 ONLY_LESS = "Say what should be there, too: nearly every clip is without that."
 MOST_LEFT_OUT = 3  # words of what is left out by a query that says nothing else
 LEAST_FOREIGN = 4  # words of a text that may be of another language

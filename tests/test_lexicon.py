@@ -105,6 +105,27 @@ def test_the_bundled_lexicon_knows_every_word_of_its_grammar():
             assert not any(term.meaning for term in lexicon.parse(words_of(form))), form
 
 
+def test_after_an_article_or_a_preposition_stands_no_verb():
+    lexicon = Lexicon(ROWS)
+    for text, kind in (
+        ("it soars", "says"),
+        ("the soar", "unknown"),
+        ("in soars", "unknown"),
+        ("soars", "says"),
+    ):
+        assert lexicon.parse(words_of(text))[-1].kind == kind, text
+    assert lexicon.parse(["the", "soaring"])[-1].kind == "says"
+    bundled = Lexicon.bundled()
+    assert bundled.parse(words_of("a kite in the wind"))[-1].kind == "unknown"
+    assert bundled.parse(words_of("a kite that winds"))[-1].meaning == "zigzagging"
+    assert bundled.parse(words_of("a spin"))[-1].kind == "says", "the grammar's own"
+
+
+def test_no_degree_of_a_shade_is_what_was_meant():
+    spelling = Lexicon.bundled().spelling
+    assert spelling.suggestion("roter") is None and spelling.suggestion("yelow").word == "yellow"
+
+
 def test_the_silent_are_no_words_of_the_grammar_that_stand_alone():
     assert not FUNCTION & {row.word for row in Lexicon.bundled().grammar}
 
