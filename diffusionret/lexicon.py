@@ -58,7 +58,7 @@ FUNCTION = frozenset(
     find search show see look looking want need video videos clip clips film footage scene picture image
     thing things stuff whatever whoever kind sort bit piece lot lots bunch sorry hello hi hey please thanks thank thx
     cheers ok okay um uh er dude mate got gotta gonna wanna gimme pls plz think thinking know believe guess remember
-    forget forgotten mean wonder wondering hope bother bothering happen happens happened appreciate used called care
+    vs versus w forget forgotten mean wonder wondering hope bother bothering happen happens happened appreciate used called care
     looks mind watch watched watching browse browsing anyway basically honestly actually
     """.split()  # noqa: SIM905
 ) | NEGATIONS  # fmt: skip

@@ -353,12 +353,14 @@ def replaced(text: str, corrections: Mapping[str, str]) -> str:
 
 
 def with_articles(before: str, word: str) -> str:
-    """What stands before a word, its last article as the word wants it: "a " before "owl" is "an "."""
+    """What stands before a word, its last article as the word wants it: "a " is "an " before "owl", "the " before
+    "mountains"."""
     head, space = before.rstrip(), before[len(before.rstrip()) :]
     last = head.rpartition(" ")[2]
     if last.lower() not in ("a", "an") or not space:
         return before
-    article = _cased("an" if _vowel(word) else "a", last)
+    several = word.endswith("s") and not word.endswith("ss")
+    article = _cased("the" if several else "an" if _vowel(word) else "a", last)
     return head.removesuffix(last) + article + space
 
 
