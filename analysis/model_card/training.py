@@ -15,18 +15,29 @@ from .files import RESULTS
 
 
 def record_training(runs: Path) -> None:
-    """Write training.json: of every stage the command, the minutes, and the figures of the weights that were kept."""
-    stages = []
+    """Write training.json: of every stage the command, the minutes, and the figures of the weights that were kept. A
+    stage that was not trained in this folder stays as it was recorded."""
+    file = RESULTS / "training.json"
+    stages = {stage["name"]: stage for stage in json.loads(file.read_text(encoding="utf-8"))["stages"]}
     for name, preset in PRESETS.items():
+        if not (runs / name / records.FILE).is_file():
+            continue
         validations = [r for r in records.read(runs / name) if isinstance(r, records.ValidationRecord)]
         last = validations[-1]
         kept = next(r for r in validations if r.best == last.best)
-        stages.append(
-            dict(name=name, command=preset.command, minutes=last.minutes, steps=last.step)
-            | dict(kept=kept.step, figures=dict(kept.figures))
+        stages[name] = dict(
+            name=name,
+            command=preset.command,
+            minutes=last.minutes,
+            steps=last.step,
+            kept=kept.step,
+            figures=dict(kept.figures),
         )
-    record = dict(machine=f"{os.cpu_count()} CPU cores, torch {torch.__version__}", stages=stages)
-    (RESULTS / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    record = dict(
+        machine=f"{os.cpu_count()} CPU cores, torch {torch.__version__}",
+        stages=[stages[name] for name in PRESETS],
+    )
+    file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def training(stages: list[dict]) -> str:
