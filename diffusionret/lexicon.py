@@ -58,8 +58,8 @@ FUNCTION = frozenset(
     find search show see look looking want need video videos clip clips film footage scene picture image
     thing things stuff whatever whoever kind sort bit piece lot lots bunch sorry hello hi hey please thanks thank thx
     cheers ok okay um uh er dude mate got gotta gonna wanna gimme pls plz think thinking know believe guess remember
-    vs versus w forget forgotten mean wonder wondering hope bother bothering happen happens happened appreciate used called care
-    looks mind watch watched watching browse browsing anyway basically honestly actually
+    forget forgotten mean wonder wondering hope bother bothering happen happens happened appreciate used called care
+    looks mind watch watched watching browse browsing anyway basically honestly actually vs versus w
     """.split()  # noqa: SIM905
 ) | NEGATIONS  # fmt: skip
 # What stands before a noun: "the wind" is no verb, whatever "winds" is.
