@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from .background import background_texts
-from .datasets.storybook import captions, queries, world
+from .datasets.storybook import captions, queries, truth, world
 from .gallery import BUNDLED as BUNDLED_GALLERY
 from .hub import BUNDLED as MODELS
 from .lexicon import Lexicon
@@ -97,12 +97,23 @@ def storybook_reference() -> list[str]:
 
 
 def storybook_queries(texts: Sequence[str]) -> list[Query] | None:
-    """Ordinary queries for a gallery of Storybook clips, known by their canonical captions; None for others."""
+    """Ordinary queries for a gallery of Storybook clips, known by their canonical captions; None for others. Every
+    second one is as people type them."""
     scenes = {captions.canonical(scene).text: scene for scene in world.split("test")}
     if not texts or any(caption not in scenes for caption in texts):
         return None
     rng = random.Random("gallery queries")
-    return [Query(ordinary_caption(scenes[caption], rng).text, i) for i, caption in enumerate(texts)]
+    return [
+        Query((typed_query if i % 2 else ordinary_caption)(scenes[caption], rng).text, i)
+        for i, caption in enumerate(texts)
+    ]
+
+
+def typed_query(scene: world.Scene, rng: random.Random) -> queries.Query:
+    """A query as people type it that is true of the scene."""
+    while not truth.fits(query := queries.write(scene, rng), scene):
+        pass
+    return query
 
 
 # --- calibrating ----------------------------------------------------------------------------------------
@@ -189,7 +200,7 @@ def calibrate_match(
     if retriever.model.config.form != "open-set":
         odds = {"odds": asdict(gallery_odds(retriever, known))}
     calibrating, measured = halves(len(known))
-    scores = retriever.scores([query.text for query in known], forms=())
+    scores = retriever.scores([retriever.read(query.text) for query in known], forms=())
     values, words = combine(scores, weights).numpy(), word_counts(scores)
     calibration = Calibration(
         values[calibrating],
@@ -269,7 +280,11 @@ def run_calibration(
     if not known:
         drawn = storybook_queries(gallery.captions) if storybook else None
         known = drawn or [Query(text[:MOST_CHARACTERS], i) for i, text in enumerate(gallery.captions) if text]
-        about = "Storybook captions of the gallery's clips" if drawn else "captions of the gallery's videos"
+        about = (
+            "Storybook captions and queries of the gallery's clips"
+            if drawn
+            else "captions of the gallery's videos"
+        )
     calibration = calibrate_match(
         retriever, known, unrelated, about if known else "training captions", weights["match"]
     )

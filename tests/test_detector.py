@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from tiny import CONFIG, features, tiny_model
@@ -248,6 +250,18 @@ def test_ordinary_captions_are_one_a_clip_and_new_to_training():
     assert len(written) == len(world.split("calibration"))
     assert all(c.text for c in written)
     assert calibrate.storybook_queries(["no such caption"]) is None
+
+
+def test_every_second_query_of_a_drawn_gallery_is_typed_and_true_of_its_clip():
+    from diffusionret.datasets.storybook import captions, truth, world
+
+    scenes = world.split("test")[:40]
+    found = calibrate.storybook_queries([captions.canonical(scene).text for scene in scenes])
+    assert [query.position for query in found] == list(range(40))
+    rng = random.Random(0)
+    assert all(truth.fits(calibrate.typed_query(scene, rng), scene) for scene in scenes)
+    words = [len(query.text.split()) for query in found]
+    assert np.mean(words[1::2]) < np.mean(words[::2]), "people type less than captions say"
 
 
 def test_commands_that_go_wrong_say_one_sentence(capsys):
