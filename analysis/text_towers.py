@@ -4,8 +4,8 @@ The text tower of the bundled model is trained anew by the preset storybook-text
 model: over a learned table of tokens as CLIP has it, and over frozen ones of a sentence encoder
 (`python -m diffusionret tokens --dim N --runs runs/text-towers/N`, for N of 64, 128 and 192). Every run is judged by
 similarity alone, on the visitors' list and on the captions of test clips. One takes half an hour on two cores; `--only
-TABLE SEED` trains that one, so that several may run side by side, and without it what is missing is trained and
-everything is measured.
+TABLE SEED` trains that one, so that several may run side by side; without it what is missing is trained and everything
+is measured, or with `--measure` only what is there.
 """
 
 from __future__ import annotations
@@ -37,8 +37,7 @@ from .visitors.queries import visitor_queries
 
 TITLE = "What does a table of tokens that know English give, and of how many dimensions?"
 PRESET = PRESETS["storybook-text"]
-LEARNED = "learned"
-TABLES = (LEARNED, "64", "128", "192")  # or the dimensions of a frozen one
+LEARNED = "learned"  # the table; the others are called by the dimensions of a frozen one
 RUNS = [(table, seed) for table in (LEARNED, "128") for seed in range(3)] + [("64", 0), ("192", 0)]
 FAMILIES = 2000
 
@@ -50,15 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--runs", type=Path, default=Path("runs/text-towers"), help="folder of trainings and tables"
     )
     parser.add_argument("--only", nargs=2, metavar=("TABLE", "SEED"), help="train this one and stop")
+    parser.add_argument("--measure", action="store_true", help="train nothing, measure what is trained")
     parser.add_argument("--steps", type=int, default=PRESET.steps)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args(arguments)
     started = time.monotonic()
     chosen = [(options.only[0], int(options.only[1]))] if options.only else RUNS
-    for table, seed in chosen:
+    for table, seed in [] if options.measure else chosen:
         train(table, seed, options.runs, options.steps, options.device)
     if not options.only:
-        rows = [measured(table, seed, options.runs, options.device) for table, seed in RUNS]
+        trained = [run for run in RUNS if is_trained(*run, options.runs, options.steps)]
+        rows = [measured(*run, options.runs, options.device) for run in trained]
         measure.store("text_towers", TITLE, sentence(rows), started, rows, steps=options.steps)
 
 
@@ -66,8 +67,14 @@ def name_of(table: str, seed: int) -> str:
     return f"{table}-seed{seed}"
 
 
+def is_trained(table: str, seed: int, runs: Path, steps: int) -> bool:
+    """Whether this text tower had all its steps."""
+    folder = runs / name_of(table, seed)
+    return (folder / records.FILE).is_file() and [r.step for r in records.read(folder)][-1] == steps
+
+
 def train(table: str, seed: int, runs: Path, steps: int = PRESET.steps, device: str = "auto") -> None:
-    """Train one text tower, or go on with it. table: one of TABLES."""
+    """Train one text tower, or go on with it. table: one of those of RUNS."""
     loop = loop_of(table, seed, runs, steps, device)
     for record in loop.records():
         records.append(loop.folder, records.line(record))
@@ -123,7 +130,7 @@ def row_of(model: DiffusionRet, written: Sequence, video: VideoFeatures, scenes:
 def sentence(rows: Sequence[dict]) -> str:
     """What the figures say: the mean over seeds, and what the seeds span."""
     said = []
-    for table in TABLES:
+    for table in dict.fromkeys(row["table"] for row in rows):
         own = [row for row in rows if row["table"] == table]
         parts = [f"{name} {span([row[name] for row in own])}" for name in (*GROUPS, "natural_fits")]
         said.append(
