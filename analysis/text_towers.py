@@ -53,12 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=PRESET.steps)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args(arguments)
+    if options.measure and options.only:
+        parser.error("--only trains and --measure does not: give one of them.")
     started = time.monotonic()
     chosen = [(options.only[0], int(options.only[1]))] if options.only else RUNS
     for table, seed in [] if options.measure else chosen:
         train(table, seed, options.runs, options.steps, options.device)
     if not options.only:
         trained = [run for run in RUNS if is_trained(*run, options.runs, options.steps)]
+        if not trained:
+            parser.error(f"Nothing in {options.runs} was trained for {options.steps} steps.")
         rows = [measured(*run, options.runs, options.device) for run in trained]
         measure.store("text_towers", TITLE, sentence(rows), started, rows, steps=options.steps)
 
@@ -70,7 +74,9 @@ def name_of(table: str, seed: int) -> str:
 def is_trained(table: str, seed: int, runs: Path, steps: int) -> bool:
     """Whether this text tower had all its steps."""
     folder = runs / name_of(table, seed)
-    return (folder / records.FILE).is_file() and [r.step for r in records.read(folder)][-1] == steps
+    if not (folder / records.FILE).is_file():
+        return False
+    return any(r.step == steps for r in records.read(folder) if isinstance(r, records.ValidationRecord))
 
 
 def train(table: str, seed: int, runs: Path, steps: int = PRESET.steps, device: str = "auto") -> None:

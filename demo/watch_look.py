@@ -179,7 +179,7 @@ def forward(scene: Scene, request: dict) -> dict:
 
 
 def familiar(scene: Scene, request: dict) -> dict:
-    """How usual the query is, as a percentile among held-out captions, beside p(candidates | query)."""
+    """How usual the query is, as a percentile among ordinary queries, beside p(candidates | query)."""
     report = scene.result.ood
     answer = report.familiar if report else None
     share = float(Ensemble.of(scene.trajectory).mean[-1, : len(scene.drawn)].max())

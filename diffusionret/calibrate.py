@@ -1,7 +1,8 @@
 """Calibrate the two answers about a query: what is familiar, once a model; what matches, once a gallery.
 
 Familiar: training captions, one a video, are kept for reference; ordinary captions that training never saw
-calibrate. Match: captions of one half of the gallery's videos calibrate, those of the other half are measured.
+calibrate, of the drawn world beside queries as people type them. Match: captions, or typed queries, of one half of the
+gallery's videos calibrate, those of the other half are measured. All are read as a search reads them.
 Where neither captions nor typed queries tell what the videos show, unrelated queries give the null "not about
 this gallery", which controls false claims of a match instead of false alarms.
 """
@@ -37,10 +38,11 @@ from .ood.detector import (
     odds_file,
     text_made_for,
 )
+from .ood.report import rule_of
 from .ood.scores import Reference, combine, word_counts
 from .placement import Placement, fit
 from .query import MOST_CHARACTERS, check_query, words_of
-from .reading import Reader
+from .reading import Reader, Reading
 from .retrieval import Retriever
 from .tables import read_lines, read_table, read_utf8
 
@@ -91,6 +93,11 @@ def with_queries(texts: Sequence[str], name: str) -> list[str]:
     return [queries.write(rng.choice(scenes), rng).text if i % 2 else text for i, text in enumerate(texts)]
 
 
+def storybook_ordinary_texts() -> list[str]:
+    """Captions and queries that training never had, by which the bundled model is calibrated."""
+    return with_queries([caption.text for caption in storybook_ordinary_captions()], "calibration")
+
+
 def storybook_reference() -> list[str]:
     """Captions and queries as training had them, by which the bundled model knows what is familiar."""
     return with_queries(storybook_training_captions(REFERENCE), "train")
@@ -114,6 +121,12 @@ def typed_query(scene: world.Scene, rng: random.Random) -> queries.Query:
     while not truth.fits(query := queries.write(scene, rng), scene):
         pass
     return query
+
+
+def searched(retriever: Retriever, texts: Sequence[str]) -> list[Reading]:
+    """What a search reads of texts, without those that it does not score."""
+    readings = [retriever.read(text) for text in texts]
+    return [reading for reading in readings if not rule_of(reading)]
 
 
 # --- calibrating ----------------------------------------------------------------------------------------
@@ -189,18 +202,19 @@ def calibrate_match(
             raise ValueError(
                 "This gallery has no captions, and nothing else to calibrate with: pass --queries or --captions."
             )
-        scores = retriever.scores(unrelated, forms=())
+        scores = retriever.scores(searched(retriever, unrelated), forms=())
         about_bank = {"queries": about, "null": "unrelated"}
         return Calibration(
             combine(scores, weights).numpy(), word_counts(scores), weights, made_for, about_bank, arrays
         )
+    known = [query for query in known if searched(retriever, [query.text])]
     if len(known) < 2 * LEAST:
         raise ValueError(f"Calibration needs queries for at least {2 * LEAST} videos, not {len(known)}.")
     odds = {}
     if retriever.model.config.form != "open-set":
         odds = {"odds": asdict(gallery_odds(retriever, known))}
     calibrating, measured = halves(len(known))
-    scores = retriever.scores([retriever.read(query.text) for query in known], forms=())
+    scores = retriever.scores(searched(retriever, [query.text for query in known]), forms=())
     values, words = combine(scores, weights).numpy(), word_counts(scores)
     calibration = Calibration(
         values[calibrating],
@@ -259,12 +273,9 @@ def run_calibration(
             ordinary, seen, about = shuffled[:cut], shuffled[cut : cut + REFERENCE], "one in five captions"
         else:
             seen = storybook_reference()
-            reader = retriever.inspector.reader
-            typed_too = with_queries(
-                [caption.text for caption in storybook_ordinary_captions()], "calibration"
-            )
-            ordinary = [reader.read(text).searched for text in typed_too]
+            ordinary = storybook_ordinary_texts()
             about = "Storybook captions and queries of clips outside training"
+        ordinary = [reading.searched for reading in searched(retriever, ordinary)]
         calibration = calibrate_text(model, seen, ordinary, about, weights["familiar"])
         # A gallery fits one model only, so that with the bundled one goes the bundled model.
         save_beside_model = gallery.folder == BUNDLED_GALLERY.resolve() and not training

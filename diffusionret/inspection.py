@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -23,7 +24,7 @@ from .ood.report import Answer, Neighbour, Report, WordEffect, rule_of
 from .ood.scores import Scores, gallery_scores, generator_scores, word_scores
 from .ood.stability import stability
 from .ood.verdict import PLAIN_HEAD
-from .query import check_queries, leave_one_out
+from .query import check_queries, leave_one_out, words_of
 from .reading import Reader, Reading
 from .trajectory import Trajectory
 
@@ -91,19 +92,22 @@ class Inspector:
             yield tuple(effects)
         for start in range(0, len(kept), WORDS):
             part = kept[start : start + WORDS]
-            answers = self._answers([shorter[i] for i in part])
+            answers = self._answers([shorter[i] for i in part], len(words_of(report.searched)))
             for i, (familiar, match) in zip(part, answers, strict=True):
                 effects[i] = WordEffect(words[i], familiar.p_value, match.p_value)
             yield tuple(effects)
 
     @torch.no_grad()
-    def _answers(self, texts: Sequence[str]) -> list[tuple[Answer, Answer]]:
-        """Whether queries are familiar and whether each has a match."""
+    def _answers(self, texts: Sequence[str], words: int) -> list[tuple[Answer, Answer]]:
+        """Whether queries are familiar and whether each has a match, beside queries of so many words: those of a text
+        without a word are those of the whole text, so that only the word makes a difference."""
         asked = Request(self.model.encode_text(texts), None)
         candidates = self.matcher.candidates(asked.text)
         judged = self.judge(asked, candidates)
         readings = [self.reader.look(text) for text in texts]
-        return self.detector.answers(self.text_scores(readings, asked.text, candidates, judged))
+        scores = self.text_scores(readings, asked.text, candidates, judged)
+        length = torch.full_like(scores["words"], math.log(max(words, 1)))
+        return self.detector.answers(scores | {"words": length})
 
     def judge(
         self,

@@ -62,9 +62,16 @@ FUNCTION = frozenset(
     looks mind watch watched watching browse browsing anyway basically honestly actually vs versus w
     """.split()  # noqa: SIM905
 ) | NEGATIONS  # fmt: skip
-# What stands before a noun: "the wind" is no verb, whatever "winds" is.
+# Where a noun stands, these forms of verbs are nouns of another meaning: "in the wind" nothing winds.
 BEFORE_NOUNS = frozenset(
-    "a an the this these those my your his her its our their some any in on at of with by under near into".split()  # noqa: SIM905
+    "a an the this these those my your his its our their some any in on at with of by under near into".split()  # noqa: SIM905
+)
+OTHER_NOUNS = frozenset(
+    """
+    wind winds rock rocks spring springs fall falls sink sinks land lands rest rests wheel wheels ring rings lap laps
+    track tracks trail trails tail tails shadow shadows hound hounds stalk stalks ram rams press presses butt butts
+    elbow elbows shoulder shoulders nose dart darts bob bobs weave weaves dodge snake snakes shunt
+    """.split()  # noqa: SIM905
 )
 MOST_MEANINGS = (
     3  # values of an attribute that are spelled out; a word for more of them is a class and speaks for itself
@@ -131,7 +138,7 @@ class Lexicon:
         while at < len(tokens):
             for length in range(min(self._longest, len(tokens) - at), 0, -1):
                 run = tuple(tokens[at : at + length])
-                if at and tokens[at - 1] in BEFORE_NOUNS and self._is_bare_verb(run):
+                if at and self._is_other_noun(run, tokens[at - 1]):
                     continue
                 if term := self._term(run):
                     terms.append(term)
@@ -142,15 +149,12 @@ class Lexicon:
             at += length
         return terms
 
-    def _is_bare_verb(self, run: tuple[str, ...]) -> bool:
-        """Whether one token is a form of a verb that nouns have, too, as wind; the grammar's own stay verbs."""
-        row = self._rows.get(run) if len(run) == 1 else None
-        return (
-            row is not None
-            and row.split != "lexicon"
-            and row.attribute in ("motion", "relation")
-            and run[0] != row.word
-        )
+    def _is_other_noun(self, run: tuple[str, ...], before: str) -> bool:
+        """Whether one token is no form of the verb that the word file has, but a noun."""
+        if before not in BEFORE_NOUNS or " ".join(run) not in OTHER_NOUNS:
+            return False
+        row = self._rows.get(run)
+        return row is not None and row.attribute in ("motion", "relation")
 
     def row(self, term: str) -> Word | None:
         """The row of a term that `parse` found; None for one that no row holds."""

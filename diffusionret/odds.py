@@ -194,9 +194,9 @@ def gallery_odds(retriever: Retriever, known: Sequence[tuple[str, int]]) -> Matc
     known: queries and the position of the video that each was written for; each is asked once with that video in the
     gallery and once without it.
     """
-    texts = [text for text, _ in known]
+    readings = [retriever.read(text) for text, _ in known]
     without = torch.zeros(len(known), len(retriever.gallery), dtype=torch.bool)
     without[torch.arange(len(known)), torch.tensor([position for _, position in known])] = True
-    present, gone = retriever.scores(texts, forms=()), retriever.scores(texts, without, forms=())
+    present, gone = retriever.scores(readings, forms=()), retriever.scores(readings, without, forms=())
     scores = {name: torch.cat([present[name], gone[name]]) for name in EVIDENCE}
     return fit(scores, np.arange(2 * len(known)) >= len(known), EVIDENCE, None, {"queries": len(known)})

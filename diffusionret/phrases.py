@@ -47,7 +47,8 @@ def places(lexicon: Lexicon, tokens: list[Token]) -> list[Place]:
     found, at = [], 0
     for term in lexicon.parse([token.word for token in tokens]):
         stop = at + len(term.word.split())
-        found.append(Place(term, lexicon.row(term.word), at, stop))
+        row = None if term.kind == "unknown" else lexicon.row(term.word)  # in this place it is another word
+        found.append(Place(term, row, at, stop))
         at = stop
     return found
 

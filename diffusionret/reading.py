@@ -215,7 +215,8 @@ class Reader:
                 alike += words_taken  # "a dog that isn't a poodle"
                 continue
             taken = tuple(dict.fromkeys((*taken, *words_taken)))
-            lacking = tuple(dict.fromkeys((*lacking, *absent)))
+            if weight > 0:  # what the world lacks is easily left out
+                lacking = tuple(dict.fromkeys((*lacking, *absent)))
             unknown = tuple(dict.fromkeys((*unknown, *strange)))
             parts.append(Part(self._plain(part, words_taken), weight))
         return Reading(
@@ -359,7 +360,7 @@ def with_articles(before: str, word: str) -> str:
     last = head.rpartition(" ")[2]
     if last.lower() not in ("a", "an") or not space:
         return before
-    several = word.endswith("s") and not word.endswith("ss")
+    several = word.endswith("s") and not word.endswith(("ss", "us"))
     article = _cased("the" if several else "an" if _vowel(word) else "a", last)
     return head.removesuffix(last) + article + space
 

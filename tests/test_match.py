@@ -63,6 +63,7 @@ def test_candidates_are_scaled_from_what_the_head_says_to_what_is_said(said, sha
     alone = [1 / (1 + math.exp(-value)) for value in said]
     least, most = max(alone), 1 - math.prod(1 - p for p in alone)
     some = least + share * (most - least)
+    assume(some < 1 - 1e-6)
     head = math.log((1 - some) / some)
     found = match_of(torch.tensor([none]), torch.tensor([said]), torch.tensor([head]))
     assert found.probability[0].tolist() == pytest.approx(

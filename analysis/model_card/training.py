@@ -18,7 +18,8 @@ def record_training(runs: Path) -> None:
     """Write training.json: of every stage the command, the minutes, and the figures of the weights that were kept. A
     stage that was not trained in this folder stays as it was recorded."""
     file = RESULTS / "training.json"
-    stages = {stage["name"]: stage for stage in json.loads(file.read_text(encoding="utf-8"))["stages"]}
+    recorded = json.loads(file.read_text(encoding="utf-8"))["stages"] if file.is_file() else []
+    stages = {stage["name"]: stage for stage in recorded}
     for name, preset in PRESETS.items():
         if not (runs / name / records.FILE).is_file():
             continue
@@ -35,7 +36,7 @@ def record_training(runs: Path) -> None:
         )
     record = dict(
         machine=f"{os.cpu_count()} CPU cores, torch {torch.__version__}",
-        stages=[stages[name] for name in PRESETS],
+        stages=[stages[name] for name in PRESETS if name in stages],
     )
     file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""False alarms over fresh queries, and after a gallery has changed."""
+"""False alarms over fresh queries, and after a gallery has changed, beside queries of all lengths."""
 
 from __future__ import annotations
 

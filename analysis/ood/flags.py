@@ -8,7 +8,9 @@ import numpy as np
 
 from diffusionret import Retriever
 from diffusionret.ood.conformal import ALPHA, Calibration
+from diffusionret.ood.scores import word_counts
 from diffusionret.ood.verdict import MatchOdds
+from diffusionret.reading import Reading
 
 from . import sets
 from .combination import Weights, value
@@ -17,17 +19,12 @@ from .scoring import CHANCE, Scores, arrays, over
 
 def calibration(usual: Scores, weights: Weights) -> Calibration:
     """Ordinary queries as the calibration of an answer."""
-    return Calibration(value(usual, weights), counts(usual), weights, {}, {}, {})
-
-
-def counts(scored: Scores) -> np.ndarray:
-    """How many words queries have."""
-    return np.exp(scored["words"]).round().astype(int)
+    return Calibration(value(usual, weights), word_counts(usual), weights, {}, {}, {})
 
 
 def flags(
     retriever: Retriever,
-    written: Sequence[str],
+    written: Sequence[Reading],
     usual: Scores,
     scored: Mapping[str, Scores],
     weights: Mapping[str, Weights],
@@ -35,7 +32,7 @@ def flags(
 ) -> dict[str, dict[str, np.ndarray]]:
     """What each p-value flags at alpha, and what the verdict denies, bool [query] by kind.
 
-    written: ordinary captions that the answer about familiarity is calibrated on. usual: scores of the ordinary queries
+    written: ordinary queries that the answer about familiarity is calibrated on. usual: scores of the ordinary queries
     that the other one is calibrated on. scored: scores by set. weights: weights of both answers. odds: by which a
     verdict is given, None for none.
     """
@@ -47,7 +44,7 @@ def flags(
     for kind, part in scored.items():
         one = {}
         for name, usual_queries in null.items():
-            pairs = zip(value(part, weights[name]).tolist(), counts(part).tolist(), strict=True)
+            pairs = zip(value(part, weights[name]).tolist(), word_counts(part).tolist(), strict=True)
             one[name] = np.array([usual_queries.p_value(*pair) <= ALPHA + 1e-12 for pair in pairs])
         found[kind] = {**one, "any unseen word": part["unseen"] > 0}
         if odds is not None:

@@ -11,7 +11,9 @@ from diffusionret.calibrate import (
     REFERENCE,
     calibrate_text,
     halves,
+    searched,
     storybook_ordinary_captions,
+    storybook_ordinary_texts,
     storybook_training_captions,
 )
 from diffusionret.ood.conformal import ALPHA
@@ -108,7 +110,14 @@ def measure(retriever: Retriever, annotations: Path | None, size: int, draws: in
         weights[answer], tried[answer] = choose(names, quiet, kinds)
     # Other captions than those that the weights were chosen on.
     null = sets.ordinary("null", scenes, halves(len(scenes))[0], 2)
-    flagged = flags(retriever, written, arrays(retriever.scores(null.texts, forms=())), scored, weights, odds)
+    flagged = flags(
+        retriever,
+        searched(retriever, storybook_ordinary_texts()),
+        arrays(retriever.scores(null.texts, forms=())),
+        scored,
+        weights,
+        odds,
+    )
     progress("false alarms")
     alarms, p_values = false_alarms(retriever, scenes, weights, draws, DRAW, DRAW)
     best = {group: max((r for r in rows if r["detector"] in (*names, group)), key=lambda r: r["endpoint"])["detector"]

@@ -73,15 +73,6 @@ def say_p(p: float, n: int) -> str:
     return f"p ≤ {_digits(least)}" if p <= least + 1e-12 else f"p = {_digits(p)}"
 
 
-def _said(least: int, most: float) -> str:
-    """A range of numbers of words."""
-    if most == math.inf:
-        return f"{least} words or more" if least > 1 else ""
-    if least == most:
-        return "1 word" if least == 1 else f"{least} words"
-    return f"{least} to {most} words"
-
-
 def _digits(p: float) -> str:
     return f"{p:.2f}" if p >= 0.095 else f"{p:.3f}" if p >= 0.00095 else f"{p:.1e}"
 
@@ -98,6 +89,15 @@ def lengths(words: Int[np.ndarray, " query"], least: int = LEAST) -> tuple[int, 
     if len(bounds) > 1 and (words < bounds[1]).sum() < least:
         del bounds[1]
     return tuple(bounds)
+
+
+def say_length(least: int, most: float) -> str:
+    """A range of numbers of words, for reading; "" for all."""
+    if most == math.inf:
+        return f"{least} words or more" if least > 1 else ""
+    if least == most:
+        return "1 word" if least == 1 else f"{least} words"
+    return f"{least} to {most} words"
 
 
 class Group(NamedTuple):
@@ -135,7 +135,7 @@ class Calibration:
         for place, least in enumerate(bounds):
             most = bounds[place + 1] - 1 if place + 1 < len(bounds) else math.inf
             held = (self.words <= most) & (self.words >= least if place else True)
-            found[least] = Group(np.sort(self.scores[held]), _said(least, most))
+            found[least] = Group(np.sort(self.scores[held]), say_length(least, most))
         return found
 
     def like(self, words: int) -> Group:
@@ -183,11 +183,8 @@ class Calibration:
             with safe_open(file, framework="numpy") as opened:
                 notes = json.loads((opened.metadata() or {})["calibration"])
                 arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (no mapping)
-            calibration = cls(
-                *(arrays.pop(name) for name in ("scores", "words")),
-                *(notes[name] for name in ("weights", "made_for", "about")),
-                arrays,
-            )
+            scores, words = arrays.pop("scores"), arrays.pop("words")
+            calibration = cls(scores, words, notes["weights"], notes["made_for"], notes["about"], arrays)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             # The app says it on its page, which is not told where things lie.
             where = f"{file.parent.name}/{file.name}"

@@ -14,7 +14,7 @@ import itertools
 import math
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -338,20 +338,17 @@ def head_score(none: Float[Tensor, " query"]) -> Float[Tensor, " query"]:
 
 def word_scores(readings: Sequence[Reading]) -> Scores:
     """What is known of the words of queries: words, the logarithm of how many are searched for; lacking, 1 where the
-    world lacks what one of them asks for, else 0; unknown: how many of them the model does not know, at most 2."""
-    named: dict[str, list[float]] = {"words": [], "lacking": [], "unknown": []}
-    for reading in readings:
-        words = words_of(reading.searched)
-        spoken = f" {' '.join(words)} "  # what is ruled out is not asked for
-        named["words"].append(math.log(max(len(words), 1)))
-        named["lacking"].append(float(any(f" {lacking.word} " in spoken for lacking in reading.lacking)))
-        named["unknown"].append(float(min(sum(f" {word} " in spoken for word in reading.unknown), 2)))
+    world lacks what one asks for, else 0; unknown: how many words the model does not know, at most 2."""
+    words = [math.log(max(len(words_of(reading.searched)), 1)) for reading in readings]
+    lacking = [float(bool(reading.lacking)) for reading in readings]
+    unknown = [float(min(len(reading.unknown), 2)) for reading in readings]
+    named = {"words": words, "lacking": lacking, "unknown": unknown}
     return {name: torch.tensor(values, dtype=torch.float64) for name, values in named.items()}
 
 
-def word_counts(scores: Scores) -> Int[np.ndarray, " query"]:
+def word_counts(scores: Mapping[str, Tensor | np.ndarray]) -> Int[np.ndarray, " query"]:
     """How many words queries have, of `word_scores`."""
-    return scores["words"].exp().round().long().numpy()
+    return np.exp(np.asarray(scores["words"])).round().astype(int)
 
 
 def combine(scores: Scores, weights: dict[str, float]) -> Float[Tensor, " query"]:

@@ -80,14 +80,14 @@ def set_loss(
     """
     fits = queries.fits
     size = gallery_size(fits.shape[1], generator, config.smallest)
-    share = config.absent * torch.rand((), generator=generator)
-    absent = (torch.rand(len(fits), generator=generator) < share).to(fits.device)
+    absent_share = config.absent * torch.rand((), generator=generator)
+    absent = (torch.rand(len(fits), generator=generator) < absent_share).to(fits.device)
     there = galleries(fits, certain, absent, size, generator)
     kept = there.any(dim=1)  # a gallery of nothing asks nothing
-    count = min(count, size)
-    mixed, share = torch.rand(2, generator=generator).tolist()
-    others = int(share * count) if mixed < MIXED else 0
-    candidates = mixed_candidates(queries.scores, there, count, others)
+    mixed, others_share = torch.rand(2, generator=generator).tolist()
+    most = min(count, size)
+    others = int(others_share * most) if mixed < MIXED else 0
+    candidates = mixed_candidates(queries.scores, there, most, others)
     answers = network(queries.pairs(candidates), queries.scores, queries.direction, there)
     held = there.gather(1, candidates)
     match = fits.gather(1, candidates) & held

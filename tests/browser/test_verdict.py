@@ -72,7 +72,8 @@ def test_an_ordinary_query_and_all_that_its_answer_rests_on(visit, retriever, or
     detector, text = retriever.detector, panel.inner_text()
     for calibration in (detector.familiar, detector.match):
         group = calibration.like(len(ordinary.split()))
-        assert f"of {len(group.scores):,} ordinary queries of {group.length} looked this unusual" in text
+        length = f" of {group.length}" if group.length else ""
+        assert f"of {len(group.scores):,} ordinary queries{length} looked this unusual" in text
     assert panel.locator(".dr-dots .is-query").count() == 2 and panel.locator(".is-band").count() == 1
     assert panel.locator(".dr-near li").count() == 5
     words = [

@@ -49,12 +49,16 @@ def render_scenes(scenes: list[Scene], file: Path, frames: int, size: int) -> np
         array = np.lib.format.open_memmap(
             part, mode="w+", dtype=np.uint8, shape=(len(scenes), frames, size, size, 3)
         )
-        start = time.monotonic()
-        for i, clip in enumerate(_draw_all(scenes, partial(clip_frames, frames=frames, size=size))):
-            array[i] = clip
-            if (i + 1) % 2000 == 0:
-                left = (time.monotonic() - start) * (len(scenes) / (i + 1) - 1)
-                logger.info("drew %d of %d clips, %.1f minutes left", i + 1, len(scenes), left / 60)
+        try:
+            start = time.monotonic()
+            for i, clip in enumerate(_draw_all(scenes, partial(clip_frames, frames=frames, size=size))):
+                array[i] = clip
+                if (i + 1) % 2000 == 0:
+                    left = (time.monotonic() - start) * (len(scenes) / (i + 1) - 1)
+                    logger.info("drew %d of %d clips, %.1f minutes left", i + 1, len(scenes), left / 60)
+        except BaseException:
+            part.unlink()
+            raise
         array.flush()
         part.rename(file)
     return np.load(file, mmap_mode="r")
