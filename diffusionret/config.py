@@ -328,14 +328,14 @@ _STORYBOOK_STAGES = (
         stage=3,
         model=STORYBOOK,
         command="python -m diffusionret train --preset storybook-open --families 4000",
-        minutes=18,
+        minutes=30,
         reaches="calibration error of p(match) and of p(no match) below 0.03 on validation",
         init="storybook-2",
-        steps=3600,
+        steps=6400,
         batch=48,
         optimisation=Optimisation(lr=1e-3, weight_decay=0.05, warmup=0.05, ema=0.99, ema_rises=True),
         omit=0.7,
-        evaluate_every=600,
+        evaluate_every=800,
     ),
 )
 PRESETS = {preset.name: preset for preset in _STORYBOOK_STAGES}
