@@ -43,7 +43,7 @@ ADVICE = {
 UNFAMILIAR = "The query is unlike those that the model learned from, so this is less tested."
 # Of calibration queries: with a match and denied, without one and claimed, at most. Visitors write less like training
 # than these queries are: what is claimed for them is half as much again (analysis.visitors).
-DENIED, CLAIMED = 0.02, 0.07
+DENIED, CLAIMED = 0.02, 0.045
 SHARPNESS = (1.0, 1.5, 2.0, 3.0, 4.0)  # that a fit tries
 
 
