@@ -64,7 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not trained:
             parser.error(f"Nothing in {options.runs} was trained for {options.steps} steps.")
         rows = [measured(*run, options.runs, options.device) for run in trained]
-        measure.store("text_towers", TITLE, sentence(rows), started, rows, steps=options.steps)
+        command = f"python -m analysis.text_towers --steps {options.steps}{' --measure' * options.measure}"
+        measure.store(
+            "text_towers", TITLE, sentence(rows), started, rows, steps=options.steps, command=command
+        )
 
 
 def name_of(table: str, seed: int) -> str:
