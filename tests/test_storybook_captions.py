@@ -242,7 +242,7 @@ def test_no_storybook_caption_can_outgrow_the_model() -> None:
 @pytest.mark.parametrize("style", C.STYLES)
 @pytest.mark.parametrize("omit", [0.0, 0.35])
 def test_describe_is_deterministic_and_distinct(style: str, omit: float) -> None:
-    for scene in scenes(30, seed=16):
+    for scene in scenes(10, seed=16):
         found = C.describe(scene, 8, seed=3, omit=omit, style=style)
         assert found == C.describe(scene, 8, seed=3, omit=omit, style=style)
         assert found[:3] == C.describe(scene, 3, seed=3, omit=omit, style=style)
