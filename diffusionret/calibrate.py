@@ -207,14 +207,15 @@ def calibrate_match(
         return Calibration(
             combine(scores, weights).numpy(), word_counts(scores), weights, made_for, about_bank, arrays
         )
-    known = [query for query in known if searched(retriever, [query.text])]
-    if len(known) < 2 * LEAST:
-        raise ValueError(f"Calibration needs queries for at least {2 * LEAST} videos, not {len(known)}.")
+    read = [(retriever.read(query.text), query.position) for query in known]
+    read = [(reading, position) for reading, position in read if not rule_of(reading)]
+    if len(read) < 2 * LEAST:
+        raise ValueError(f"Calibration needs queries for at least {2 * LEAST} videos, not {len(read)}.")
     odds = {}
     if retriever.model.config.form != "open-set":
-        odds = {"odds": asdict(gallery_odds(retriever, known))}
-    calibrating, measured = halves(len(known))
-    scores = retriever.scores(searched(retriever, [query.text for query in known]), forms=())
+        odds = {"odds": asdict(gallery_odds(retriever, read))}
+    calibrating, measured = halves(len(read))
+    scores = retriever.scores([reading for reading, _ in read], forms=())
     values, words = combine(scores, weights).numpy(), word_counts(scores)
     calibration = Calibration(
         values[calibrating],

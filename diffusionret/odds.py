@@ -188,13 +188,13 @@ def readings_of(asked: Sequence[Asked], split: str, most: int) -> list[Reading]:
     return [(stranger if query.stranger else knowing).read(query.text) for query in asked]
 
 
-def gallery_odds(retriever: Retriever, known: Sequence[tuple[str, int]]) -> MatchOdds:
+def gallery_odds(retriever: Retriever, known: Sequence[tuple[Reading, int]]) -> MatchOdds:
     """The odds of a match in a gallery, from similarity alone, for a model without a match head.
 
-    known: queries and the position of the video that each was written for; each is asked once with that video in the
-    gallery and once without it.
+    known: queries as a search reads them, and the position of the video that each was written for; each is asked once
+    with that video in the gallery and once without it.
     """
-    readings = [retriever.read(text) for text, _ in known]
+    readings = [reading for reading, _ in known]
     without = torch.zeros(len(known), len(retriever.gallery), dtype=torch.bool)
     without[torch.arange(len(known)), torch.tensor([position for _, position in known])] = True
     present, gone = retriever.scores(readings, forms=()), retriever.scores(readings, without, forms=())
