@@ -1,6 +1,7 @@
 // The larger view of a clip, with its neighbours of the same list one key away.
 (() => {
   const { part, button, stopPreview, listLinks, describe } = window.DiffusionRet;
+  const AGAIN = 3000; // milliseconds
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let dialog = null;
   let clips = [];
@@ -43,15 +44,30 @@
     video.play().catch(() => {});
   }
 
+  // A file that the browser cannot play gets a copy after its folder was read: until then it is asked for again.
+  function awaitCopy(video) {
+    const note = part("p", "dr-note", "This browser cannot play the file. Where a copy is being made, it plays soon.");
+    note.setAttribute("role", "status");
+    note.hidden = true;
+    video.addEventListener("loadeddata", () => {
+      note.hidden = true;
+    });
+    video.addEventListener("error", () => {
+      note.hidden = false;
+      setTimeout(() => video.isConnected && video.load(), AGAIN);
+    });
+    return note;
+  }
+
   // The clip's player with its timeline, where it has one; it begins where the part that was found begins.
   function player(clip, video) {
     const box = part("div", "dr-lightbox-player");
-    box.append(video);
+    box.append(video, awaitCopy(video));
     const { start } = clip.dataset;
     const begin = () => {
       video.currentTime = Number(start);
     };
-    if (start !== undefined) video.addEventListener("loadedmetadata", begin, { once: true });
+    if (start !== undefined) video.addEventListener("loadedmetadata", begin);
     const timeline = clip.querySelector(".dr-timeline")?.cloneNode(true);
     if (timeline) {
       const head = part("i", "dr-timeline-head");

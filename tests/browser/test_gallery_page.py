@@ -212,12 +212,12 @@ def test_what_a_browser_cannot_play_is_played_by_its_copy_and_a_long_one_is_one_
     assert page.locator(".dr-divisions input:checked").get_attribute("value") == "30s"
     page.locator(".dr-divisions").get_by_text("Shots").click()
     page.get_by_role("button", name="Index this folder").click()
-    page.wait_for_selector(".dr-job:has-text('can be searched')", timeout=PATIENCE)
-    for name in ("old", "stream"):
+    for name in ("old", "stream"):  # which are opened as soon as they are there, before their copies are
         page.locator("#filter input").fill(f"{name}.")
         page.wait_for_function(
             "name => [...document.querySelectorAll('#clips .dr-card')].map(card => card.dataset.name).join() === name",
             arg=name,
+            timeout=PATIENCE,
         )
         page.locator("#clips .dr-open").click()
         page.wait_for_function("document.querySelector('dialog video')?.readyState >= 2")
