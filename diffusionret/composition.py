@@ -43,6 +43,7 @@ WIDE = words("all any anyone anything anywhere every everyone everything everywh
 BE = words("isn't aren't wasn't weren't ain't isnt arent wasnt werent aint")
 DO = words("don't doesn't didn't dont doesnt didnt")
 MUST = words("shouldn't mustn't can't shouldnt mustnt cant")  # ... be
+BEGINNINGS = BE | DO | MUST | {"but"} | {first for first, *_ in NEGATORS}
 # After "not" and the like they make an idiom that rules nothing out.
 IDIOM = words(
     "sure certain really exactly quite only just merely simply necessarily that much many bad idea problem matter mind "
@@ -181,6 +182,8 @@ def _plain(text: str) -> list[Token]:
 
 def _negator(text: str, tokens: Sequence[Token], at: int) -> int:
     """How many words from here on begin an exclusion, 0 where none does."""
+    if tokens[at].word not in BEGINNINGS:
+        return 0
     listed = [token.word for token in tokens[max(at - 6, 0) : at + 4]]
     here = at - max(at - 6, 0)
     before, word, after = listed[:here], listed[here], listed[here + 1] if here + 1 < len(listed) else ""

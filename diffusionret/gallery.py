@@ -234,7 +234,7 @@ class Gallery:
 
     def poster(self, position: int) -> Path | None:
         """The poster, a JPEG; None where there is none."""
-        path = self.folder / POSTERS / f"{self.ids[position]}.jpg" if self.folder else None
+        path = Path(self.folder, POSTERS, f"{self.ids[position]}.jpg") if self.folder else None
         return path if path and path.is_file() else None
 
     @cached_property

@@ -11,12 +11,13 @@ from torch import Tensor
 from .encoders import TextFeatures, VideoFeatures
 from .generators import Generator, OpenSetGenerator
 from .generators.match import ABSENT, at_prior
-from .generators.openset import Answers
+from .generators.openset import Answers, OpenSetNetwork, VideoSide
 from .matching import Candidates, Matcher
 from .model import DiffusionRet
 from .trajectory import Trajectory
 
 BATCH = 32  # queries that are encoded and denoised together
+KEPT_AHEAD = 2_000  # videos of a gallery of which the match head's own side stays in memory
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Generation:
     def __init__(self, model: DiffusionRet, matcher: Matcher) -> None:
         """matcher: of the same model."""
         self.model, self.matcher = model, matcher
+        self._side: VideoSide | None = None
         for generator in model.generators.values() if model.device.type == "cpu" else ():
             generator.warm_up()
             if matcher.video is not None:
@@ -55,11 +57,22 @@ class Generation:
         candidates: Candidates,
     ) -> Answers:
         """What the match head says of chosen videos. positions: in the gallery. candidates: of these texts."""
-        video, columns, known = self._chosen(generator, text, positions, candidates.token_weights)
+        side = self._side_of(generator)
+        video, columns, known = self._chosen(
+            generator, text, positions, candidates.token_weights, whole=side is not None
+        )
         assert isinstance(known, OpenSetGenerator)
         device = self.model.device
         there = None if candidates.there is None else candidates.there.to(device)
-        return known.answers(text, video, columns, "t2v", candidates.similarity.to(device), there)
+        return known.answers(text, video, columns, "t2v", candidates.similarity.to(device), there, side)
+
+    def _side_of(self, generator: OpenSetGenerator) -> VideoSide | None:
+        """What the match head makes of the gallery, once; None of a large one, where that would take much memory."""
+        video = self.matcher.video
+        if self._side is None and video is not None and len(video.frames) <= KEPT_AHEAD:
+            assert isinstance(generator.network, OpenSetNetwork)
+            self._side = generator.network.video_side(video)
+        return self._side
 
     @torch.no_grad()
     def trajectory(
@@ -115,11 +128,13 @@ class Generation:
         text: TextFeatures,
         positions: Int[Tensor, "text candidate"],
         token_weights: Float[Tensor, "text token"] | None,
+        whole: bool = False,
     ) -> tuple[VideoFeatures, Int[Tensor, "text candidate"], Generator]:
-        """Features of chosen videos, which of them stand where, and the generator with the weights of these."""
+        """Features of chosen videos, which of them stand where, and the generator with the weights of these. whole:
+        whether those of the whole gallery will do."""
         device, (count, size) = self.model.device, positions.shape
         frame_weights = self.matcher.frame_weights
-        if generator.reads_candidates_only and self.matcher.video is not None:  # prepared or not
+        if (whole or generator.reads_candidates_only) and self.matcher.video is not None:  # prepared or not
             video, columns = self.matcher.video, positions.to(device)
         else:
             video = self.matcher.features(positions.flatten())

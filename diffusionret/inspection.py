@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -21,7 +21,7 @@ from .matching import Candidates, Matcher
 from .ood.conformal import ALPHA
 from .ood.detector import Detector
 from .ood.report import Answer, Neighbour, Report, WordEffect, rule_of
-from .ood.scores import Scores, gallery_scores, generator_scores, word_scores
+from .ood.scores import TEXT_SCORES, Scores, gallery_scores, generator_scores, word_scores
 from .ood.stability import stability
 from .ood.verdict import PLAIN_HEAD
 from .query import check_queries, leave_one_out, words_of
@@ -182,14 +182,14 @@ class Inspector:
         readings: of queries that can be read. text, candidates, judged: of these, the last as `judge` gives it.
         whole: whether the whole gallery is searched; of a part the p-values of matches are not calibrated.
         """
-        scores = self.text_scores(readings, text, candidates, judged)
+        scores = self.text_scores(readings, text, candidates, judged, self.detector.needed)
         none = self.chance_of_none(scores)
         if not self.detector.calibrated:
             return [None] * len(readings), none
         reports: list[Report | None] = [
             self.detector.ruled(reading, rule) if (rule := rule_of(reading)) else report
             for reading, report in zip(
-                readings, self._reports(readings, candidates, scores, none), strict=True
+                readings, self._reports(readings, text, candidates, scores, none), strict=True
             )
         ]
         if not whole:
@@ -270,7 +270,7 @@ class Inspector:
         trajectory = None
         if self.model.generators:
             trajectory = self.trajectory(text, candidates, known=self._known(judged, none))
-        reports = self._reports(readings, candidates, scores, none, alpha)
+        reports = self._reports(readings, text, candidates, scores, none, alpha)
         if part is not None:
             reports = [replace(report, match=_uncalibrated(report.match)) for report in reports]
         reference = self.detector.reference
@@ -295,6 +295,7 @@ class Inspector:
     def _reports(
         self,
         readings: Sequence[Reading],
+        text: TextFeatures,
         candidates: Candidates,
         scores: Scores,
         none: Float[Tensor, " text"] | None,
@@ -304,13 +305,14 @@ class Inspector:
         pairs = self.detector.answers(scores, alpha)
         chances = [None] * len(pairs) if none is None else none.tolist()
         top = _best(candidates, self.detector.protocol.candidates).tolist()
+        full = (text.mask != 0).all(dim=1).tolist()  # what is cut fills all that the model reads
         return [
             self.detector.report(
                 reading.query,
                 pairs[q],
                 chances[q],
                 self.absent,
-                self.model.cut(reading.searched),
+                self.model.cut(reading.searched) if full[q] else "",
                 reading=reading,
                 scores={name: float(score[q]) for name, score in scores.items()},
                 similarities=tuple(top[q]),
@@ -324,12 +326,13 @@ class Inspector:
         text: TextFeatures,
         candidates: Candidates,
         judged: Judgement | None,
+        names: Collection[str] = TEXT_SCORES,
     ) -> Scores:
         """The scores of queries by name, without those of a generator. text, judged: of what they search for, the
-        latter as `judge` gives it."""
+        latter as `judge` gives it. names: of the scores of the text that are wanted."""
         reference, protocol = self.detector.reference, self.detector.protocol
         texts = [reading.searched for reading in readings]
-        scores = {} if reference is None else reference.scores(texts, text.cls)
+        scores = {} if reference is None else reference.scores(texts, text.cls, names)
         scale = float(self.model.towers.logit_scale.exp().clamp(max=100.0))
         scores |= gallery_scores(_best(candidates, protocol.candidates), scale) | word_scores(readings)
         return scores if judged is None else scores | judged.scores()

@@ -106,7 +106,9 @@ class Lexicon:
             if row.split == "lexicon":
                 own.update(word for form in (row.word, *row.forms) for word in words_of(form))
         self._own = frozenset(own - FUNCTION)  # also words that the grammar has inside of phrases only
-        self._longest = max((len(tokens) for tokens in self._rows), default=1)
+        self._longest: dict[str, int] = {}  # tokens of what begins with this one
+        for first, *more in self._rows:
+            self._longest[first] = max(self._longest.get(first, 1), 1 + len(more))
 
     @classmethod
     @lru_cache(maxsize=1)
@@ -136,7 +138,7 @@ class Lexicon:
         """What the words of a text are, the longest run that the lexicon holds at a time. tokens: in lower case."""
         terms, at = [], 0
         while at < len(tokens):
-            for length in range(min(self._longest, len(tokens) - at), 0, -1):
+            for length in range(min(self._longest.get(tokens[at], 1), len(tokens) - at), 0, -1):
                 run = tuple(tokens[at : at + length])
                 if at and self._is_other_noun(run, tokens[at - 1]):
                     continue

@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 from .encoders import TextFeatures, VideoFeatures
 from .gallery import Gallery
 from .model import DiffusionRet
-from .similarity import wti_in_blocks
+from .similarity import frame_scale, wti_in_blocks
 
 # Above this many videos a coarse stage by pooled features keeps KEPT of them.
 COARSE_ABOVE = 20_000
@@ -53,9 +53,11 @@ class Matcher:
         self.model, self.gallery = model, gallery
         self.video: VideoFeatures | None = None
         self.frame_weights: Tensor | None = None
+        self._recent: tuple[tuple[Tensor, Tensor, Tensor | None], ...] = ()
         if 0 < len(gallery) <= COARSE_ABOVE:
             self.video = self._on_device(gallery.features())
             self.frame_weights = self._weigh_frames(self.video)
+            self._frame_scale = frame_scale(self.video)
 
     @property
     def reach(self) -> int:
@@ -71,13 +73,13 @@ class Matcher:
 
         part: positions of the only videos to look at, ascending, at least one; None for all.
         """
-        token_weights = self.token_weights(text)
         if self.video is not None:
-            scores = self._similarity(text, token_weights, self.video, self.frame_weights).cpu()
+            scores, token_weights = self._whole(text)
             scores = scores if part is None else scores[:, part]
             order = scores.sort(dim=1, descending=True, stable=True)
             positions = order.indices if part is None else part[order.indices]
             return Candidates(positions, order.values, token_weights)
+        token_weights = self.token_weights(text)
         directions = self.directions if part is None else self.directions[part]
         coarse = normalize(text.cls.cpu(), dim=-1) @ directions.T
         kept = coarse.topk(min(KEPT, len(directions)), dim=1).indices.sort(dim=1).values
@@ -90,9 +92,9 @@ class Matcher:
         self, text: TextFeatures, positions: Int[Tensor, "text kept"]
     ) -> Float[Tensor, "text kept"]:
         """The similarity of each text with chosen videos of its own, on the CPU."""
-        weights = self.token_weights(text)
         if self.video is not None:
-            return self._similarity(text, weights, self.video, self.frame_weights).cpu().gather(1, positions)
+            return self._whole(text)[0].gather(1, positions)
+        weights = self.token_weights(text)
         rows = []
         for q, chosen in enumerate(positions):
             video = self.features(chosen)
@@ -177,6 +179,20 @@ class Matcher:
         """Directions of the pooled features, on the CPU: what the coarse stage compares."""
         return normalize(self.gallery.pooled, dim=-1)
 
+    def _whole(
+        self, text: TextFeatures
+    ) -> tuple[Float[Tensor, "text video"], Float[Tensor, "text token"] | None]:
+        """The similarity with every video, on the CPU, and how much each token counts. Those of the last two sets of
+        texts are kept: one search asks several times for those of its texts and of their parts."""
+        for known, scores, weights in self._recent:
+            if known is text.tokens:
+                return scores, weights
+        assert self.video is not None
+        weights = self.token_weights(text)
+        scores = self._similarity(text, weights, self.video, self.frame_weights).cpu()
+        self._recent = (*self._recent[-1:], (text.tokens, scores, weights))
+        return scores, weights
+
     def _weigh_frames(self, video: VideoFeatures) -> Float[Tensor, "video frame"] | None:
         if self.model.video_weights is None:
             return None
@@ -193,7 +209,8 @@ class Matcher:
     ) -> Float[Tensor, "text video"]:
         """`model.similarity`, with the weights computed beforehand."""
         if token_weights is not None and frame_weights is not None:
-            return wti_in_blocks(text, video, token_weights, frame_weights)
+            scale = self._frame_scale if video is self.video else None
+            return wti_in_blocks(text, video, token_weights, frame_weights, scale=scale)
         blocks = zip(video.frames.split(BLOCK), video.mask.split(BLOCK), strict=True)
         return torch.cat([self.model.similarity(text, VideoFeatures(f, m)) for f, m in blocks], dim=1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -142,13 +142,17 @@ class Retriever:
         generator = self.model.choose(form) if self.generates or form else None
         part = None if within is None else self._positions(within)
         settings = self._settings(k, candidates, steps, seed, seeds, generator, part)
+        clock = _Clock()
         readings = [self.read(text, exact) for text in texts]
+        read = clock.done("read", len(texts))
         readable = [reading for reading in readings if not reading.unreadable]
         results = []
         for start in range(0, len(readable), BATCH):
-            results += self._search_batch(
-                readable[start : start + BATCH], settings, generator, part, per_file
-            )
+            batch = readable[start : start + BATCH]
+            results += self._search_batch(batch, settings, generator, part, per_file)
+        for result in results:
+            total = read["total"] + result.timings["total"]
+            result.timings.update(read | {"total": total})
         found = iter(results)
         return [
             self._unreadable(reading, settings) if reading.unreadable else next(found) for reading in readings
@@ -251,8 +255,7 @@ class Retriever:
         direction = normalize(mean_frame(features)[0], dim=-1)
         near = self.matcher.nearest(direction, part)
         order, similarity = near.positions[0].tolist(), near.similarity[0].tolist()
-        places = list(range(len(order)))
-        best = self._of_files(places, order, k, k) if per_file else places[:k]
+        best = self._of_files(order, k, k) if per_file else range(k)
         frames = self.matcher.moments(direction, torch.tensor([order[i] for i in best]))
         return [
             self._hit(order[i], i + 1, i + 1, similarity[i], 0.0, None, f)
@@ -539,36 +542,39 @@ class Retriever:
         least so many. text: of this query alone. judged: how many are ranked by score, the rest after them as they are;
         None for all. Lists are in the order of similarity; `boost`
         and `probability` end after the generator's candidates (and are empty without a generator)."""
-        order, similarity = candidates.positions[q], candidates.similarity[q].tolist()
+        order, similarity = candidates.positions[q].tolist(), candidates.similarity[q].tolist()
         boost = boost + [0.0] * (len(similarity) - len(boost))
         score = [s + b for s, b in zip(similarity, boost, strict=True)]
         first = range(len(score) if judged is None else judged)
         best = [*sorted(first, key=lambda i: (-score[i], i)), *range(len(first), len(score))]
-        place = {i: rank for rank, i in enumerate(best, 1)}
-        best = best[:k] if at_least is None else self._of_files(best, order.tolist(), k, max(k, at_least))
+        ranks = range(k)
+        if at_least is not None:
+            ranks = self._of_files([order[i] for i in best], k, max(k, at_least))
+        best = [best[rank] for rank in ranks]
         weights = candidates.token_weights
         weights = None if weights is None else weights[q : q + 1]
-        frames = self.matcher.best_frames(text, weights, order[torch.tensor(best)])
+        frames = self.matcher.best_frames(text, weights, torch.tensor([order[i] for i in best]))
         return [
             self._hit(
-                int(order[i]),
-                place[i],
+                order[i],
+                rank + 1,
                 i + 1,
                 similarity[i],
                 boost[i],
                 probability[i] if i < len(probability) else None,
                 f,
             )
-            for i, f in zip(best, frames, strict=True)
+            for rank, i, f in zip(ranks, best, frames, strict=True)
         ]
 
-    def _of_files(self, best: list[int], order: list[int], k: int, at_least: int) -> list[int]:
-        """Of places in `order`, best first: the first `at_least`, then the best of each other file up to the `k`-th."""
+    def _of_files(self, positions: Iterable[int], k: int, at_least: int) -> list[int]:
+        """Of videos, best first, which ones are kept, from 0: the first `at_least`, then the best of each other file up
+        to the `k`-th."""
         kept, files = [], set()
-        for i in best:
-            file = self.gallery.file(order[i])
+        for rank, position in enumerate(positions):
+            file = self.gallery.file(position)
             if len(kept) < at_least or (file not in files and len(files) < k):
-                kept.append(i)
+                kept.append(rank)
                 files.add(file)
             elif len(files) >= k:
                 break

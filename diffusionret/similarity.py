@@ -95,17 +95,18 @@ def wti_in_blocks(
     text_weights: Float[Tensor, "text token"],
     video_weights: Float[Tensor, "video frame"],
     memory: int = MEMORY,
+    scale: Float[Tensor, "video frame"] | None = None,
 ) -> Float[Tensor, "text video"]:
     """`wti` without gradients, for galleries of any size: equal up to rounding, and faster.
 
-    memory: bytes of the largest tensor besides the result (of one text and one video at least). Frames are
-    not copied; positions that are padding in every text, mostly half of them, are left out but for one, which
-    stands for all their zeros in the maximum.
+    memory: bytes of the largest tensor besides the result (of one text and one video at least). scale: as `frame_scale`
+    gives it, where it is known. Frames are not copied; positions that are padding in every text, mostly half of them,
+    are left out but for one, which stands for all their zeros in the maximum.
     """
     kept = counting_positions(text.mask)
     words = normalize(text.tokens[:, kept], dim=-1) * text.mask[:, kept, None]
     text_weights = text_weights[:, kept]
-    scale = video.mask / video.frames.norm(dim=-1).clamp(min=1e-12)
+    scale = frame_scale(video) if scale is None else scale
     (texts, tokens), (videos, frames) = words.shape[:2], scale.shape
     pair = max(words.element_size() * tokens * frames, 1)
     wide = max(min(memory // pair, VIDEOS if texts > 1 else videos), 1)
@@ -121,6 +122,11 @@ def wti_in_blocks(
             v2t = (cosine.amax(dim=0) * video_weights[b]).sum(dim=2)
             result[a, b] = (t2v + v2t) / 2
     return result
+
+
+def frame_scale(video: VideoFeatures) -> Float[Tensor, "video frame"]:
+    """What makes directions of frames, and 0 of those that are padding."""
+    return video.mask / video.frames.norm(dim=-1).clamp(min=1e-12)
 
 
 def counting_positions(mask: Mask[Tensor, "text token"]) -> Int[Tensor, " kept"]:

@@ -34,7 +34,7 @@ def test_words_are_letters_and_digits_of_any_script():
 def test_the_neighbour_is_the_kth_nearest(tokens):
     x = normalize(tokens.double(), dim=-1)
     slow = [sorted(1 - float(q @ b) for b in x[10:])[2] for q in x[:10]]
-    assert ood.neighbour_distance(x[:10], x[10:], 3).tolist() == pytest.approx(slow)
+    assert ood.neighbour_distance(x[:10] @ x[10:].T, 3).tolist() == pytest.approx(slow)
 
 
 def test_mahalanobis_is_the_distance_by_the_precision(tokens):
@@ -48,7 +48,7 @@ def test_mahalanobis_is_the_distance_by_the_precision(tokens):
 def test_a_mixture_of_one_is_a_gaussian(tokens):
     x = tokens.double()
     whiten = ood._whitening(x - x.mean(dim=0))
-    one = ood.mixture_surprise(x, x.mean(dim=0, keepdim=True), torch.zeros(1).double(), whiten)
+    one = ood.mixture_surprise(x @ whiten, x.mean(dim=0, keepdim=True) @ whiten, torch.zeros(1).double())
     assert one.tolist() == pytest.approx((ood.mahalanobis(x, x.mean(dim=0), whiten) ** 2 / 2).tolist())
 
 
@@ -79,6 +79,8 @@ def test_a_background_tells_other_things_from_odd_ones(reference, tokens):
         assert own[name].mean() < away[name].mean() - 1
     plain = ood.Reference.make(reference.texts, tokens)
     assert set(plain.scores(texts, other)) == set(ood.TEXT_SCORES) - set(ood.BACKGROUND_SCORES)
+    few = reference.scores(texts, tokens[:20], {"knn", "relative", "spread"})
+    assert set(few) == {"knn", "relative"} and all(torch.equal(few[name], own[name]) for name in few)
     assert "background" not in plain.arrays() and ood.Reference.from_arrays(plain.arrays()).background is None
 
 

@@ -15,9 +15,10 @@ from tiny import CONFIG, features, tiny_model
 from torch.nn.functional import normalize
 from typechecks import unchecked
 
-from diffusionret import Gallery, Retriever, VideoFeatures, matching, retrieval
+from diffusionret import Gallery, Retriever, VideoFeatures, generation, matching, retrieval
 from diffusionret.config import OpenSetConfig
 from diffusionret.generators import Generator
+from diffusionret.generators.openset import OpenSetNetwork
 from diffusionret.sampling import sampler
 from diffusionret.sampling.factorisation import make_plan
 from diffusionret.similarity import TokenWeights, wti_in_blocks
@@ -279,7 +280,7 @@ def test_a_result_is_fit_for_json_and_tables(retriever):
     keys = ("id", "rank", "base_rank", "similarity", "boost", "score", "probability", "moment", "caption")
     assert [tuple(hit) for hit in values["hits"]] == [(*keys, "duration", "file", "start", "end", "fps")] * 3
     assert values["hits"][0]["score"] == result.hits[0].score
-    assert set(values["timings"]) == {"encode", "match", "generate", "draw", "rank", "ood", "total"}
+    assert set(values["timings"]) == {"read", "encode", "match", "generate", "draw", "rank", "ood", "total"}
     parts = sum(v for k, v in values["timings"].items() if k != "total")
     assert parts == pytest.approx(values["timings"]["total"])
     table = result.to_pandas()
@@ -331,6 +332,26 @@ def test_weights_are_computed_once(monkeypatch, gallery, form):
     assert count == {"tokens": 1}
     assert torch.allclose(result.trajectory.x, own.trajectory.x, atol=1e-5)
     assert [hit.id for hit in result.hits] == [hit.id for hit in own.hits]
+
+
+def test_what_the_head_makes_of_videos_is_made_once_a_gallery_and_changes_nothing(monkeypatch, gallery):
+    openset = OpenSetConfig(width=16, heads=2, layers=1)
+    model = tiny_model(config=replace(CONFIG, openset=openset, form="open-set"))
+    parts = Retriever(model, gallery)
+    monkeypatch.setattr(
+        generation, "KEPT_AHEAD", 0
+    )  # as of a gallery that is too large: of the candidates alone
+    cut = [parts.search(text, candidates=8) for text in ("a red boat", "a dog, more: night")]
+    monkeypatch.setattr(generation, "KEPT_AHEAD", len(gallery))
+    whole, made = Retriever(model, gallery), []
+    video_side = OpenSetNetwork.video_side
+    monkeypatch.setattr(OpenSetNetwork, "video_side", lambda *a: made.append(1) or video_side(*a))
+    kept = [whole.search(text, candidates=8) for text in ("a red boat", "a dog, more: night")]
+    assert len(made) == 1
+    for one, other in zip(cut, kept, strict=True):
+        assert [hit.id for hit in one.hits] == [hit.id for hit in other.hits]
+        for hit, same in zip(one.hits, other.hits, strict=True):
+            assert hit.probability == (same.probability and pytest.approx(same.probability, abs=1e-5))
 
 
 def test_similar_videos_are_the_nearest_by_pooled_features(gallery, retriever):

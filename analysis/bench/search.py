@@ -13,7 +13,7 @@ from diffusionret.sampling import warm_up
 
 from .workload import OPEN_SET
 
-PARTS = ("encode", "match", "generate", "ood", "draw", "rank", "total")
+PARTS = ("read", "encode", "match", "generate", "ood", "draw", "rank", "total")
 
 
 def both_forms() -> Retriever:
@@ -29,8 +29,9 @@ def both_forms() -> Retriever:
 def search(quick: bool) -> list[dict]:
     """Searches, each for another caption, in the process: medians in milliseconds.
 
-    encode: the text tower. generate: the trunk and its match head, or nothing where a ranking is a sample, which draw
-    is. drawing: of the trajectory of the form's usual noises, read after a search that ranks without it.
+    read: of the words of a query. encode: the text tower. generate: the trunk and its match head, or nothing where a
+    ranking is a sample, which draw is. drawing: of the trajectory of the form's usual noises, read after a search that
+    ranks without it.
     times_text_tower: the whole search, and head_times_text_tower: trunk and head, by the text tower's own time.
     """
     warm_up(wait=True)

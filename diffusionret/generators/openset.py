@@ -85,6 +85,15 @@ def candidate_sets(
     return torch.where(there, scores, scores - 1e3).topk(count, dim=1).indices
 
 
+class VideoSide(NamedTuple):
+    """What the network makes of videos alone, the same for every query: directions [video frame dim] of their frames,
+    axes [video frame width], learned ones of these, and hubs [video], see `hubness`."""
+
+    directions: Tensor
+    axes: Tensor
+    hubs: Tensor
+
+
 class PairEncoder(nn.Module):
     """What is seen of each (query, candidate) pair: [query candidate width], and its similarity.
 
@@ -105,13 +114,13 @@ class PairEncoder(nn.Module):
         self.numbers = nn.Linear(5, width)
 
     def forward(
-        self, pairs: Pairs
+        self, pairs: Pairs, side: VideoSide
     ) -> tuple[Float[Tensor, "query candidate width"], Float[Tensor, "query candidate"]]:
-        text, video = pairs.text, pairs.video
+        """side: of the videos of the pairs."""
+        text = pairs.text
         words = normalize(torch.cat([text.cls[:, None], text.tokens], dim=1), dim=-1)  # the end token first
-        frames = normalize(video.frames, dim=-1)
         # Both axes of a direction are of size 1 / sqrt(dim): the product is brought back to about 1.
-        seen = words, frames, self.word(words) * words.shape[-1], self.frame(frames)
+        seen = words, side.directions, self.word(words) * words.shape[-1], side.axes
         queries, count = len(pairs.text_of), max(pairs.text_of.shape[1], pairs.video_of.shape[1])
         most = queries if torch.is_grad_enabled() else MEMORY // (4 * count * seen[2][0].numel())
         parts = zip(pairs.text_of.split(max(most, 1)), pairs.video_of.split(max(most, 1)), strict=True)
@@ -214,21 +223,34 @@ class OpenSetNetwork(nn.Module):
         rows = torch.arange(BANK, device=end_tokens.device) % len(end_tokens)
         self.bank.copy_(normalize(end_tokens[rows], dim=-1))
 
-    def forward(self, pairs: Pairs, row: Tensor, direction: str, there: Tensor | None = None) -> Answers:
+    def video_side(self, video: VideoFeatures) -> VideoSide:
+        """What is made of videos alone."""
+        directions = normalize(video.frames, dim=-1)
+        return VideoSide(directions, self.pairs.frame(directions), hubness(self.bank, video))
+
+    def forward(
+        self,
+        pairs: Pairs,
+        row: Tensor,
+        direction: str,
+        there: Tensor | None = None,
+        side: VideoSide | None = None,
+    ) -> Answers:
         """row: similarity of each query with the whole gallery, [query gallery]; there: what each gallery holds, bool
-        [query gallery], None for all."""
-        seen, similarity = self.pairs(pairs)
+        [query gallery], None for all. side: of the videos of the pairs, where it is known."""
         queries, video = pairs.text_of[:, 0], pairs.video
+        side = self.video_side(video) if side is None else side
+        seen, similarity = self.pairs(pairs, side)
         if direction == "t2v":
-            hub = hubness(self.bank, video)[pairs.video_of]
+            hub = side.hubs[pairs.video_of]
             whole = normalize(pairs.text.cls[queries], dim=-1)
         else:
             hub = torch.zeros_like(similarity)
             whole = normalize(mean_frame(video), dim=-1)[pairs.video_of[:, 0]]
         place = standing(row, similarity, hub, there)
-        side = self.direction[direction]
-        of_row = self.row(place.query) + self.query(whole * whole.shape[-1] ** 0.5 / 4) + side
-        h = self.among(seen + self.standing(place.pair) + side)
+        way = self.direction[direction]
+        of_row = self.row(place.query) + self.query(whole * whole.shape[-1] ** 0.5 / 4) + way
+        h = self.among(seen + self.standing(place.pair) + way)
         choice, match = self.read(h).unbind(-1)
         pooled = torch.cat([h.mean(dim=1), h.amax(dim=1), h[:, 0], of_row], dim=-1)
         # As if candidates matched independently of each other; what is pooled corrects it. Bounded: candidates that
@@ -334,17 +356,18 @@ class OpenSetGenerator(Generator):
         direction: str = "t2v",
         row: Float[Tensor, "query gallery"] | None = None,
         there: Bool[Tensor, "query gallery"] | None = None,
+        side: VideoSide | None = None,
     ) -> Answers:
         """What the network says, in one pass.
 
         text, video, candidates, direction: as for `generate`. row: the similarity of each query with the whole
         gallery, where the other side holds only a part of it; None where it holds all. there: what of that counts as
-        held, None for all of it; the candidates do.
+        held, None for all of it; the candidates do. side: of the videos, where it is known.
         """
         if row is None:
             row = wti_in_blocks(text, video, *self._weights(text, video))
             row = row if direction == "t2v" else row.T.contiguous()
-        return self.network(self.pairs(text, video, candidates, direction), row, direction, there)
+        return self.network(self.pairs(text, video, candidates, direction), row, direction, there, side)
 
     def match(
         self,

@@ -95,6 +95,14 @@ class Detector:
         """The training captions, None where the text is not calibrated."""
         return None if self.familiar is None else Reference.from_arrays(self.familiar.arrays)
 
+    @cached_property
+    def needed(self) -> frozenset[str]:
+        """The scores, by name, that the answers and the odds are made of."""
+        weighed = [self.familiar, self.match, self.odds]
+        return frozenset(
+            part for by in weighed if by is not None for name in by.weights for part in name.split("*")
+        )
+
     def note(self, name: str) -> str:
         """Why there is no answer of this name."""
         return self.notes.get(name, MISSING[name])

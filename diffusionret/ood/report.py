@@ -91,11 +91,11 @@ class Report:
     """All that is said of one query.
 
     familiar, match: the two answers; match is flagged exactly where the verdict denies one. verdict: what is said.
-    rule: why no score was computed, "" where they were. scores: every score by name. similarities [candidate] and
-    band (5, 50 and 95 % of unrelated queries, [3 candidate]): of the most similar videos, best first; None
-    without a calibration. neighbours, stability and words: by `Retriever.inspect` only. query: as it was searched for;
-    reading: what was read of its words. truncated: the end that the model does not read. gallery: digest of the
-    gallery.
+    rule: why no score was computed, "" where they were. scores: by name; of a search those that its answers need.
+    similarities [candidate] and band (5, 50 and 95 % of unrelated queries, [3 candidate]): of the most similar videos,
+    best first; None without a calibration. neighbours, stability and words: by `Retriever.inspect` only. query: as it
+    was searched for; reading: what was read of its words. truncated: the end that the model does not read. gallery:
+    digest of the gallery.
     """
 
     query: str

@@ -14,7 +14,7 @@ import itertools
 import math
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -37,12 +37,9 @@ RETAINED = 0.999  # of the captions' variance: a reference keeps the principal a
 # --- A: the text alone ----------------------------------------------------------------------------------
 
 
-def neighbour_distance(
-    x: Float[Tensor, "query axis"], bank: Float[Tensor, "caption axis"], k: int = NEIGHBOUR
-) -> Float[Tensor, " query"]:
-    """1 - cosine, in [0, 2], to the k-th nearest of the bank's rows (Sun et al. 2022). All rows have norm 1, or had
-    it before what lies off the bank's axes was left out."""
-    return 1 - (x @ bank.T).topk(min(k, len(bank)), dim=1).values[:, -1]
+def neighbour_distance(cosine: Float[Tensor, "query caption"], k: int = NEIGHBOUR) -> Float[Tensor, " query"]:
+    """1 - cosine, in [0, 2], to the k-th nearest caption (Sun et al. 2022)."""
+    return 1 - cosine.topk(min(k, cosine.shape[1]), dim=1).values[:, -1]
 
 
 def mahalanobis(
@@ -74,10 +71,12 @@ def mixture_surprise(
     x: Float[Tensor, "query dim"],
     centres: Float[Tensor, "component dim"],
     log_share: Float[Tensor, " component"],
-    whiten: Float[Tensor, "dim dim"],
 ) -> Float[Tensor, " query"]:
-    """-log p(query), up to a constant, of Gaussians that share one covariance: an explicit density of queries."""
-    squared = torch.cdist(x @ whiten, centres @ whiten) ** 2
+    """-log p(query), up to a constant, of Gaussians that share one covariance: an explicit density of queries.
+
+    x, centres: whitened, as `mahalanobis` does it.
+    """
+    squared = torch.cdist(x, centres) ** 2
     return -(log_share - squared / 2).logsumexp(dim=1)
 
 
@@ -256,25 +255,50 @@ class Reference:
     def _directions(self, end_tokens: Tensor) -> Tensor:
         return normalize(end_tokens.to("cpu", self.bank.dtype), dim=-1)
 
-    def scores(self, texts: Sequence[str], end_tokens: Float[Tensor, "query dim"]) -> Scores:
-        """The scores of group A."""
-        x, place = self._directions(end_tokens), self.place(end_tokens)
+    def scores(
+        self,
+        texts: Sequence[str],
+        end_tokens: Float[Tensor, "query dim"],
+        names: Collection[str] = TEXT_SCORES,
+    ) -> Scores:
+        """The scores of group A, or those of them that are named; without a background not those that need one."""
+        x = self._directions(end_tokens)
+        centred = normalize(x - self.centre, dim=-1)
+        place = centred @ self.axes
+        cosine = place @ self.bank.T
         found = {
-            "knn": neighbour_distance(place, self.bank),
-            "residual": residual(place),
-            "mahalanobis": mahalanobis(x, self.centre, self.whiten),
-            "mixture": mixture_surprise(x, self.centres, self.log_share, self.narrow),
-            "bigram": bigram_surprise(texts, self.bigrams),
-            "unseen": unseen_share(texts, self.vocabulary),
-            "length": length_surprise(texts, self.lengths),
+            "knn": lambda: neighbour_distance(cosine),
+            "residual": lambda: residual(place),
+            "mahalanobis": lambda: mahalanobis(x, self.centre, self.whiten),
+            "mixture": lambda: mixture_surprise(x @ self.narrow, self._narrow_centres, self.log_share),
+            "bigram": lambda: bigram_surprise(texts, self.bigrams),
+            "unseen": lambda: unseen_share(texts, self.vocabulary),
+            "length": lambda: length_surprise(texts, self.lengths),
         }
-        if self.background is not None and self.away is not None:
-            other, centred = self.background, normalize(x - self.centre, dim=-1)
-            away = mahalanobis(x, other.mean(dim=0), self.away)
-            found["relative"] = found["mahalanobis"].square() - away.square()
-            outside = centred @ normalize(other - self.centre, dim=-1).T
-            found["contrast"] = contrast(place @ self.bank.T, outside)
-        return {name: score.double() for name, score in found.items()}
+        if self.away is not None:
+            away = self.away
+            found["relative"] = lambda: (
+                mahalanobis(x, self.centre, self.whiten).square()
+                - mahalanobis(x, self._background_mean, away).square()
+            )
+            found["contrast"] = lambda: contrast(cosine, centred @ self._background_directions.T)
+        return {name: score().double() for name, score in found.items() if name in names}
+
+    # What is the same for every query.
+
+    @cached_property
+    def _narrow_centres(self) -> Float[Tensor, "component dim"]:
+        return self.centres @ self.narrow
+
+    @cached_property
+    def _background_mean(self) -> Float[Tensor, " dim"]:
+        assert self.background is not None
+        return self.background.mean(dim=0)
+
+    @cached_property
+    def _background_directions(self) -> Float[Tensor, "text dim"]:
+        assert self.background is not None
+        return normalize(self.background - self.centre, dim=-1)
 
     def nearest(self, end_tokens: Float[Tensor, "query dim"], k: int = 5) -> list[list[tuple[str, float]]]:
         """The `k` nearest captions of each query with their distances, 1 - cosine, nearest first."""

@@ -8,6 +8,7 @@ comes from P alone, so that no two things on a page can contradict each other.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -118,8 +119,7 @@ class MatchOdds:
 
 def value(scores: Scores, name: str) -> Float[Tensor, " query"]:
     """A score, or the product of two, by name; float64."""
-    parts = [scores[part].double() for part in name.split("*")]
-    return torch.stack(parts).prod(dim=0)
+    return math.prod(scores[part].double() for part in name.split("*"))  # pyright: ignore[reportReturnType]
 
 
 PLAIN_HEAD = MatchOdds({"head": 1.0, "members": -1.0})  # of a model whose head nobody calibrated further
