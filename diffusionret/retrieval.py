@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,7 @@ from .ood.detector import Detector
 from .ood.report import Report, in_batch, rule_of
 from .ood.scores import Scores
 from .query import check_number, check_queries, check_query
+from .ranking import Ranking
 from .reading import Reading
 from .results import Hit, SearchResult, Settings
 from .similarity import mean_frame
@@ -66,6 +67,7 @@ class Retriever:
         self.matcher = Matcher(self.model, gallery)
         self.generation = Generation(self.model, self.matcher)
         self.inspector = Inspector(self.matcher, self.generation, absent)
+        self._ranking = Ranking(self.matcher)
 
     @classmethod
     def open(
@@ -216,7 +218,7 @@ class Retriever:
         check_queries([text])
         k = self._settings(k, 1, None, 0, None).k
         asked = ask(self.model, [self.read(text, exact=True)])
-        return self._rank(asked.text, candidates_of(self.matcher, asked), 0, [], [], k, judged=0)
+        return self._ranking.best(asked.text, candidates_of(self.matcher, asked), 0, [], [], k, judged=0)
 
     @torch.no_grad()
     def similar(self, id: str, k: int = 10) -> list[Hit]:
@@ -229,7 +231,8 @@ class Retriever:
         k = min(check_number("k", k, 1), self.gallery.file_count - 1)
         rows = zip(*self.matcher.neighbours(position, k), strict=True)
         return [
-            self._hit(int(i), rank, rank, float(s), 0.0, None, f) for rank, (i, s, f) in enumerate(rows, 1)
+            self._ranking.hit(int(i), rank, rank, float(s), 0.0, None, f)
+            for rank, (i, s, f) in enumerate(rows, 1)
         ]
 
     @torch.no_grad()
@@ -255,10 +258,10 @@ class Retriever:
         direction = normalize(mean_frame(features)[0], dim=-1)
         near = self.matcher.nearest(direction, part)
         order, similarity = near.positions[0].tolist(), near.similarity[0].tolist()
-        best = self._of_files(order, k, k) if per_file else range(k)
+        best = self._ranking.of_files(order, k, k) if per_file else range(k)
         frames = self.matcher.moments(direction, torch.tensor([order[i] for i in best]))
         return [
-            self._hit(order[i], i + 1, i + 1, similarity[i], 0.0, None, f)
+            self._ranking.hit(order[i], i + 1, i + 1, similarity[i], 0.0, None, f)
             for i, f in zip(best, frames, strict=True)
         ]
 
@@ -426,7 +429,7 @@ class Retriever:
             boost = self._with_similarity_of_parts(asked, candidates, boost)
         ruled = [bool(rule_of(reading)) for reading in readings]  # of which no number is shown
         hits = [
-            self._rank(
+            self._ranking.best(
                 text_row(text, q),
                 candidates,
                 q,
@@ -525,90 +528,6 @@ class Retriever:
             truncated="",
             timings={"total": 0.0},
             settings=settings,
-        )
-
-    def _rank(
-        self,
-        text: TextFeatures,
-        candidates: Candidates,
-        q: int,
-        boost: list[float],
-        probability: list[float],
-        k: int,
-        at_least: int | None = None,
-        judged: int | None = None,
-    ) -> list[Hit]:
-        """The `k` best of query `q` by score, or where `at_least` is given, the best of `k` files and of those spans at
-        least so many. text: of this query alone. judged: how many are ranked by score, the rest after them as they are;
-        None for all. Lists are in the order of similarity; `boost`
-        and `probability` end after the generator's candidates (and are empty without a generator)."""
-        order, similarity = candidates.positions[q].tolist(), candidates.similarity[q].tolist()
-        boost = boost + [0.0] * (len(similarity) - len(boost))
-        score = [s + b for s, b in zip(similarity, boost, strict=True)]
-        first = range(len(score) if judged is None else judged)
-        best = [*sorted(first, key=lambda i: (-score[i], i)), *range(len(first), len(score))]
-        ranks = range(k)
-        if at_least is not None:
-            ranks = self._of_files([order[i] for i in best], k, max(k, at_least))
-        best = [best[rank] for rank in ranks]
-        weights = candidates.token_weights
-        weights = None if weights is None else weights[q : q + 1]
-        frames = self.matcher.best_frames(text, weights, torch.tensor([order[i] for i in best]))
-        return [
-            self._hit(
-                order[i],
-                rank + 1,
-                i + 1,
-                similarity[i],
-                boost[i],
-                probability[i] if i < len(probability) else None,
-                f,
-            )
-            for rank, i, f in zip(ranks, best, frames, strict=True)
-        ]
-
-    def _of_files(self, positions: Iterable[int], k: int, at_least: int) -> list[int]:
-        """Of videos, best first, which ones are kept, from 0: the first `at_least`, then the best of each other file up
-        to the `k`-th."""
-        kept, files = [], set()
-        for rank, position in enumerate(positions):
-            file = self.gallery.file(position)
-            if len(kept) < at_least or (file not in files and len(files) < k):
-                kept.append(rank)
-                files.add(file)
-            elif len(files) >= k:
-                break
-        return kept
-
-    def _hit(
-        self,
-        position: int,
-        rank: int,
-        base_rank: int,
-        similarity: float,
-        boost: float,
-        probability: float | None,
-        frame: int,
-    ) -> Hit:
-        gallery = self.gallery
-        path, span = gallery.path(position), gallery.spans[position]
-        return Hit(
-            id=gallery.ids[position],
-            rank=rank,
-            base_rank=base_rank,
-            similarity=similarity,
-            boost=boost,
-            score=similarity + boost,
-            probability=probability,
-            moment=float(gallery.timestamps[position][frame]),
-            caption=gallery.captions[position],
-            path=path,
-            poster=gallery.poster(position),
-            duration=float(gallery.durations[position]),
-            file=path.name if path else gallery.ids[position],
-            start=float(span.start),
-            end=float(span.end),
-            fps=float(gallery.rates[position]),
         )
 
 

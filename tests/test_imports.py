@@ -50,6 +50,7 @@ ORDER = [
         "generation",
         "evidence",
         "results",
+        "ranking",
         "cutlist",
         "inspection",
         "retrieval",
