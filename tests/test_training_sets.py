@@ -64,6 +64,28 @@ def asked(pool: Pool, direction: str, monkeypatch: pytest.MonkeyPatch, **setting
     return collected
 
 
+@pytest.mark.parametrize("mixed", [0.0, 1.0])
+def test_of_candidates_of_another_query_it_is_only_asked_whether_they_match(
+    pool: Pool, mixed, monkeypatch
+) -> None:
+    monkeypatch.setattr(sets, "MIXED", mixed)
+    said: list[Answers] = []
+
+    def network(pairs, row, direction, there) -> Answers:
+        shape = (20, pairs.video_of.shape[1])
+        said.append(Answers(*(torch.zeros(size, requires_grad=True) for size in (shape, shape, shape[:1]))))
+        return said[-1]
+
+    for seed in range(10):
+        queries = pool.queries("t2v", torch.arange(20))
+        own = queries.fits & torch.eye(20, dtype=torch.bool)
+        with unchecked():
+            set_loss(network, queries, own, 12, torch.Generator().manual_seed(seed)).backward()  # type: ignore[arg-type]
+    assert all(answers.match.grad is not None for answers in said)
+    learned = sum(answers.choice.grad is not None and answers.none.grad is not None for answers in said)
+    assert learned == 10 if not mixed else learned < 5, "only where the gallery is too small to mix"
+
+
 @pytest.mark.parametrize("direction", ["t2v", "v2t"])
 def test_a_share_of_the_queries_has_no_match(pool: Pool, direction: str, monkeypatch) -> None:
     fits = pool.queries(direction, torch.arange(20)).fits

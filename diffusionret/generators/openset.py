@@ -277,8 +277,14 @@ def match_loss(
     truth = match.float()
     share = truth / truth.sum(1, keepdim=True).clamp(min=1)
     chosen = -(share * log_softmax(answers.choice, dim=1)).sum() / match.any(dim=1).sum().clamp(min=1)
-    bits = binary_cross_entropy_with_logits(answers.match, truth, reduction="none").sum(dim=1).mean()
-    return chosen + bits + binary_cross_entropy_with_logits(answers.none, (~some).float())
+    nothing = binary_cross_entropy_with_logits(answers.none, (~some).float())
+    return chosen + each_loss(answers, match) + nothing
+
+
+def each_loss(answers: Answers, match: Bool[Tensor, "query candidate"]) -> Float[Tensor, ""]:
+    """The part of the objective that asks of each candidate whether it matches: cross entropy, nats a query."""
+    bits = binary_cross_entropy_with_logits(answers.match, match.float(), reduction="none")
+    return bits.sum(dim=1).mean()
 
 
 @torch.no_grad()

@@ -20,6 +20,7 @@ from ..generators.openset import (
     Answers,
     OpenSetNetwork,
     candidate_sets,
+    each_loss,
     match_loss,
 )
 from ..metrics import reliability
@@ -56,13 +57,13 @@ def mixed_candidates(
 ) -> Int[Tensor, "query candidate"]:
     """`count` candidates of each query, of which `others` are the best for the query after it. In a search the parts of
     a query are judged among such, too."""
+    own = candidate_sets(scores, there, count - others)
     if not others:
-        return candidate_sets(scores, there, count)
-    present = torch.where(there, scores, scores - 1e3)
-    own = present.topk(count - others, dim=1).indices
-    of_next = torch.where(there, scores.roll(-1, dims=0), scores - 1e3).scatter(1, own, float("-inf"))
-    mixed = torch.cat([own, of_next.topk(others, dim=1).indices], dim=1)
-    return mixed.gather(1, present.gather(1, mixed).argsort(dim=1, descending=True))
+        return own
+    of_next = scores.roll(-1, dims=0).scatter(1, own, float("-inf"))
+    mixed = torch.cat([own, candidate_sets(of_next, there, others)], dim=1)
+    present = torch.where(there, scores, scores - 1e3).gather(1, mixed)
+    return mixed.gather(1, present.argsort(dim=1, descending=True))
 
 
 def set_loss(
@@ -92,6 +93,8 @@ def set_loss(
     held = there.gather(1, candidates)
     match = fits.gather(1, candidates) & held
     answers = Answers(*(part[kept] for part in answers))
+    if others:  # of the parts of a query nothing else is asked
+        return each_loss(answers, match[kept])
     return match_loss(answers, match[kept], (fits & there).any(dim=1)[kept])
 
 
