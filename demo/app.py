@@ -151,7 +151,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         typed = text if asked.get("exact") else ""
         head = (
             _header(retriever, place_of(request).name if len(shelf.places) > 1 else ""),
-            search.chips(queries),
+            search.chips(queries, search.shows(clips)),
         )
         tab = asked.get("tab") if asked.get("tab") in TABS else TABS[0]
         if not len(clips):  # the way to a first search begins where videos are added
@@ -292,7 +292,9 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
         trouble = gr.HTML(apply_default_css=False, elem_id="trouble")
         questions.wire(lambda request: shelf.panels(place_of(request)))
         queries = search.examples(opened.model.config.dataset)
-        chips = gr.HTML(search.chips(queries), js_on_load=CHOOSE, apply_default_css=False)
+        chips = gr.HTML(
+            search.chips(queries, search.shows(opened.gallery)), js_on_load=CHOOSE, apply_default_css=False
+        )
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Search", id="search"):
                 found = gr.HTML(

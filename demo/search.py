@@ -11,7 +11,8 @@ from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import quote
 
-from diffusionret import Hit, SearchResult, cutlist
+from diffusionret import Gallery, Hit, SearchResult, cutlist
+from diffusionret.gallery import BUNDLED
 from diffusionret.generators import OpenSetGenerator
 from diffusionret.ood import report
 from diffusionret.results import by_file
@@ -58,10 +59,25 @@ def examples(dataset: str) -> Sequence[Example]:
     return EXAMPLES.get(dataset, EXAMPLES[""])
 
 
-def chips(offered: Sequence[Example]) -> str:
-    """Example queries as buttons, each with what it shows."""
+# What there is to ask for, said where nobody can know it.
+BUNDLED_SHOWS = (
+    "Drawn clips: animals, vehicles and toys move about or meet, in a city, forest, field or desert, in the mountains "
+    "or the sky, on a beach or at sea."
+)
+
+
+def chips(offered: Sequence[Example], shows: str = "") -> str:
+    """Example queries as buttons, each with what it shows, and what the gallery shows."""
     buttons = "".join(_chip(example) for example in offered)
-    return f'<div class="dr-chips" role="group" aria-label="Example queries">{buttons}</div>'
+    said = f'<p class="dr-shows">{escape(shows)}</p>' if shows else ""
+    return f'<div class="dr-chips" role="group" aria-label="Example queries">{buttons}</div>{said}'
+
+
+def shows(gallery: Gallery) -> str:
+    """What a gallery shows, where that is known: of the bundled one."""
+    return (
+        BUNDLED_SHOWS if gallery.folder is not None and gallery.folder.resolve() == BUNDLED.resolve() else ""
+    )
 
 
 def _chip(example: Example) -> str:
@@ -141,11 +157,11 @@ def _moves(hits: Sequence[Hit]) -> str:
     best = hits[0]
     moved = sum(hit.rank != hit.base_rank for hit in hits)
     if not moved:
-        return "Generation agrees with the order that similarity gave."
+        return "Similarity alone gives the same order."
     if best.base_rank == 1:
-        return f"It is first with and without generation, which moved {moved} of the {len(hits)} shown."
+        return f"It is first by similarity alone, too; the generator moved {moved} of the {len(hits)} shown."
     others = f" and moved {moved - 1} of the other {len(hits) - 1}" if moved > 1 else ""
-    return f"Generation lifted it from rank {best.base_rank}{others}."
+    return f"The generator lifted it from rank {best.base_rank}{others}."
 
 
 def _count(number: int, noun: str) -> str:
@@ -323,7 +339,8 @@ def _foot(result: SearchResult) -> str:
     rivals = _count(settings.candidates, "candidate")
     if _is_open(result):
         return (
-            f"{foot}. p(match) is how probable it is that a clip matches: of {rivals}, several may, or none."
+            f"{foot}. p(match) is how probable it is that a clip matches: of the {settings.candidates} most similar "
+            "ones several may, or none."
         )
     last = settings.seed + settings.seeds - 1
     noise = f"noise {last}" if settings.seeds == 1 else f"the noises {settings.seed} to {last}"

@@ -192,6 +192,8 @@ class Lexicon:
             if part is not None and part.split == "lexicon" and part.facts == row.facts:
                 return ""
         meaning = self.meaning(row)
+        if meaning == " ".join(run):
+            return ""
         several = "subject" in row.facts and " ".join(run) != row.word and " ".join(run) == plural(row.word)
         return plural(meaning) if several and meaning and " or " not in meaning else meaning
 

@@ -12,12 +12,14 @@ from .lexicon import FUNCTION, Lexicon
 from .model import DiffusionRet
 from .phrases import core, members, without_traits
 from .placement import Placement
-from .query import tokens_of, words_of
+from .query import tokens_of, words, words_of
 from .spelling import Suggestion
 
 UNREADABLE = "I can read none of these words."
 ADVICE = "Describe in other words, in English, what should be seen: who, in which colour, where, doing what."
-ONLY_LESS = "Say what should be there, too: nearly every clip is without that."
+ONLY_LESS = "Say what should be there, too: clips are ranked by what they show, not by what they lack."
+# Movements that the world does not tell apart from others.
+ANY_MOVEMENT = words("running walking flying swimming")
 MOST_LEFT_OUT = 3  # words of what is left out by a query that says nothing else
 LEAST_FOREIGN = 4  # words of a text that may be of another language
 MOST_MEMBERS = 3  # of one query, searched for by themselves
@@ -64,8 +66,8 @@ class Reading:
     in one clip, two or more, or none; each is searched for by itself, too. corrected: one entry a word. offered: a text
     with further corrections, which is not searched, "" mostly. taken, lacking, unknown: words as typed, each once.
     alike: words of what was to be left out that the model cannot tell from what is searched, so that it is not.
-    unheard: the first word that rules something out and is left to a model that reads past it, "" mostly. refusal: why
-    nothing is searched, "" mostly.
+    unheard: the first word that rules something out and is left to a model that reads past it, "" mostly. loose: words
+    of a movement that may be any here. refusal: why nothing is searched, "" mostly.
     """
 
     text: str
@@ -79,6 +81,7 @@ class Reading:
     members: tuple[str, ...] = ()
     alike: tuple[Taken, ...] = ()
     unheard: str = ""
+    loose: tuple[str, ...] = ()
     refusal: str = ""
 
     @property
@@ -103,6 +106,7 @@ class Reading:
             "unknown": list(self.unknown),
             "parts": [part._asdict() for part in self.parts],
             "members": list(self.members),
+            "loose": list(self.loose),
             "unreadable": self.unreadable,
             "refusal": self.refusal,
             "remarks": [remark.text for remark in self.remarks],
@@ -131,6 +135,8 @@ class Reading:
         parts = []
         if self.taken:
             parts.append("taking " + _list([f"{taken.word} as {taken.meaning}" for taken in self.taken]))
+        if self.loose:
+            parts.append(f"{_list(self.loose)} may be any movement here")
         if self.unknown:
             noun = "word" if len(self.unknown) == 1 else "words"
             parts.append(f"the model does not know the {noun} {_list(self.unknown)}")
@@ -231,6 +237,7 @@ class Reader:
             members=members(lexicon, searched)[:MOST_MEMBERS],
             alike=tuple(alike),
             unheard=_unheard(searched),
+            loose=tuple(dict.fromkeys(word for word in words_of(searched) if word in ANY_MOVEMENT)),
         )
 
     def _compose(self, lexicon: Lexicon, text: str, exact: bool) -> Composition:

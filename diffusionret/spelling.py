@@ -43,7 +43,8 @@ class Spelling:
         """What a word in lower case was meant to be, None where nothing lies near.
 
         Sure is a word that is in no English dictionary and has one word of the likeliest tier within a Damerau distance
-        of 1, from LONG letters on of 2. In a word of four letters the first one is taken as right: "nite" is no kite.
+        of 1, from LONG letters on of 2. In a word of four letters, and in one of the dictionary, the first one is taken
+        as right: "nite" is no kite, "foggy" not doggy.
         """
         from symspellpy import Verbosity
 
@@ -52,7 +53,7 @@ class Spelling:
         known = word in english()
         reach = 1 if known or len(word) <= LEAST else FAR
         near = {item.term: item.distance for item in self._table.lookup(word, Verbosity.ALL, reach)}
-        if len(word) <= LEAST:
+        if known or len(word) <= LEAST:
             near = {term: distance for term, distance in near.items() if term[0] == word[0]}
         # (distance, tier) of the answers: of two at one distance the likelier tier wins.
         ranks = {

@@ -666,10 +666,10 @@ def test_without_a_generator_there_is_no_share_and_no_arrow():
 @pytest.mark.parametrize(
     ("hits", "says"),
     [
-        ([hit(1, 1), hit(2, 2)], "agrees with the order"),
+        ([hit(1, 1), hit(2, 2)], "Similarity alone gives the same order."),
         (
             [hit(1, 1), hit(2, 3), hit(3, 2)],
-            "first with and without generation, which moved 2 of the 3 shown",
+            "first by similarity alone, too; the generator moved 2 of the 3 shown",
         ),
         ([hit(1, 5), hit(2, 2)], "lifted it from rank 5."),
         ([hit(1, 3), hit(2, 1), hit(3, 2)], "lifted it from rank 3 and moved 2 of the other 2."),

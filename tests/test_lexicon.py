@@ -121,8 +121,20 @@ def test_where_a_noun_stands_is_no_verb():
     assert members(lexicon, "a dog and a cat on the track") == ("dog", "cat"), "nobody chases"
 
 
+def test_what_is_drawn_at_a_place_alone_stands_for_it():
+    """A windmill stands in every field, so nobody is told that this world has none."""
+    reader = Reader(Lexicon.bundled())
+    for text, lines in (
+        ("a dog by the windmill", ["Taking windmill as field."]),
+        ("palm trees in winter", ["Taking palm trees as beach and winter as snow."]),
+        ("a running dog", ["Running may be any movement here."]),
+    ):
+        assert said(reader, text) == lines, text
+
+
 def test_no_degree_of_a_shade_is_what_was_meant():
     spelling = Lexicon.bundled().spelling
+    assert spelling.suggestion("foggy") is None, "an English word whose first letter is right"
     assert spelling.suggestion("roter") is None and spelling.suggestion("yelow").word == "yellow"
 
 

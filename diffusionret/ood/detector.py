@@ -134,21 +134,23 @@ class Detector:
         none: float | None,
         absent: float,
         truncated: str = "",
+        reading: Reading | None = None,
         **more: Any,
     ) -> Report:
         """The report of one scored query.
 
         none: p(nothing in the gallery matches), None where it is not known. absent: the share of queries without a
-        match that it assumes. more: further fields of `Report`.
+        match that it assumes. reading: what was read of its words. more: further fields of `Report`.
         """
         familiar, match = answers
         verdict = None
         if self.odds is not None and none is not None:
-            verdict = self.odds.verdict(none, absent, bool(familiar.flagged))
+            unknown = reading is not None and bool(reading.unknown)
+            verdict = self.odds.verdict(none, absent, bool(familiar.flagged), unknown)
             match = replace(match, flagged=verdict.kind == "none")
         return Report(
             query, familiar, match, verdict or without_odds(familiar, match),
-            truncated=truncated, band=self.band, gallery=self.gallery, **more,
+            truncated=truncated, reading=reading, band=self.band, gallery=self.gallery, **more,
         )  # fmt: skip
 
     def ruled(self, reading: Reading, rule: str, alpha: float = ALPHA) -> Report:

@@ -41,6 +41,7 @@ ADVICE = {
     "unsure": "Look at the first clips before trusting them.",
     "none": "Add videos that show it, or describe less of it.",
 }
+AS_FAR = "This gallery has what you ask for, as far as the model knows your words."
 UNFAMILIAR = "The query is unlike those that the model learned from, so this is less tested."
 # Of calibration queries: with a match and denied, without one and claimed, at most. Visitors write less like training
 # than these queries are: what is claimed for them is half as much again (analysis.visitors).
@@ -93,14 +94,19 @@ class MatchOdds:
         p = 1 - at_prior(total.sigmoid(), absent, self.learned)
         if "head" in self.weights and "parts" in scores:
             p = p * (self.sharpness * scores["parts"].double()).exp()
+        if "lacking" in scores:  # what the world lacks is denied, whatever else fits
+            p = torch.where(scores["lacking"] > 0, p.clamp(max=self.low / 2), p)
         return (1 - p).clamp(LEAST, 1 - LEAST)
 
-    def verdict(self, none: float, absent: float = ABSENT, unfamiliar: bool = False) -> Verdict:
-        """What is said where nothing matches with probability `none`."""
+    def verdict(
+        self, none: float, absent: float = ABSENT, unfamiliar: bool = False, unknown: bool = False
+    ) -> Verdict:
+        """What is said where nothing matches with probability `none`. unfamiliar, unknown: whether the query is unlike
+        those of training, and whether the model does not know some of its words."""
         p = 1 - none
         kind: Kind = "match" if p >= self.high else "unsure" if p >= self.low else "none"
-        sentence = f"{SENTENCES[kind]} {UNFAMILIAR}" if unfamiliar else SENTENCES[kind]
-        return Verdict(kind, sentence, ADVICE[kind], p, absent)
+        sentence = AS_FAR if unknown and kind == "match" else SENTENCES[kind]
+        return Verdict(kind, f"{sentence} {UNFAMILIAR}" if unfamiliar else sentence, ADVICE[kind], p, absent)
 
     def save(self, file: Path, made_for: dict[str, Any]) -> None:
         """Write it as JSON. made_for: what must not have changed when it is read again."""
