@@ -51,7 +51,7 @@ def _result(name: str, content: object, pictures: str = "") -> str:
     return f'<section class="dr-evidence">{heading}{says}{chart}{code}{numbers}</section>'
 
 
-LINE, LABEL, WIDE = 19, 270, 640  # pixels: height of a row, width of its name, width of a chart
+LINE, LETTER, WIDE = 19, 6.4, 640  # pixels: height of a row, width of a letter of its name, width of a chart
 
 
 def plot(rows: object) -> str:
@@ -74,27 +74,29 @@ def _intervals(rows: list[dict], value: str) -> str:
     ends = [end for row in rows for end in row["interval"]] + [0.0]
     low, high = min(ends), max(ends)
     high += (high - low or 1.0) * 0.02
+    names = [", ".join(str(v) for v in row.values() if isinstance(v, str)) for row in rows]
+    label = int(LETTER * max(map(len, names))) + 14
+    wide = label + WIDE // 2
 
     def x(number: float) -> float:
-        return LABEL + (number - low) / (high - low) * (WIDE - LABEL - 44)
+        return label + (number - low) / (high - low) * (wide - label - 44)
 
     height = LINE * len(rows) + 22
     zero = f'<line x1="{x(0):.1f}" x2="{x(0):.1f}" y1="0" y2="{height - 20}" stroke="var(--dr-line)"/>'
     parts = [zero, f'<text x="{x(0):.1f}" y="{height - 6}" text-anchor="middle" class="dr-soft">0</text>']
-    for i, row in enumerate(rows):
+    for i, (name, row) in enumerate(zip(names, rows, strict=True)):
         y, (left, right) = LINE * i + 11, row["interval"]
-        name = ", ".join(str(v) for v in row.values() if isinstance(v, str))
         told = "; ".join(f"{k} {_text(v)}" for k, v in row.items())
         parts.append(
             f"<g><title>{escape(told)}</title>"
-            f'<rect x="0" y="{y - 9}" width="{WIDE}" height="{LINE}" fill="transparent"/>'
-            f'<text x="{LABEL - 10}" y="{y + 4}" text-anchor="end">{escape(name)}</text>'
+            f'<rect x="0" y="{y - 9}" width="{wide}" height="{LINE}" fill="transparent"/>'
+            f'<text x="{label - 10}" y="{y + 4}" text-anchor="end">{escape(name)}</text>'
             f'<line x1="{x(left):.1f}" x2="{x(right):.1f}" y1="{y}" y2="{y}" stroke="var(--dr-soft)"/>'
             f'<circle cx="{x(row[value]):.1f}" cy="{y}" r="3.5" fill="var(--dr-signal)"/>'
-            f'<text x="{WIDE - 40}" y="{y + 4}">{row[value]:{"+.1f" if value == "gain" else ".1f"}}</text></g>'
+            f'<text x="{wide - 40}" y="{y + 4}">{row[value]:{"+.1f" if value == "gain" else ".1f"}}</text></g>'
         )
     what = "Change of R@1 in points" if value == "gain" else "R@1 in percent"
-    return _drawing(parts, WIDE, height, f"{what}, with 95 % intervals")
+    return _drawing(parts, wide, height, f"{what}, with 95 % intervals")
 
 
 def _reliability(rows: list[dict]) -> str:
