@@ -31,6 +31,14 @@ ASKING = words(
     "want wants wanted love loves like likes need needs keep keeps ask asks asked wish wishes say says said told won't "
     "wouldn't can't don't doesn't didn't"
 )
+OWNERS = words("my our his her their the")
+ASKERS = words(
+    "kid kids child children son sons daughter daughters baby toddler boy boys girl girls wife husband mom mum mother "
+    "dad father boss friend friends teacher students class niece nephew grandma grandpa grandson granddaughter sister "
+    "brother family everyone everybody"
+)
+WANTING = words("want wants wanted love loves like likes need needs")
+TO_SEE = words("to see watch look at find")
 
 
 class Place(NamedTuple):
@@ -58,6 +66,7 @@ def core(lexicon: Lexicon, text: str, meant: Collection[str] = ()) -> str:
     beach". A text with fewer than LEAST_SILENT other words, or in which nobody speaks, comes back as it is: "quarterly
     revenue grew by four percent" is no chatter about something that grew. meant: words that nobody knows and that
     may be typing errors."""
+    text = _without_asker(lexicon, text)
     tokens = tokens_of(text)
     if not any(word.replace("’", "'") in SPEAKING for word, *_ in tokens):
         return text
@@ -136,6 +145,21 @@ def without_traits(lexicon: Lexicon, text: str) -> tuple[str, list[str]]:
         if "subject" not in facts and term.word not in ARTICLES | {"the"}:
             return text, []
     return (" ".join(kept), traits) if nouns == 1 else (text, [])
+
+
+def _without_asker(lexicon: Lexicon, text: str) -> str:
+    """What somebody wants, where a text begins with who wants it: "my kids want a dog" is "a dog"."""
+    tokens = tokens_of(text)
+    said = [token.word for token in tokens]
+    first = 1 if said and said[0] in OWNERS else 0
+    if len(said) < first + 3 or said[first] not in ASKERS or said[first + 1] not in WANTING:
+        return text
+    at = first + 2
+    while at < len(said) - 1 and said[at] in TO_SEE:
+        at += 1
+    rest = text[tokens[at].start :]
+    says = any(term.kind in ("says", "lacks") for term in lexicon.parse(said[at:]))
+    return rest if says else text
 
 
 def _content(listed: Sequence[Place], meant: Collection[str]) -> list[Place]:

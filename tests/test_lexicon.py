@@ -132,6 +132,21 @@ def test_what_is_drawn_at_a_place_alone_stands_for_it():
         assert said(reader, text) == lines, text
 
 
+@pytest.mark.parametrize(
+    ("text", "searched"),
+    [
+        ("my kids want cats", "cats"),
+        ("Our daughter loves to see a blue bird", "a blue bird"),
+        ("everyone likes dogs", "dogs"),
+        ("the man who loves dogs", "the man who loves dogs"),
+        ("a horse needs a boat", "a horse needs a boat"),
+        ("my kids want", "my kids want"),
+    ],
+)
+def test_who_wants_to_see_is_not_what_is_to_be_seen(text, searched):
+    assert Reader(Lexicon.bundled()).read(text).searched == searched
+
+
 def test_no_degree_of_a_shade_is_what_was_meant():
     spelling = Lexicon.bundled().spelling
     assert spelling.suggestion("foggy") is None, "an English word whose first letter is right"
