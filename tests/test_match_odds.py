@@ -16,13 +16,10 @@ from diffusionret import DiffusionRet, Gallery, Retriever, SearchResult
 from diffusionret.commands.search import table
 from diffusionret.config import OpenSetConfig
 from diffusionret.generators import OpenSetGenerator
-from diffusionret.lexicon import Lexicon
 from diffusionret.metrics import reliability
 from diffusionret.ood.detector import Detector, make_protocol
 from diffusionret.ood.report import UNREADABLE, Answer, as_text, say
-from diffusionret.ood.scores import word_scores
 from diffusionret.ood.verdict import AS_FAR, CLAIMED, DENIED, SENTENCES, UNFAMILIAR, MatchOdds, fit
-from diffusionret.reading import Reader
 
 pytestmark = pytest.mark.usefixtures("loops")
 
@@ -137,16 +134,6 @@ def test_one_number_decides_the_sentence():
         unread = odds.verdict(1 - p, 0.2, unknown=True)
         assert unread.sentence == (AS_FAR if kind == "match" else SENTENCES[kind])
     assert say(odds.verdict(0.999)) == f"{SENTENCES['none']} p(match) < 1 %"
-
-
-def test_what_the_world_lacks_is_denied_whatever_else_fits():
-    odds = MatchOdds({"head": 1.0}, low=0.3, high=0.6)
-    scores = {"head": torch.tensor([-5.0, -5.0, 6.0]), "lacking": torch.tensor([0.0, 1.0, 1.0])}
-    p = 1 - odds.none(scores)
-    assert p[0] > 0.9 and p[1] == pytest.approx(0.15) and p[2] < 0.01
-    reader = Reader(Lexicon.bundled())
-    asked = ["a horse", "a dog", "a dog or a horse", "a dog, less: horse"]
-    assert word_scores([reader.read(text) for text in asked])["lacking"].tolist() == [1, 0, 0, 0]
 
 
 def test_the_share_without_a_match_is_the_retrievers(tmp_path):

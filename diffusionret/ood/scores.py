@@ -362,12 +362,9 @@ def head_score(none: Float[Tensor, " query"]) -> Float[Tensor, " query"]:
 
 def word_scores(readings: Sequence[Reading]) -> Scores:
     """What is known of the words of queries: words, the logarithm of how many are searched for; lacking, 1 where the
-    world lacks what one asks for and nothing else will do, else 0; unknown: how many words the model does not know, at
-    most 2."""
+    world lacks what one asks for, else 0; unknown: how many words the model does not know, at most 2."""
     words = [math.log(max(len(words_of(reading.searched)), 1)) for reading in readings]
-    lacking = [
-        float(bool(reading.lacking) and "or" not in words_of(reading.searched)) for reading in readings
-    ]
+    lacking = [float(bool(reading.lacking)) for reading in readings]
     unknown = [float(min(len(reading.unknown), 2)) for reading in readings]
     named = {"words": words, "lacking": lacking, "unknown": unknown}
     return {name: torch.tensor(values, dtype=torch.float64) for name, values in named.items()}

@@ -94,8 +94,6 @@ class MatchOdds:
         p = 1 - at_prior(total.sigmoid(), absent, self.learned)
         if "head" in self.weights and "parts" in scores:
             p = p * (self.sharpness * scores["parts"].double()).exp()
-        if "lacking" in scores:  # what the world lacks is denied, whatever else fits
-            p = torch.where(scores["lacking"] > 0, p.clamp(max=self.low / 2), p)
         return (1 - p).clamp(LEAST, 1 - LEAST)
 
     def verdict(
