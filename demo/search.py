@@ -336,16 +336,13 @@ def _foot(result: SearchResult) -> str:
     foot = f"Answered in {result.timings.get('total', 0.0):.0f} ms"
     if not result.form:
         return foot
-    rivals = _count(settings.candidates, "candidate")
     if _is_open(result):
-        return (
-            f"{foot}. p(match) is how probable it is that a clip matches: of the {settings.candidates} most similar "
-            "ones several may, or none."
-        )
+        several = f": of the {settings.candidates:,} most similar ones several may, or none"
+        return f"{foot}. p(match) is how probable it is that a clip matches{several * (settings.candidates > 1)}."
     last = settings.seed + settings.seeds - 1
     noise = f"noise {last}" if settings.seeds == 1 else f"the noises {settings.seed} to {last}"
     steps = _count(settings.steps, "step")
-    what = f"A share is what a clip gets of the distribution over {rivals}."
+    what = f"A share is what a clip gets of the distribution over {_count(settings.candidates, 'candidate')}."
     return f"{foot} with {steps} of denoising from {noise}. {what}"
 
 

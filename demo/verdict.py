@@ -189,15 +189,13 @@ def _prior(report: Report) -> str:
     p = verdict.p_match
     if p is None:
         return ""
-    # More and less of something leave a share of P, whatever the prior is.
-    left = math.exp((report.scores or {}).get("parts", 0.0))
-    none = torch.tensor([max(1 - p / left, 0.0)], dtype=torch.float64)
+    none = torch.tensor([max(1 - p / verdict.kept, 0.0)], dtype=torch.float64)
     shares = sorted({*ABSENT, verdict.absent})
     levels = [
         {
             "absent": _percent(share),
             "sentence": f"If {_percent(share)} of queries had no match: "
-            f"p(match)\u00a0{_percent(left * (1 - at_prior(none, share, verdict.absent).item()))}.",
+            f"p(match)\u00a0{_percent(verdict.kept * (1 - at_prior(none, share, verdict.absent).item()))}.",
         }
         for share in shares
     ]

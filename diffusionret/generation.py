@@ -67,7 +67,8 @@ class Generation:
         return known.answers(text, video, columns, "t2v", candidates.similarity.to(device), there, side)
 
     def _side_of(self, generator: OpenSetGenerator) -> VideoSide | None:
-        """What the match head makes of the gallery, once; None of a large one, where that would take much memory."""
+        """What the match head makes of the gallery, once, for its weights stay as they are; None of a large gallery,
+        where that would take much memory."""
         video = self.matcher.video
         if self._side is None and video is not None and len(video.frames) <= KEPT_AHEAD:
             assert isinstance(generator.network, OpenSetNetwork)

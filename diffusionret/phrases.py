@@ -31,14 +31,14 @@ ASKING = words(
     "want wants wanted love loves like likes need needs keep keeps ask asks asked wish wishes say says said told won't "
     "wouldn't can't don't doesn't didn't"
 )
-OWNERS = words("my our his her their the")
+OWNERS = words("my our")
 ASKERS = words(
     "kid kids child children son sons daughter daughters baby toddler boy boys girl girls wife husband mom mum mother "
     "dad father boss friend friends teacher students class niece nephew grandma grandpa grandson granddaughter sister "
     "brother family everyone everybody"
 )
 WANTING = words("want wants wanted love loves like likes need needs")
-TO_SEE = words("to see watch look at find")
+TO_SEE = words("us me to see watch look at find")
 
 
 class Place(NamedTuple):
@@ -151,7 +151,7 @@ def _without_asker(lexicon: Lexicon, text: str) -> str:
     """What somebody wants, where a text begins with who wants it: "my kids want a dog" is "a dog"."""
     tokens = tokens_of(text)
     said = [token.word for token in tokens]
-    first = 1 if said and said[0] in OWNERS else 0
+    first = 1 if said and said[0] in OWNERS else 0  # "the boy wants a dog" is a scene
     if len(said) < first + 3 or said[first] not in ASKERS or said[first + 1] not in WANTING:
         return text
     at = first + 2

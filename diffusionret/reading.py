@@ -157,7 +157,7 @@ class Reading:
         """Whether chatter was left out of what is searched."""
         return (
             len(words_of(self.searched)) + sum(len(words_of(text)) for text, _ in self.parts)
-            < len(words_of(self.text)) - 3
+            < len(words_of(self.text)) - 2
         )
 
 
@@ -237,7 +237,7 @@ class Reader:
             members=members(lexicon, searched)[:MOST_MEMBERS],
             alike=tuple(alike),
             unheard=_unheard(searched),
-            loose=tuple(dict.fromkeys(word for word in words_of(searched) if word in ANY_MOVEMENT)),
+            loose=self._loose(lexicon, searched),
         )
 
     def _compose(self, lexicon: Lexicon, text: str, exact: bool) -> Composition:
@@ -292,6 +292,17 @@ class Reader:
                 length = 1
             at += length
         return "".join([*parts, text[end:]])
+
+    def _loose(self, lexicon: Lexicon, text: str) -> tuple[str, ...]:
+        """The words of a text for any movement, where they are no part of a name: "a flying saucer"."""
+        terms = lexicon.parse(words_of(text)[: self.words])
+        after = [*(term.kind for term in terms[1:]), ""]
+        found = [
+            term.word
+            for term, kind in zip(terms, after, strict=True)
+            if term.word in ANY_MOVEMENT and kind not in ("unknown", "lacks")
+        ]
+        return () if _unheard(text) else tuple(dict.fromkeys(found))
 
     def _terms(
         self, lexicon: Lexicon, text: str

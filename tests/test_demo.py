@@ -859,6 +859,20 @@ def test_every_chip_says_what_it_shows():
     assert all(example.shows for example in search.EXAMPLES["storybook"])
 
 
+def test_what_the_bundled_gallery_shows_is_said_and_of_no_other():
+    said = search.chips(search.examples("storybook"), search.shows(Gallery.bundled()))
+    assert said.endswith(f'<p class="dr-shows">{search.BUNDLED_SHOWS}</p>')
+    other = Gallery.in_memory(features(1, 3)[1])
+    assert search.shows(other) == "" and "dr-shows" not in search.chips(search.examples(""))
+
+
+def test_one_candidate_is_not_several():
+    for candidates, several in ((32, True), (1, False)):
+        result = found(hit(1, 1), form="open-set")
+        foot = search._foot(replace(result, settings=replace(result.settings, candidates=candidates)))
+        assert ("several may, or none" in foot) == several and foot.endswith(".")
+
+
 def test_the_model_card_comes_without_its_front_matter(tmp_path):
     assert evidence.model_card(tmp_path) == ""
     (tmp_path / "README.md").write_text("---\nlicense: x\n---\n# Card\n")

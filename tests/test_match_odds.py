@@ -16,6 +16,7 @@ from diffusionret import DiffusionRet, Gallery, Retriever, SearchResult
 from diffusionret.commands.search import table
 from diffusionret.config import OpenSetConfig
 from diffusionret.generators import OpenSetGenerator
+from diffusionret.generators.match import at_prior
 from diffusionret.metrics import reliability
 from diffusionret.ood.detector import Detector, make_protocol
 from diffusionret.ood.report import UNREADABLE, Answer, as_text, say
@@ -60,6 +61,23 @@ def test_what_parts_leave_is_as_sharp_as_it_proves_to_be():
     assert fit(scores, absent, ("head", "knn")).sharpness == 1.0
     del scores["parts"]
     assert fit(scores, absent, ("head", "knn")).sharpness == 1.0
+
+
+def test_what_parts_leave_is_left_whatever_share_is_assumed():
+    """As the slider of the page has it: P of another prior, times what is kept."""
+    odds, scores = (
+        MatchOdds({"head": 1.0}, sharpness=2.0),
+        {"head": torch.tensor([-1.0]), "parts": torch.tensor([-0.4])},
+    )
+    kept = odds.kept(scores["parts"])
+    assert (
+        kept.item() == pytest.approx(np.exp(-0.8))
+        and MatchOdds({"x": 1.0}).kept(scores["parts"]).item() == 1.0
+    )
+    before = 1 - (1 - odds.none(scores, 0.3)) / kept
+    for share in (0.05, 0.3, 0.8):
+        slid = kept * (1 - at_prior(before, share, 0.3))
+        assert slid.item() == pytest.approx(1 - odds.none(scores, share).item(), abs=1e-5)
 
 
 def test_words_that_nobody_knows_leave_the_trust_in_the_head_as_it_is():

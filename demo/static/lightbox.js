@@ -1,7 +1,8 @@
 // The larger view of a clip, with its neighbours of the same list one key away.
 (() => {
   const { part, button, stopPreview, listLinks, describe } = window.DiffusionRet;
-  const AGAIN = 3000; // milliseconds
+  const AGAIN = 3000; // milliseconds between two tries to play what has no copy yet
+  const TRIES = 40;
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let dialog = null;
   let clips = [];
@@ -46,15 +47,18 @@
 
   // A file that the browser cannot play gets a copy after its folder was read: until then it is asked for again.
   function awaitCopy(video) {
-    const note = part("p", "dr-note", "This browser cannot play the file. Where a copy is being made, it plays soon.");
+    const note = part("p", "dr-note", "The clip cannot be played yet. Where a copy is being made, it plays soon.");
     note.setAttribute("role", "status");
     note.hidden = true;
+    let tries = 0;
     video.addEventListener("loadeddata", () => {
       note.hidden = true;
     });
     video.addEventListener("error", () => {
+      if (video.error?.code !== MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED) return;
       note.hidden = false;
-      setTimeout(() => video.isConnected && video.load(), AGAIN);
+      tries += 1;
+      if (tries < TRIES) setTimeout(() => video.isConnected && video.load(), AGAIN);
     });
     return note;
   }

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -147,6 +148,8 @@ class Detector:
         if self.odds is not None and none is not None:
             unknown = reading is not None and bool(reading.unknown)
             verdict = self.odds.verdict(none, absent, bool(familiar.flagged), unknown)
+            parts = torch.tensor([(more.get("scores") or {}).get("parts", 0.0)])
+            verdict = replace(verdict, kept=self.odds.kept(parts).item())
             match = replace(match, flagged=verdict.kind == "none")
         return Report(
             query, familiar, match, verdict or without_odds(familiar, match),

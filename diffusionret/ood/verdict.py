@@ -53,13 +53,14 @@ SHARPNESS = (1.0, 1.5, 2.0, 3.0, 4.0)  # that a fit tries
 class Verdict:
     """kind: a match is claimed, hedged ("unsure") or denied ("none"), or the query is "unreadable". sentence, advice:
     in words. p_match: P, None where a rule decided or nothing is fitted. absent: the share of queries without a match
-    that P assumes."""
+    that P assumes. kept: the share of P, in (0, 1], that more and less of something leave, whatever is assumed."""
 
     kind: Kind
     sentence: str
     advice: str = ""
     p_match: float | None = None
     absent: float = ABSENT
+    kept: float = 1.0
 
     def to_dict(self) -> dict:
         """Plain values, fit for JSON."""
@@ -92,9 +93,13 @@ class MatchOdds:
         for name, weight in self.weights.items():
             total = total + weight * value(scores, name)
         p = 1 - at_prior(total.sigmoid(), absent, self.learned)
-        if "head" in self.weights and "parts" in scores:
-            p = p * (self.sharpness * scores["parts"].double()).exp()
+        if "parts" in scores:
+            p = p * self.kept(scores["parts"])
         return (1 - p).clamp(LEAST, 1 - LEAST)
+
+    def kept(self, parts: Float[Tensor, " query"]) -> Float[Tensor, " query"]:
+        """The share of P that more and less of something leave. parts: the score of this name."""
+        return (self.sharpness * parts.double() * ("head" in self.weights)).exp()
 
     def verdict(
         self, none: float, absent: float = ABSENT, unfamiliar: bool = False, unknown: bool = False

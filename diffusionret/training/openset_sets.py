@@ -74,7 +74,7 @@ def set_loss(
     generator: torch.Generator,
     config: SetConfig = SetConfig(),
 ) -> Float[Tensor, ""]:
-    """The objective of one set of candidates a query.
+    """The objective of one set of candidates a query; where candidates are mixed, `each_loss` alone.
 
     certain: what the gallery holds whatever its size, as each query's own pair. count: candidates, at most as many as
     the gallery has. generator: of galleries and absence, on the CPU.
