@@ -47,7 +47,11 @@
 
   // A file that the browser cannot play gets a copy after its folder was read: until then it is asked for again.
   function awaitCopy(video) {
-    const note = part("p", "dr-note", "The clip cannot be played yet. Where a copy is being made, it plays soon.");
+    const note = part(
+      "p",
+      "dr-note",
+      "The clip cannot be played yet. Where a copy is being made, it plays soon.",
+    );
     note.setAttribute("role", "status");
     note.hidden = true;
     let tries = 0;
