@@ -74,7 +74,7 @@ def _intervals(rows: list[dict], value: str) -> str:
     ends = [end for row in rows for end in row["interval"]] + [0.0]
     low, high = min(ends), max(ends)
     high += (high - low or 1.0) * 0.02
-    names = [", ".join(str(v) for v in row.values() if isinstance(v, str)) for row in rows]
+    names = [_name(row) for row in rows]
     label = int(LETTER * max(map(len, names))) + 14
     wide = label + WIDE // 2
 
@@ -103,7 +103,7 @@ def _reliability(rows: list[dict]) -> str:
     """What was claimed (to the right) against what was true (up), a point a bin, larger with more queries."""
     side, edge = 260, 34
     most = max(row.get("count", 1) for row in rows)
-    kinds = list(dict.fromkeys(", ".join(v for v in row.values() if isinstance(v, str)) for row in rows))
+    kinds = list(dict.fromkeys(_name(row) for row in rows))
     names = ("signal", "soft", "ink", "line", "rust", "up")
     colours = [f"var(--dr-{name})" for name in names]
     parts = [
@@ -113,7 +113,7 @@ def _reliability(rows: list[dict]) -> str:
         f'<text transform="translate(14 {side / 2}) rotate(-90)" text-anchor="middle">share that is right</text>',
     ]
     for row in rows:
-        kind = kinds.index(", ".join(v for v in row.values() if isinstance(v, str)))
+        kind = kinds.index(_name(row))
         told = "; ".join(f"{k} {_text(v)}" for k, v in row.items())
         parts.append(
             f'<circle cx="{edge + side * row["share"]:.1f}" cy="{side * (1 - row["right"]):.1f}" '
@@ -135,6 +135,11 @@ def _drawing(parts: list[str], width: int, height: int, label: str) -> str:
         f'style="width: 100%; min-width: 34rem; max-width: {width}px; font-size: 12px; fill: var(--dr-ink)">'
         f"{''.join(parts)}</svg></div><p>{escape(label)}.</p>"
     )
+
+
+def _name(row: dict) -> str:
+    """What a row is of: its words."""
+    return ", ".join(value for value in row.values() if isinstance(value, str))
 
 
 def _number(value: object) -> bool:

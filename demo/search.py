@@ -337,8 +337,10 @@ def _foot(result: SearchResult) -> str:
     if not result.form:
         return foot
     if _is_open(result):
-        several = f": of the {settings.candidates:,} most similar ones several may, or none"
-        return f"{foot}. p(match) is how probable it is that a clip matches{several * (settings.candidates > 1)}."
+        means = "p(match) is how probable it is that a clip matches"
+        if settings.candidates > 1:
+            means += f": of the {settings.candidates:,} most similar ones several may, or none"
+        return f"{foot}. {means}."
     last = settings.seed + settings.seeds - 1
     noise = f"noise {last}" if settings.seeds == 1 else f"the noises {settings.seed} to {last}"
     steps = _count(settings.steps, "step")

@@ -225,6 +225,7 @@ class Reader:
                 lacking = tuple(dict.fromkeys((*lacking, *absent)))
             unknown = tuple(dict.fromkeys((*unknown, *strange)))
             parts.append(Part(self._plain(part, words_taken), weight))
+        unheard = _unheard(searched)
         return Reading(
             text=text,
             searched=searched,
@@ -236,8 +237,8 @@ class Reader:
             parts=tuple(parts),
             members=members(lexicon, searched)[:MOST_MEMBERS],
             alike=tuple(alike),
-            unheard=_unheard(searched),
-            loose=self._loose(lexicon, searched),
+            unheard=unheard,
+            loose=() if unheard else self._loose(lexicon, searched),
         )
 
     def _compose(self, lexicon: Lexicon, text: str, exact: bool) -> Composition:
@@ -295,14 +296,17 @@ class Reader:
 
     def _loose(self, lexicon: Lexicon, text: str) -> tuple[str, ...]:
         """The words of a text for any movement, where they are no part of a name: "a flying saucer"."""
-        terms = lexicon.parse(words_of(text)[: self.words])
+        spoken = words_of(text)[: self.words]
+        if not ANY_MOVEMENT.intersection(spoken):
+            return ()
+        terms = lexicon.parse(spoken)
         after = [*(term.kind for term in terms[1:]), ""]
         found = [
             term.word
             for term, kind in zip(terms, after, strict=True)
             if term.word in ANY_MOVEMENT and kind not in ("unknown", "lacks")
         ]
-        return () if _unheard(text) else tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(found))
 
     def _terms(
         self, lexicon: Lexicon, text: str

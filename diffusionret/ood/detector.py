@@ -136,24 +136,25 @@ class Detector:
         absent: float,
         truncated: str = "",
         reading: Reading | None = None,
+        scores: dict[str, float] | None = None,
         **more: Any,
     ) -> Report:
         """The report of one scored query.
 
         none: p(nothing in the gallery matches), None where it is not known. absent: the share of queries without a
-        match that it assumes. reading: what was read of its words. more: further fields of `Report`.
+        match that it assumes. reading, scores: of the query, as in `Report`. more: further fields of `Report`.
         """
         familiar, match = answers
         verdict = None
         if self.odds is not None and none is not None:
             unknown = reading is not None and bool(reading.unknown)
             verdict = self.odds.verdict(none, absent, bool(familiar.flagged), unknown)
-            parts = torch.tensor([(more.get("scores") or {}).get("parts", 0.0)])
+            parts = torch.tensor([(scores or {}).get("parts", 0.0)])
             verdict = replace(verdict, kept=self.odds.kept(parts).item())
             match = replace(match, flagged=verdict.kind == "none")
         return Report(
             query, familiar, match, verdict or without_odds(familiar, match),
-            truncated=truncated, reading=reading, band=self.band, gallery=self.gallery, **more,
+            truncated=truncated, reading=reading, scores=scores, band=self.band, gallery=self.gallery, **more,
         )  # fmt: skip
 
     def ruled(self, reading: Reading, rule: str, alpha: float = ALPHA) -> Report:

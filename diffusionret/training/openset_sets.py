@@ -62,8 +62,7 @@ def mixed_candidates(
         return own
     of_next = scores.roll(-1, dims=0).scatter(1, own, float("-inf"))
     mixed = torch.cat([own, candidate_sets(of_next, there, others)], dim=1)
-    present = torch.where(there, scores, scores - 1e3).gather(1, mixed)
-    return mixed.gather(1, present.argsort(dim=1, descending=True))
+    return mixed.gather(1, candidate_sets(scores.gather(1, mixed), there.gather(1, mixed), count))
 
 
 def set_loss(
