@@ -30,7 +30,8 @@ from .reading import Reader, Reading
 if TYPE_CHECKING:
     from .retrieval import Retriever
 
-PER_KIND = 400  # queries of each kind that the head's odds are fitted with
+PER_KIND = 400  # typed queries of each kind that the head's odds are fitted with
+CAPTIONS = 12  # times as many captions: nearly half of all, so that they do not pay for the many typed kinds
 ABSENT = 0.5  # of them without a match: as much to learn of either
 SMALLEST = 30  # videos of the least gallery that they are asked of
 BATCH = 100
@@ -51,7 +52,8 @@ def split_queries(split: str, per_kind: int = PER_KIND) -> list[Asked]:
     scenes, rng = world.split(split), random.Random(f"odds {split}")
     written = []
     for kind in ("caption", *queries.WEIGHTS):
-        while sum(asked.kind == kind for asked in written[-per_kind:]) < per_kind:
+        wanted = len(written) + per_kind * (CAPTIONS if kind == "caption" else 1)
+        while len(written) < wanted:
             scene = rng.choice(scenes)
             if kind == "caption":
                 caption = captions.write(scene, rng, rng.random())
@@ -72,6 +74,7 @@ def split_queries(split: str, per_kind: int = PER_KIND) -> list[Asked]:
             for phrase in (word.word, f"a {word.word}", f"show me {word.word}")
         ]
         written += rng.sample(phrases, min(per_kind, len(phrases)))
+    rng.shuffle(written)  # galleries are as large batch by batch: no kind may meet a few sizes only
     return written
 
 

@@ -23,10 +23,11 @@ from .scores import Scores
 
 Kind = Literal["match", "unsure", "none", "unreadable"]
 # Scores that the logistic reads where the model has a match head; "a*b" is a product. What the head says of a word or
-# two is worth less than what it says of a sentence. So is what it says of words that nobody knows, which must not cost
-# it the trust in what it says of all others.
+# two is worth less than what it says of a sentence, and what it says of words in an order that training never had less
+# than what it says of a caption. So is what it says of words that nobody knows, which must not cost it the trust in
+# what it says of all others.
 HEAD = (
-    *("head", "members", "spread", "knn", "words", "words*head", "words*spread"),
+    *("head", "members", "spread", "knn", "words", "words*head", "words*spread", "bigram", "bigram*head"),
     *("lacking", "lacking*head", "unknown", "unknown*head", "unknown*similarity", "unknown*spread"),
 )
 STRANGE = ("lacking", "unknown")  # scores that are 0 for queries in words that are known
