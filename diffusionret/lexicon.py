@@ -73,6 +73,10 @@ OTHER_NOUNS = frozenset(
     elbow elbows shoulder shoulders nose dart darts bob bobs weave weaves dodge snake snakes shunt
     """.split()  # noqa: SIM905
 )
+# Of these, verbs where they stand alone.
+VERBS = frozenset(
+    "fall falls sink sinks land lands rest rests dart darts bob bobs weave weaves dodge shunt".split()  # noqa: SIM905
+)
 MOST_MEANINGS = (
     3  # values of an attribute that are spelled out; a word for more of them is a class and speaks for itself
 )
@@ -140,7 +144,7 @@ class Lexicon:
         while at < len(tokens):
             for length in range(min(self._longest.get(tokens[at], 1), len(tokens) - at), 0, -1):
                 run = tuple(tokens[at : at + length])
-                if at and self._is_other_noun(run, tokens[at - 1]):
+                if self._is_other_noun(run, tokens[at - 1] if at else "", len(tokens) == 1):
                     continue
                 if term := self._term(run):
                     terms.append(term)
@@ -151,9 +155,11 @@ class Lexicon:
             at += length
         return terms
 
-    def _is_other_noun(self, run: tuple[str, ...], before: str) -> bool:
-        """Whether one token is no form of the verb that the word file has, but a noun."""
-        if before not in BEFORE_NOUNS or " ".join(run) not in OTHER_NOUNS:
+    def _is_other_noun(self, run: tuple[str, ...], before: str, alone: bool) -> bool:
+        """Whether one token is no form of the verb that the word file has, but a noun. alone: whether it is the text."""
+        word = " ".join(run)
+        noun = word not in VERBS if alone else before in BEFORE_NOUNS
+        if not noun or word not in OTHER_NOUNS:
             return False
         row = self._rows.get(run)
         return row is not None and row.attribute in ("motion", "relation")

@@ -19,9 +19,12 @@ UNREADABLE = "I can read none of these words."
 ADVICE = "Describe in other words, in English, what should be seen: who, in which colour, where, doing what."
 ONLY_LESS = "Say what should be there, too: clips are ranked by what they show, not by what they lack."
 # Movements that the world does not tell apart from others.
-ANY_MOVEMENT = words("running walking flying swimming")
+ANY_MOVEMENT = words("running walking flying swimming sailing driving dancing playing")
+WHO = "{} may be any movement here: say who moves, or where."
 MOST_LEFT_OUT = 3  # words of what is left out by a query that says nothing else
 LEAST_FOREIGN = 4  # words of a text that may be of another language
+# Articles of other languages, none of which is an English word that names something.
+FOREIGN = words("das der ein eine einen einem einer le la les un une des el los las una il lo gli um uma")
 MOST_MEMBERS = 3  # of one query, searched for by themselves
 MOST_SAID = 4  # words of one sentence
 
@@ -211,7 +214,9 @@ class Reader:
         if query.parts and not query.text:
             return Reading(text, text, parts=query.parts, refusal=ONLY_LESS)
         if not readable and not any(found.sure for found in suggestions.values()):
-            return Reading(text, spelled, offered=offered, unknown=unknown, refusal=UNREADABLE)
+            loose = _list(self._loose(lexicon, searched))
+            refusal = WHO.format(loose[0].upper() + loose[1:]) if loose and not unknown else UNREADABLE
+            return Reading(text, spelled, offered=offered, unknown=unknown, refusal=refusal)
         if not exact:
             searched = self._plain(searched, taken)
         parts, alike = [], []
@@ -344,8 +349,12 @@ def _unheard(text: str) -> str:
 
 
 def is_foreign(lexicon: Lexicon, text: str) -> bool:
-    """Whether most of a text's words, of LEAST_FOREIGN or more, are in no English dictionary and not of the world."""
-    terms = lexicon.parse(words_of(text))
+    """Whether a text has an article of another language, or most of its words, of LEAST_FOREIGN or more, are in no
+    English dictionary and not of the world."""
+    spoken = words_of(text)
+    if FOREIGN.intersection(spoken):
+        return True
+    terms = lexicon.parse(spoken)
     if len(terms) < LEAST_FOREIGN:
         return False
     strange = [term for term in terms if term.kind == "unknown" and term.word not in english()]

@@ -95,4 +95,6 @@ def degrees(adjective: str) -> frozenset[str]:
         stems.add(f"{adjective[:-1]}i")
     if adjective.endswith("e"):
         stems.add(adjective[:-1])
+    if adjective[-1] not in _VOWELS and adjective[-2:-1] in tuple(_VOWELS):  # "bigger", "reddest"
+        stems.add(adjective + adjective[-1])
     return frozenset(stem + tail for stem in stems for tail in ("er", "est", "ish", "ly"))
