@@ -156,7 +156,8 @@ class Lexicon:
         return terms
 
     def _is_other_noun(self, run: tuple[str, ...], before: str, alone: bool) -> bool:
-        """Whether one token is no form of the verb that the word file has, but a noun. alone: whether it is the text."""
+        """Whether one token is no form of the verb that the word file has, but a noun. alone: whether it is all of the
+        text."""
         word = " ".join(run)
         noun = word not in VERBS if alone else before in BEFORE_NOUNS
         if not noun or word not in OTHER_NOUNS:

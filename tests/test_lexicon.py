@@ -218,6 +218,39 @@ def test_a_text_without_a_word_that_can_be_placed_is_unreadable(reader, text):
     assert said(reader, text) == [f"{UNREADABLE} {ADVICE}"]
 
 
+def test_a_movement_that_may_be_any_asks_who_moves():
+    reader = Reader(Lexicon.bundled())
+    for text, said_of in (("running", "Running"), ("Dancing and playing!", "Dancing and playing")):
+        reading = reader.read(text)
+        assert reading.unreadable
+        assert said(reader, text) == [f"{said_of} may be any movement here: say who moves, or where."]
+    assert reader.read("running bureaucracy").refusal == UNREADABLE
+
+
+@pytest.mark.parametrize("text", ["wind", "spring", "wheels", "a shadow", "in the wind"])
+def test_a_noun_is_no_movement(text):
+    assert Reader(Lexicon.bundled()).read(text).unreadable
+
+
+@pytest.mark.parametrize(
+    ("text", "searched"),
+    [
+        ("fall", "moving down"),
+        ("jump", "bouncing"),
+        ("fish underwater", "fish sea"),
+        ("a dog caught on camera", ""),
+    ],
+)
+def test_a_word_alone_is_read_as_people_mean_it(text, searched):
+    reading = Reader(Lexicon.bundled()).read(text)
+    assert reading.searched == (searched or text) and not reading.lacking
+
+
+@pytest.mark.parametrize("size", ["bigger", "biggest", "smallest", "tiniest", "largest"])
+def test_degrees_of_size_are_known(size):
+    assert not Reader(Lexicon.bundled()).read(f"the {size} dog").remarks
+
+
 def test_more_words_than_a_sentence_holds_are_counted(reader):
     (line,) = said(reader, "dog qa qb qc qd qe qf")
     assert line == "The model does not know the words qa, qb, qc, qd and 2 more."
@@ -278,6 +311,12 @@ def test_what_is_not_sure_is_only_offered(reader, typed, offered):
 def test_what_lies_near_nothing_stays(reader, typed):
     reading = reader.read(f"dog {typed}")
     assert reading.searched == f"dog {typed}" and not reading.corrected
+
+
+@pytest.mark.parametrize("typed", ["ein roter Hund", "la plage", "un perro rojo", "der Ballon", "le chien"])
+def test_other_languages_are_not_corrected_into_english(typed):
+    reading = Reader(Lexicon.bundled()).read(typed)
+    assert reading.searched == typed and not reading.corrected and not reading.offered
 
 
 def test_of_two_words_at_one_distance_none_is_sure():

@@ -217,6 +217,32 @@ def test_a_pair_prefers_its_own():
     )
 
 
+def test_colours_are_told_apart_where_each_has_its_subject(monkeypatch):
+    scenes = [scene for scene in world.split("test")[:200] if scene.other]
+    clear = [s for s in scenes if s.actor.colour != s.other.colour and s.actor.subject != s.other.subject]
+    shape = len(world.SUBJECTS), len(world.COLOURS), len(scenes)
+    bound = torch.zeros(shape)
+    for i, scene in enumerate(scenes):
+        for actor in (scene.actor, scene.other):
+            bound[world.SUBJECTS.index(actor.subject), world.COLOURS.index(actor.colour), i] = 1.0
+    loose = (
+        bound.any(1, keepdim=True).float() + bound.any(0, keepdim=True).float()
+    )  # some rocket, something red
+
+    class Told:
+        def encode_text(self, texts):
+            assert len(texts) == shape[0] * shape[1]
+
+        def similarity(self, text, video):
+            return self.scores.flatten(0, 1)
+
+    for scores, percent in ((bound, 100.0), (loose, 0.0)):
+        model = Told()
+        model.scores = scores
+        row = pairs.colours(model, scenes, None, "test")
+        assert clear and row["value"] == percent
+
+
 def test_all_questions_are_answered_on_both_looks(monkeypatch):
     monkeypatch.setattr(quality, "RESAMPLES", 3)
     monkeypatch.setattr(ensemble, "SEEDS", 20)

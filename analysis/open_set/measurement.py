@@ -16,7 +16,7 @@ from diffusionret.ood.verdict import MatchOdds
 from .. import measure
 from .answers import Answers, answer
 from .evidence import Evidence
-from .pairs import minimal_pairs
+from .pairs import colours, minimal_pairs
 from .probabilities import OTHERS, SHARE, bins, none_error, probabilities
 from .questions import KINDS, Questions, ask_about
 from .retrieval import DIRECTION, retrieve
@@ -88,6 +88,7 @@ def measurements(
                 tables["retrieval"] += retrieve(test._replace(model=shown.model), direction, form, label)
     tables["figures"] += changes(tables["retrieval"])
     tables["figures"] += minimal_pairs(shown.model, look, LOOKS[look])
+    tables["figures"].append(colours(shown.model, scenes, video, LOOKS[look]))
     return tables
 
 

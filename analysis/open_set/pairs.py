@@ -1,17 +1,20 @@
-"""Minimal pairs: does a caption prefer its own clip to its twin, by similarity and with what the head adds?"""
+"""Minimal pairs: does a caption prefer its own clip to its twin, by similarity and with what the head adds? Does a
+clip prefer its colours to the same exchanged?"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from diffusionret import DiffusionRet
 from diffusionret.datasets.storybook import captions, clips, world
+from diffusionret.datasets.storybook.drafts import Draft, coloured
 from diffusionret.encoders import VideoFeatures
 from diffusionret.encoding import encode_clips
-from diffusionret.metrics import paired_bootstrap
+from diffusionret.metrics import bootstrap_interval, paired_bootstrap
 
 from .targets import Target, figure
 
@@ -61,3 +64,33 @@ def minimal_pairs(model: DiffusionRet, look: str, label: str) -> list[dict]:
             )
         )
     return rows
+
+
+@torch.no_grad()
+def colours(model: DiffusionRet, scenes: Sequence[world.Scene], video: VideoFeatures, label: str) -> dict:
+    """Percent of the clips with two actors that fit "a red rocket" and "a blue cat" better than "a blue rocket" and "a
+    red cat", by similarity: 50 where texts only tell that something is red, and some rocket there.
+
+    scenes, video: of the same clips. label: the look's name in the table.
+    """
+    rng = random.Random("colours")
+    phrases = [
+        coloured(Draft(rng, {"subject": subject, "colour": colour})) or ""
+        for subject in world.SUBJECTS
+        for colour in world.COLOURS
+    ]
+    similarity = model.similarity(model.encode_text(phrases), video).unflatten(
+        0, (len(world.SUBJECTS), len(world.COLOURS))
+    )
+    right = []
+    for i, scene in enumerate(scenes):
+        if scene.other is None:
+            continue
+        subject, other = (world.SUBJECTS.index(actor.subject) for actor in (scene.actor, scene.other))
+        colour, another = (world.COLOURS.index(actor.colour) for actor in (scene.actor, scene.other))
+        if subject != other and colour != another:
+            told, exchanged = ((subject, colour), (other, another)), ((subject, another), (other, colour))
+            fit = [sum(float(similarity[s, c, i]) for s, c in pairs) for pairs in (told, exchanged)]
+            right.append(fit[0] > fit[1])
+    share = bootstrap_interval(np.array(right, dtype=float), lambda v: 100 * float(np.mean(v)))
+    return figure("colours of two actors told apart, percent", share, look=label, questions="short phrases")

@@ -137,6 +137,16 @@ def actor(draft: Draft, role: str = "", form: str = "singular", share: float = 0
     return with_some_article(rng, phrase)
 
 
+def coloured(draft: Draft) -> str | None:
+    """The actor in its colour and no more, "a red rocket"; None where no word says it."""
+
+    def is_plain(word: Word) -> bool:
+        return has_one_value(word) and len(word.facts) == 1
+
+    colour, noun = draft.pick("colour", is_plain), draft.pick("subject", is_plain)
+    return with_some_article(draft.rng, f"{colour.word} {noun.word}") if colour and noun else None
+
+
 def deed(draft: Draft, who: str, form: str) -> str | None:
     """The actor and what it does; None where no word says it."""
     rng, is_plural = draft.rng, form == "plural"

@@ -15,6 +15,7 @@ from . import captions, typing_errors, world
 from .drafts import (
     Draft,
     actor,
+    coloured,
     deed,
     empty_words,
     form_of,
@@ -32,7 +33,7 @@ HELD_OUT_KINDS = ("question", "capitals and punctuation", "size compared")
 # How often each kind is written. Those in which something is lacking are true of no clip.
 WEIGHTS = {
     "single word": 12, "keywords": 16, "request": 12, "phrase": 14, "plural": 11, "class word": 8, "indefinite": 14,
-    "two subjects": 14, "exclusion": 16, "number": 5, "mostly empty words": 11,
+    "two subjects": 14, "coloured noun": 24, "exclusion": 16, "number": 5, "mostly empty words": 11,
     "lacking noun": 5, "lacking colour": 3,
 }  # fmt: skip
 TYPING_ERRORS = 0.12  # share of all queries that get one
@@ -286,6 +287,8 @@ def _write(scene: Scene, rng: random.Random, kind: str) -> Query | None:
         text = _phrase(draft, "class")
     elif kind == "indefinite":
         text = _phrase(draft, "anything")
+    elif kind == "coloured noun":
+        text = coloured(draft)
     elif kind == "number":
         text = _number(draft)
     elif kind == "mostly empty words":
