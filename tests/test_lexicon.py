@@ -238,12 +238,12 @@ def test_a_noun_is_no_movement(text):
         ("fall", "moving down"),
         ("jump", "bouncing"),
         ("fish underwater", "fish sea"),
-        ("a dog caught on camera", ""),
+        ("dog on camera", "dog on camera"),
     ],
 )
-def test_a_word_alone_is_read_as_people_mean_it(text, searched):
+def test_a_word_is_read_as_people_mean_it(text, searched):
     reading = Reader(Lexicon.bundled()).read(text)
-    assert reading.searched == (searched or text) and not reading.lacking
+    assert reading.searched == searched and not reading.lacking
 
 
 @pytest.mark.parametrize("size", ["bigger", "biggest", "smallest", "tiniest", "largest"])

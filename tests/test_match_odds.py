@@ -20,7 +20,7 @@ from diffusionret.generators.match import at_prior
 from diffusionret.metrics import reliability
 from diffusionret.ood.detector import Detector, make_protocol
 from diffusionret.ood.report import UNREADABLE, Answer, as_text, say
-from diffusionret.ood.verdict import AS_FAR, CLAIMED, DENIED, SENTENCES, UNFAMILIAR, MatchOdds, fit
+from diffusionret.ood.verdict import AS_FAR, CLAIMED, DENIED, REST, SENTENCES, UNFAMILIAR, MatchOdds, fit
 
 pytestmark = pytest.mark.usefixtures("loops")
 
@@ -151,6 +151,8 @@ def test_one_number_decides_the_sentence():
         assert strange.kind == kind and strange.sentence == f"{SENTENCES[kind]} {UNFAMILIAR}"
         unread = odds.verdict(1 - p, 0.2, unknown=True)
         assert unread.sentence == (AS_FAR if kind == "match" else SENTENCES[kind])
+        without = odds.verdict(1 - p, 0.2, unknown=True, lacking=True)
+        assert without.sentence == REST.get(kind, SENTENCES["none"])
     assert say(odds.verdict(0.999)) == f"{SENTENCES['none']} p(match) < 1 %"
 
 

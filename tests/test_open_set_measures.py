@@ -217,7 +217,7 @@ def test_a_pair_prefers_its_own():
     )
 
 
-def test_colours_are_told_apart_where_each_has_its_subject(monkeypatch):
+def test_colours_are_told_apart_where_each_has_its_subject():
     scenes = [scene for scene in world.split("test")[:200] if scene.other]
     clear = [s for s in scenes if s.actor.colour != s.other.colour and s.actor.subject != s.other.subject]
     shape = len(world.SUBJECTS), len(world.COLOURS), len(scenes)
@@ -225,9 +225,7 @@ def test_colours_are_told_apart_where_each_has_its_subject(monkeypatch):
     for i, scene in enumerate(scenes):
         for actor in (scene.actor, scene.other):
             bound[world.SUBJECTS.index(actor.subject), world.COLOURS.index(actor.colour), i] = 1.0
-    loose = (
-        bound.any(1, keepdim=True).float() + bound.any(0, keepdim=True).float()
-    )  # some rocket, something red
+    loose = sum(bound.any(axis, keepdim=True).float() for axis in (0, 1))  # some rocket, something red
 
     class Told:
         def encode_text(self, texts):

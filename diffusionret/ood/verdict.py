@@ -43,6 +43,11 @@ ADVICE = {
     "none": "Add videos that show it, or describe less of it.",
 }
 AS_FAR = "This gallery has what you ask for, as far as the model knows your words."
+# Where the world lacks what a word names, which is said above the verdict.
+REST = {
+    "match": "This gallery has the rest of what you ask for.",
+    "unsure": "This gallery may have the rest of what you ask for.",
+}
 UNFAMILIAR = "The query is unlike those that the model learned from, so this is less tested."
 # Of calibration queries: with a match and denied, without one and claimed, at most. Visitors write less like training
 # than these queries are: what is claimed for them is half as much again (analysis.visitors).
@@ -103,13 +108,20 @@ class MatchOdds:
         return (self.sharpness * parts.double() * ("head" in self.weights)).exp()
 
     def verdict(
-        self, none: float, absent: float = ABSENT, unfamiliar: bool = False, unknown: bool = False
+        self,
+        none: float,
+        absent: float = ABSENT,
+        unfamiliar: bool = False,
+        unknown: bool = False,
+        lacking: bool = False,
     ) -> Verdict:
-        """What is said where nothing matches with probability `none`. unfamiliar, unknown: whether the query is unlike
-        those of training, and whether the model does not know some of its words."""
+        """What is said where nothing matches with probability `none`. unfamiliar, unknown, lacking: whether the query
+        is unlike those of training, whether the model does not know some of its words, and whether the world lacks
+        what one of them names."""
         p = 1 - none
         kind: Kind = "match" if p >= self.high else "unsure" if p >= self.low else "none"
         sentence = AS_FAR if unknown and kind == "match" else SENTENCES[kind]
+        sentence = REST.get(kind, sentence) if lacking else sentence
         return Verdict(kind, f"{sentence} {UNFAMILIAR}" if unfamiliar else sentence, ADVICE[kind], p, absent)
 
     def save(self, file: Path, made_for: dict[str, Any]) -> None:
