@@ -50,8 +50,8 @@ REST = {
 }
 UNFAMILIAR = "The query is unlike those that the model learned from, so this is less tested."
 # Of calibration queries: with a match and denied, without one and claimed, at most. Visitors write less like training
-# than these queries are: what is claimed for them is half as much again (analysis.visitors).
-DENIED, CLAIMED = 0.02, 0.045
+# than these queries are: what is claimed for them is half as much again, of some kinds the double (analysis.visitors).
+DENIED, CLAIMED = 0.02, 0.04
 SHARPNESS = (1.0, 1.5, 2.0, 3.0, 4.0)  # that a fit tries
 
 
