@@ -64,7 +64,9 @@ FUNCTION = frozenset(
 ) | NEGATIONS  # fmt: skip
 # Where a noun stands, these forms of verbs are nouns of another meaning: "in the wind" nothing winds.
 BEFORE_NOUNS = frozenset(
-    "a an the this these those my your his its our their some any in on at with of by under near into".split()  # noqa: SIM905
+    """
+    a an the this these those my your his its our their some any in on at with of by under near into and or strong
+    """.split()  # noqa: SIM905
 )
 OTHER_NOUNS = frozenset(
     """
@@ -73,10 +75,13 @@ OTHER_NOUNS = frozenset(
     elbow elbows shoulder shoulders nose dart darts bob bobs weave weaves dodge snake snakes shunt
     """.split()  # noqa: SIM905
 )
-# Of these, verbs where they stand alone.
+# Of these, verbs where they come first.
 VERBS = frozenset(
     "fall falls sink sinks land lands rest rests dart darts bob bobs weave weaves dodge shunt".split()  # noqa: SIM905
 )
+OBJECTS = frozenset(
+    {"a", "an", "the", "another", "something", "somebody", "someone"}
+)  # what begins an object
 MOST_MEANINGS = (
     3  # values of an attribute that are spelled out; a word for more of them is a class and speaks for itself
 )
@@ -144,7 +149,7 @@ class Lexicon:
         while at < len(tokens):
             for length in range(min(self._longest.get(tokens[at], 1), len(tokens) - at), 0, -1):
                 run = tuple(tokens[at : at + length])
-                if self._is_other_noun(run, tokens[at - 1] if at else "", len(tokens) == 1):
+                if self._is_other_noun(tokens, at, run):
                     continue
                 if term := self._term(run):
                     terms.append(term)
@@ -155,12 +160,14 @@ class Lexicon:
             at += length
         return terms
 
-    def _is_other_noun(self, run: tuple[str, ...], before: str, alone: bool) -> bool:
-        """Whether one token is no form of the verb that the word file has, but a noun. alone: whether it is all of the
-        text."""
+    def _is_other_noun(self, tokens: Sequence[str], at: int, run: tuple[str, ...]) -> bool:
+        """Whether one token is no form of the verb that the word file has, but a noun: after an article and the like,
+        and first in a text unless an object follows. run: tokens from `at` on."""
         word = " ".join(run)
-        noun = word not in VERBS if alone else before in BEFORE_NOUNS
-        if not noun or word not in OTHER_NOUNS:
+        if word not in OTHER_NOUNS:
+            return False
+        after = tokens[at + 1] if at + 1 < len(tokens) else ""
+        if not (tokens[at - 1] in BEFORE_NOUNS if at else word not in VERBS and after not in OBJECTS):
             return False
         row = self._rows.get(run)
         return row is not None and row.attribute in ("motion", "relation")

@@ -23,8 +23,9 @@ ANY_MOVEMENT = words("running walking flying swimming sailing driving dancing pl
 WHO = "{} may be any movement here: say who moves, or where."
 MOST_LEFT_OUT = 3  # words of what is left out by a query that says nothing else
 LEAST_FOREIGN = 4  # words of a text that may be of another language
-# Articles of other languages, none of which is an English word that names something.
-FOREIGN = words("das der ein eine einen einem einer le la les un une des el los las una il lo gli um uma")
+# Articles of other languages, and of English, beside which they are names: "a dog in Los Angeles".
+FOREIGN = words("das der ein eine einen einem einer le la les un une des el los las una il gli uma")
+ENGLISH = words("a an the")
 MOST_MEMBERS = 3  # of one query, searched for by themselves
 MOST_SAID = 4  # words of one sentence
 
@@ -70,7 +71,8 @@ class Reading:
     with further corrections, which is not searched, "" mostly. taken, lacking, unknown: words as typed, each once.
     alike: words of what was to be left out that the model cannot tell from what is searched, so that it is not.
     unheard: the first word that rules something out and is left to a model that reads past it, "" mostly. loose: words
-    of a movement that may be any here. refusal: why nothing is searched, "" mostly.
+    of a movement that may be any here. rest: whether it asks for more than what is lacking. refusal: why nothing is
+    searched, "" mostly.
     """
 
     text: str
@@ -85,6 +87,7 @@ class Reading:
     alike: tuple[Taken, ...] = ()
     unheard: str = ""
     loose: tuple[str, ...] = ()
+    rest: bool = False
     refusal: str = ""
 
     @property
@@ -244,6 +247,7 @@ class Reader:
             alike=tuple(alike),
             unheard=unheard,
             loose=() if unheard else self._loose(lexicon, searched),
+            rest=any(term.kind == "says" for term in lexicon.parse(words_of(searched)[: self.words])),
         )
 
     def _compose(self, lexicon: Lexicon, text: str, exact: bool) -> Composition:
@@ -300,16 +304,20 @@ class Reader:
         return "".join([*parts, text[end:]])
 
     def _loose(self, lexicon: Lexicon, text: str) -> tuple[str, ...]:
-        """The words of a text for any movement, where they are no part of a name: "a flying saucer"."""
+        """The words of a text for any movement, where they are no part of a name, "a flying saucer", "driving rain",
+        and no other word tells the movement, as in "driving to the left"."""
         spoken = words_of(text)[: self.words]
         if not ANY_MOVEMENT.intersection(spoken):
             return ()
         terms = lexicon.parse(spoken)
-        after = [*(term.kind for term in terms[1:]), ""]
+        facts = [row.facts.keys() if (row := lexicon.row(term.word)) else set() for term in terms]
+        if any({"motion", "direction"} & said for said in facts):
+            return ()
+        after = [*zip((term.kind for term in terms[1:]), facts[1:], strict=True), ("", set())]
         found = [
             term.word
-            for term, kind in zip(terms, after, strict=True)
-            if term.word in ANY_MOVEMENT and kind not in ("unknown", "lacks")
+            for term, (kind, said) in zip(terms, after, strict=True)
+            if term.word in ANY_MOVEMENT and kind not in ("unknown", "lacks") and "weather" not in said
         ]
         return tuple(dict.fromkeys(found))
 
@@ -349,10 +357,10 @@ def _unheard(text: str) -> str:
 
 
 def is_foreign(lexicon: Lexicon, text: str) -> bool:
-    """Whether a text has an article of another language, or most of its words, of LEAST_FOREIGN or more, are in no
-    English dictionary and not of the world."""
+    """Whether a text has an article of another language and none of English, or most of its words, of LEAST_FOREIGN
+    or more, are in no English dictionary and not of the world."""
     spoken = words_of(text)
-    if FOREIGN.intersection(spoken):
+    if FOREIGN.intersection(spoken) and not ENGLISH.intersection(spoken):
         return True
     terms = lexicon.parse(spoken)
     if len(terms) < LEAST_FOREIGN:

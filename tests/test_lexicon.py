@@ -227,9 +227,38 @@ def test_a_movement_that_may_be_any_asks_who_moves():
     assert reader.read("running bureaucracy").refusal == UNREADABLE
 
 
-@pytest.mark.parametrize("text", ["wind", "spring", "wheels", "a shadow", "in the wind"])
+@pytest.mark.parametrize("text", ["wind", "spring", "wheels", "a shadow", "in the wind", "wind and wheels"])
 def test_a_noun_is_no_movement(text):
     assert Reader(Lexicon.bundled()).read(text).unreadable
+
+
+@pytest.mark.parametrize(
+    "text", ["spring in the forest", "rain and wind", "strong wind at night", "shadow of a dog"]
+)
+def test_a_noun_is_no_movement_beside_other_words(text):
+    assert not Reader(Lexicon.bundled()).read(text).taken
+
+
+@pytest.mark.parametrize("text", ["tracks a cat", "a kite that winds", "a boat rocks"])
+def test_the_same_word_is_a_movement_where_it_stands_as_one(text):
+    assert Reader(Lexicon.bundled()).read(text).taken
+
+
+@pytest.mark.parametrize(
+    "text", ["a car driving to the left", "a car in driving rain", "a boat sailing while spinning"]
+)
+def test_a_movement_that_is_told_is_not_any(text):
+    assert not Reader(Lexicon.bundled()).read(text).loose
+
+
+def test_what_is_asked_for_beside_what_is_lacking():
+    reader = Reader(Lexicon.bundled())
+    assert [reader.read(text).rest for text in ("a horse", "a red horse", "zebras", "a horse at night")] == [
+        False,
+        True,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -317,6 +346,13 @@ def test_what_lies_near_nothing_stays(reader, typed):
 def test_other_languages_are_not_corrected_into_english(typed):
     reading = Reader(Lexicon.bundled()).read(typed)
     assert reading.searched == typed and not reading.corrected and not reading.offered
+
+
+@pytest.mark.parametrize(
+    "typed", ["um, a yelow dog", "a yelow dog in los angeles", "the yelow dog of las vegas"]
+)
+def test_english_beside_a_foreign_name_is_corrected(typed):
+    assert Reader(Lexicon.bundled()).read(typed).corrected == (("yelow", "yellow"),)
 
 
 def test_of_two_words_at_one_distance_none_is_sure():

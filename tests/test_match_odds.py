@@ -150,9 +150,11 @@ def test_one_number_decides_the_sentence():
         strange = odds.verdict(1 - p, 0.2, unfamiliar=True)
         assert strange.kind == kind and strange.sentence == f"{SENTENCES[kind]} {UNFAMILIAR}"
         unread = odds.verdict(1 - p, 0.2, unknown=True)
-        assert unread.sentence == (AS_FAR if kind == "match" else SENTENCES[kind])
-        without = odds.verdict(1 - p, 0.2, unknown=True, lacking=True)
-        assert without.sentence == REST.get(kind, SENTENCES["none"])
+        end = AS_FAR if kind == "match" else "."
+        assert unread.sentence == SENTENCES[kind][:-1] + end
+        rest = REST.get(kind, SENTENCES["none"])
+        assert odds.verdict(1 - p, 0.2, rest=True).sentence == rest
+        assert odds.verdict(1 - p, 0.2, unknown=True, rest=True).sentence == rest[:-1] + end
     assert say(odds.verdict(0.999)) == f"{SENTENCES['none']} p(match) < 1 %"
 
 

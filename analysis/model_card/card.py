@@ -6,7 +6,7 @@ from .noise import noise
 from .open_set import open_set
 from .retrieval import gains, natural, results_table
 from .targets import targets
-from .training import training
+from .training import LEGS, training
 from .visitors import visitors
 
 FRONT = """---
@@ -59,5 +59,5 @@ def card(
         parts.append("\n## What visitors type\n" + visitors(queries, reserved))
     if proof is not None:
         parts.append("\n## The open-set generator\n" + open_set(proof))
-    parts.append(f"\n## Training\nOn {record['machine']}.\n\n" + training(record["stages"]))
+    parts.append(f"\n## Training\nOn {record['machine']}. {LEGS}\n\n" + training(record["stages"]))
     return "\n".join(parts).rstrip() + "\n"

@@ -11,7 +11,6 @@ import torch
 
 from diffusionret import DiffusionRet
 from diffusionret.datasets.storybook import captions, clips, world
-from diffusionret.datasets.storybook.drafts import Draft, coloured
 from diffusionret.encoders import VideoFeatures
 from diffusionret.encoding import encode_clips
 from diffusionret.metrics import bootstrap_interval, paired_bootstrap
@@ -73,12 +72,7 @@ def colours(model: DiffusionRet, scenes: Sequence[world.Scene], video: VideoFeat
 
     scenes, video: of the same clips. label: the look's name in the table.
     """
-    rng = random.Random("colours")
-    phrases = [
-        coloured(Draft(rng, {"subject": subject, "colour": colour})) or ""
-        for subject in world.SUBJECTS
-        for colour in world.COLOURS
-    ]
+    phrases = [captions.with_article(f"{c} {s}") for s in world.SUBJECTS for c in world.COLOURS]
     similarity = model.similarity(model.encode_text(phrases), video).unflatten(
         0, (len(world.SUBJECTS), len(world.COLOURS))
     )
@@ -91,6 +85,6 @@ def colours(model: DiffusionRet, scenes: Sequence[world.Scene], video: VideoFeat
         if subject != other and colour != another:
             told, exchanged = ((subject, colour), (other, another)), ((subject, another), (other, colour))
             fit = [sum(float(similarity[s, c, i]) for s, c in pairs) for pairs in (told, exchanged)]
-            right.append(fit[0] > fit[1])
-    share = bootstrap_interval(np.array(right, dtype=float), lambda v: 100 * float(np.mean(v)))
+            right.append((1 + np.sign(fit[0] - fit[1])) / 2)
+    share = bootstrap_interval(np.array(right), lambda v: 100 * float(np.mean(v)))
     return figure("colours of two actors told apart, percent", share, look=label, questions="short phrases")

@@ -147,8 +147,9 @@ class Detector:
         familiar, match = answers
         verdict = None
         if self.odds is not None and none is not None:
-            unknown, lacking = (bool(reading.unknown), bool(reading.lacking)) if reading else (False, False)
-            verdict = self.odds.verdict(none, absent, bool(familiar.flagged), unknown, lacking)
+            unknown = reading is not None and bool(reading.unknown)
+            rest = reading is not None and bool(reading.lacking) and reading.rest
+            verdict = self.odds.verdict(none, absent, bool(familiar.flagged), unknown, rest)
             parts = torch.tensor([(scores or {}).get("parts", 0.0)])
             verdict = replace(verdict, kept=self.odds.kept(parts).item())
             match = replace(match, flagged=verdict.kind == "none")

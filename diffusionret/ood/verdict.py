@@ -42,15 +42,16 @@ ADVICE = {
     "unsure": "Look at the first clips before trusting them.",
     "none": "Add videos that show it, or describe less of it.",
 }
-AS_FAR = "This gallery has what you ask for, as far as the model knows your words."
-# Where the world lacks what a word names, which is said above the verdict.
+AS_FAR = ", as far as the model knows your words."  # at the end of a claim
+# Where the world lacks what a word names, which is said above the verdict, and others name more.
 REST = {
     "match": "This gallery has the rest of what you ask for.",
     "unsure": "This gallery may have the rest of what you ask for.",
 }
 UNFAMILIAR = "The query is unlike those that the model learned from, so this is less tested."
 # Of calibration queries: with a match and denied, without one and claimed, at most. Visitors write less like training
-# than these queries are: what is claimed for them is half as much again, of some kinds the double (analysis.visitors).
+# than these queries are: what is claimed for them is half as much again, of some kinds three times as much
+# (analysis.visitors).
 DENIED, CLAIMED = 0.02, 0.04
 SHARPNESS = (1.0, 1.5, 2.0, 3.0, 4.0)  # that a fit tries
 
@@ -113,15 +114,16 @@ class MatchOdds:
         absent: float = ABSENT,
         unfamiliar: bool = False,
         unknown: bool = False,
-        lacking: bool = False,
+        rest: bool = False,
     ) -> Verdict:
-        """What is said where nothing matches with probability `none`. unfamiliar, unknown, lacking: whether the query
-        is unlike those of training, whether the model does not know some of its words, and whether the world lacks
-        what one of them names."""
+        """What is said where nothing matches with probability `none`. unfamiliar, unknown, rest: whether the query is
+        unlike those of training, whether the model does not know some of its words, and whether the world lacks what
+        one of them names, but not what others do."""
         p = 1 - none
         kind: Kind = "match" if p >= self.high else "unsure" if p >= self.low else "none"
-        sentence = AS_FAR if unknown and kind == "match" else SENTENCES[kind]
-        sentence = REST.get(kind, sentence) if lacking else sentence
+        sentence = REST.get(kind, SENTENCES[kind]) if rest else SENTENCES[kind]
+        if unknown and kind == "match":
+            sentence = f"{sentence[:-1]}{AS_FAR}"
         return Verdict(kind, f"{sentence} {UNFAMILIAR}" if unfamiliar else sentence, ADVICE[kind], p, absent)
 
     def save(self, file: Path, made_for: dict[str, Any]) -> None:
