@@ -124,7 +124,9 @@ def compose(
         base = wanted.text
         parts.remove(wanted)
     if parts:  # what is left is text, whatever it looks like
-        base = " ".join(SIGN.sub(r"\1 ", base).split())
+        while SIGN.search(base):  # "more:0:" is "more 0:" next
+            base = SIGN.sub(r"\1 ", base)
+        base = " ".join(base.split())
     return Composition(base, tuple(parts[:MOST_PARTS]))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tiny import BOTH, features, tiny_model
 
@@ -103,6 +103,8 @@ SIGNS = sorted(words("not no but without - , . isn't non more: less 2: except a 
 
 
 @given(st.text(max_size=120) | st.lists(st.sampled_from(SIGNS + sorted(NAMES)), max_size=25).map(" ".join))
+@example("BU MORE:BU:MORE::")
+@example("BU MORE:BU:MORE:0:")
 @settings(max_examples=120, deadline=None)
 def test_any_text_is_composed_and_read_back(text):
     found = compose(text, says)
