@@ -71,8 +71,8 @@ class Reading:
     with further corrections, which is not searched, "" mostly. taken, lacking, unknown: words as typed, each once.
     alike: words of what was to be left out that the model cannot tell from what is searched, so that it is not.
     unheard: the first word that rules something out and is left to a model that reads past it, "" mostly. loose: words
-    of a movement that may be any here. rest: whether it asks for more than what is lacking. refusal: why nothing is
-    searched, "" mostly.
+    of a movement that may be any here. rest: whether it asks for something that is lacking and for more than that.
+    refusal: why nothing is searched, "" mostly.
     """
 
     text: str
@@ -247,7 +247,8 @@ class Reader:
             alike=tuple(alike),
             unheard=unheard,
             loose=() if unheard else self._loose(lexicon, searched),
-            rest=any(term.kind == "says" for term in lexicon.parse(words_of(searched)[: self.words])),
+            rest=bool(lacking)
+            and any(term.kind == "says" for term in lexicon.parse(words_of(searched)[: self.words])),
         )
 
     def _compose(self, lexicon: Lexicon, text: str, exact: bool) -> Composition:

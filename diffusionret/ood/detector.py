@@ -148,7 +148,7 @@ class Detector:
         verdict = None
         if self.odds is not None and none is not None:
             unknown = reading is not None and bool(reading.unknown)
-            rest = reading is not None and bool(reading.lacking) and reading.rest
+            rest = reading is not None and reading.rest
             verdict = self.odds.verdict(none, absent, bool(familiar.flagged), unknown, rest)
             parts = torch.tensor([(scores or {}).get("parts", 0.0)])
             verdict = replace(verdict, kept=self.odds.kept(parts).item())
