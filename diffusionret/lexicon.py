@@ -71,8 +71,8 @@ BEFORE_NOUNS = frozenset(
 OTHER_NOUNS = frozenset(
     """
     wind winds rock rocks spring springs fall falls sink sinks land lands rest rests wheel wheels ring rings lap laps
-    track tracks trail trails tail tails shadow shadows hound hounds stalk stalks ram rams press presses butt butts
-    elbow elbows shoulder shoulders nose dart darts bob bobs weave weaves dodge snake snakes shunt
+    track tracks trail trails tail tails shadow shadows hound hounds stalk stalks fly flies ram rams press presses butt
+    butts elbow elbows shoulder shoulders nose dart darts bob bobs weave weaves dodge snake snakes shunt
     """.split()  # noqa: SIM905
 )
 # Of these, verbs where they come first.
@@ -92,7 +92,8 @@ class Term(NamedTuple):
     """A word, or several in a row, of a text.
 
     word: in lower case. kind: "says", "lacks", "empty" (silent) or "unknown". meaning: what a word is taken for by
-    convention, "" for one of the grammar. attribute: the place in a sentence of what the world lacks.
+    convention, "" for one of the grammar. attribute: the place in a sentence of what the world lacks, or what a silent
+    word leaves open.
     """
 
     word: str
@@ -192,9 +193,9 @@ class Lexicon:
         if row is None:
             return Term(text, "says") if len(run) == 1 and run[0] in self._own else None
         if row.kind == "lacks":
-            return Term(text, "lacks", attribute=next(iter(row.facts), ""))
+            return Term(text, "lacks", attribute=row.attribute)
         if row.kind == "empty":
-            return Term(text, "empty")
+            return Term(text, "empty", attribute=row.attribute)
         return Term(text, "says", self._meaning(run, row))
 
     def _meaning(self, run: tuple[str, ...], row: Word) -> str:

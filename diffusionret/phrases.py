@@ -37,7 +37,7 @@ ASKERS = words(
     "dad father boss friend friends teacher students class niece nephew grandma grandpa grandson granddaughter sister "
     "brother family everyone everybody"
 )
-WANTING = words("want wants wanted love loves like likes need needs")
+LIKING = words("want wants wanted love loves like likes need needs")
 TO_SEE = words("us me to see watch look at find")
 
 
@@ -152,7 +152,7 @@ def _without_asker(lexicon: Lexicon, text: str) -> str:
     tokens = tokens_of(text)
     said = [token.word for token in tokens]
     first = 1 if said and said[0] in OWNERS else 0  # "the boy wants a dog" is a scene
-    if len(said) < first + 3 or said[first] not in ASKERS or said[first + 1] not in WANTING:
+    if len(said) < first + 3 or said[first] not in ASKERS or said[first + 1] not in LIKING:
         return text
     at = first + 2
     while at < len(said) - 1 and said[at] in TO_SEE:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .composition import Composition, Part, compose, exclusions
 from .datasets.storybook.dictionary import english
-from .lexicon import FUNCTION, Lexicon
+from .lexicon import FUNCTION, Lexicon, Term
 from .model import DiffusionRet
 from .phrases import core, members, without_traits
 from .placement import Placement
@@ -18,8 +18,6 @@ from .spelling import Suggestion
 UNREADABLE = "I can read none of these words."
 ADVICE = "Describe in other words, in English, what should be seen: who, in which colour, where, doing what."
 ONLY_LESS = "Say what should be there, too: clips are ranked by what they show, not by what they lack."
-# Movements that the world does not tell apart from others.
-ANY_MOVEMENT = words("running walking flying swimming sailing driving dancing playing")
 WHO = "{} may be any movement here: say who moves, or where."
 MOST_LEFT_OUT = 3  # words of what is left out by a query that says nothing else
 LEAST_FOREIGN = 4  # words of a text that may be of another language
@@ -46,7 +44,7 @@ class Taken(NamedTuple):
 
 
 class Lacking(NamedTuple):
-    """A word for something that the world does not have; attribute: its place in a sentence."""
+    """A word for something that the world does not have, of a deed "eating"; attribute: its place in a sentence."""
 
     word: str
     attribute: str
@@ -165,6 +163,11 @@ class Reading:
             len(words_of(self.searched)) + sum(len(words_of(text)) for text, _ in self.parts)
             < len(words_of(self.text)) - 2
         )
+
+
+def _is_loose(term: Term) -> bool:
+    """Whether a term names a movement, but none that the world tells apart from others."""
+    return term.kind == "empty" and term.attribute == "motion"
 
 
 def _weighed(part: Part) -> str:
@@ -307,18 +310,20 @@ class Reader:
     def _loose(self, lexicon: Lexicon, text: str) -> tuple[str, ...]:
         """The words of a text for any movement, where they are no part of a name, "a flying saucer", "driving rain",
         and no other word tells the movement, as in "driving to the left"."""
-        spoken = words_of(text)[: self.words]
-        if not ANY_MOVEMENT.intersection(spoken):
+        terms = lexicon.parse(words_of(text)[: self.words])
+        if not any(_is_loose(term) for term in terms):
             return ()
-        terms = lexicon.parse(spoken)
-        facts = [row.facts.keys() if (row := lexicon.row(term.word)) else set() for term in terms]
+        facts = [
+            row.facts.keys() if term.kind != "empty" and (row := lexicon.row(term.word)) else set()
+            for term in terms
+        ]
         if any({"motion", "direction"} & said for said in facts):
             return ()
         after = [*zip((term.kind for term in terms[1:]), facts[1:], strict=True), ("", set())]
         found = [
             term.word
             for term, (kind, said) in zip(terms, after, strict=True)
-            if term.word in ANY_MOVEMENT and kind not in ("unknown", "lacks") and "weather" not in said
+            if _is_loose(term) and kind not in ("unknown", "lacks") and "weather" not in said
         ]
         return tuple(dict.fromkeys(found))
 
@@ -335,7 +340,9 @@ class Reader:
             if kind == "says" and meaning:
                 taken[word] = Taken(word, meaning, "file")
             elif kind == "lacks":
-                lacking[word] = Lacking(word, attribute)
+                row = lexicon.row(word)
+                deed = row.word if row is not None and attribute == "motion" else word
+                lacking[deed] = Lacking(deed, attribute)
             elif kind == "unknown" and self.placement and (place := self.placement.place(word)):
                 taken[word] = Taken(word, place, "model")
                 readable = True

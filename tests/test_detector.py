@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from dataclasses import replace
@@ -17,6 +18,8 @@ from diffusionret.ood.conformal import Calibration
 from diffusionret.ood.detector import MATCH, PLAIN, Detector, text_made_for
 from diffusionret.ood.report import NO_WORDS, Answer, as_text, without_odds
 from diffusionret.ood.scores import Reference
+from diffusionret.ood.verdict import AS_FAR, REST, SENTENCES, MatchOdds
+from diffusionret.reading import Reading
 
 pytestmark = pytest.mark.usefixtures("loops")
 
@@ -79,6 +82,20 @@ def test_a_report_holds_what_is_asked_of_it(retriever):
     assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["query"] == "a red zebra spins"
     text = as_text(report)
     assert "zebra" in text and "no probability" in text
+
+
+def test_a_report_says_of_which_words_it_speaks(retriever):
+    detector = copy.copy(retriever.detector)
+    detector.odds = MatchOdds({"head": 1.0}, low=0.2, high=0.8)
+
+    def sentence(**read) -> str:
+        answers = Answer(flagged=False), Answer(flagged=False)
+        reading = Reading("a red wug", "a red wug", **read)
+        return detector.report(reading.query, answers, 0.1, 0.3, reading=reading).verdict.sentence
+
+    assert sentence() == SENTENCES["match"]
+    assert sentence(unknown=("wug",)) == f"{SENTENCES['match'][:-1]}{AS_FAR}"
+    assert sentence(rest=True) == REST["match"]
 
 
 def test_a_search_carries_the_same_answers(retriever):

@@ -1,5 +1,6 @@
 """What training asks of clips: labels of single frames, and phrases about who acts."""
 
+import itertools
 import random
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from diffusionret.datasets.storybook import lessons, world
 from diffusionret.datasets.storybook.captions import vocabulary
 from diffusionret.datasets.storybook.labels import NUMBERS, frame_labels
+from diffusionret.lexicon import Lexicon
+from diffusionret.query import words_of
 
 WORDINGS = {s: vocabulary("storybook")["subject", s] for s in world.SUBJECTS}
 PAIRS = [scene for scene in world.split("validation") if scene.other]
@@ -58,6 +61,25 @@ def test_phrases_and_their_truth_stand_in_one_order():
     for name, share in shares.items():
         assert share.shape == (50, len(lessons.GROUPS[name])) and set(share.sum(1).round(6)) <= {0.0, 1.0}
     assert np.all(shares["deed"].sum(1) == 1)
+
+
+def test_colour_phrases_are_true_of_the_clips_that_show_a_subject_in_its_colour():
+    phrases = lessons.colour_phrases(random.Random(0))
+    held = lessons.colour_truth(PAIRS[:60])
+    texts = [
+        (subject, colour, phrase)
+        for (subject, colour), phrase in zip(
+            itertools.product(world.SUBJECTS, world.COLOURS), phrases, strict=True
+        )
+    ]
+    rows = Lexicon.bundled()
+    for subject, colour, phrase in texts:
+        facts = [row.facts for term in rows.parse(words_of(phrase)) if (row := rows.row(term.word))]
+        said = {name: values for each in facts for name, values in each.items()}
+        assert said == {"subject": frozenset({subject}), "colour": frozenset({colour})}, phrase
+    for scene, shown in zip(PAIRS, held, strict=False):
+        actors = {(actor.subject, actor.colour) for actor in (scene.actor, scene.other)}
+        assert {(s, c) for (s, c, _), true in zip(texts, shown.ravel(), strict=True) if true} == actors
 
 
 def test_a_wrong_caption_differs_in_one_fact_or_in_the_roles():

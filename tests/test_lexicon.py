@@ -128,7 +128,15 @@ def test_nobody_is_told_that_there_is_none_of_what_is_drawn():
         ("a dog by the windmill", ["The model does not know the word windmill."]),
         ("a dog in winter", ["Taking winter as snow."]),
         ("a running dog", ["Running may be any movement here."]),
+        ("a dog runs on the beach", ["Runs may be any movement here."]),
+        ("a bird flies", ["Flies may be any movement here."]),
+        ("a fly on the beach", ["The model does not know the word fly."]),
+        ("a fast car", ["Fast may be any movement here."]),
         ("a flying saucer", ["This world has no flying saucer."]),
+        ("a rocket in space", ["This world has no space."]),
+        ("a space rocket", []),
+        ("the cat ate", ["This world has no eating."]),
+        ("a car in lightning", ["This world has no lightning."]),
     ):
         assert said(reader, text) == lines, text
 

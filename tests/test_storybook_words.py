@@ -83,6 +83,9 @@ def test_the_lexicon_begins_with_the_plainest_word() -> None:
         ("seaside", "says", {"place": {"beach"}}),
         ("plummeting", "says", {"motion": {"down"}}),
         ("lovely", "empty", {}),
+        ("running", "empty", {"motion": set()}),
+        ("eating", "lacks", {"motion": set()}),
+        ("kitchen", "lacks", {"place": set()}),
     ],
 )  # fmt: skip
 def test_known_words(word: str, kind: str, facts: dict[str, set[str]]) -> None:

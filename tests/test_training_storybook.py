@@ -30,7 +30,7 @@ from diffusionret.training.records import values
 from diffusionret.training.start import storybook_start
 from diffusionret.training.storybook import storybook_stage
 from diffusionret.training.storybook_heads import TextHeads
-from diffusionret.training.storybook_text import query_loss
+from diffusionret.training.storybook_text import colour_loss, query_loss
 
 TINY = replace(CONFIG, generator=None, words=32, clip=replace(CONFIG.clip, context_length=32))
 STAGE = TrainConfig(
@@ -208,6 +208,17 @@ def test_queries_spread_over_what_is_true() -> None:
     lured = even.clone()
     lured[1] = torch.tensor([3.0, -50.0, -50.0])  # it asks for what no clip shows, and one clip answers
     assert query_loss(lured, fits).item() > 0.1
+
+
+def test_a_colour_belongs_to_its_subject() -> None:
+    held = torch.zeros(3, 2, 2, dtype=torch.bool)  # [video subject colour]
+    held[0, 0, 0] = held[0, 1, 1] = True  # a red rocket and a blue cat
+    held[1, 0, 1] = held[1, 1, 0] = True  # a blue rocket and a red cat
+    held[2, 0, 0] = True
+    bound = torch.where(held.flatten(1).T, 0.0, -50.0)
+    assert colour_loss(bound, held).item() == pytest.approx(0, abs=1e-6)
+    either = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, -50.0], [0.0, 0.0, -50.0]])
+    assert colour_loss(either, held).item() > 0.5  # some rocket and something red
 
 
 OPEN = OpenSetConfig(steps=10, width=16, layers=1, heads=2)

@@ -25,12 +25,13 @@ def collect(
     mended = {word: key for key, words in tables.read("mended") for word in words}
     asked = [_mend(entry, mended) for entry in visitors.read(path)]
     shades, empty = list(colours.entries()), list(phrases.empty())
-    fillers = {entry.word for entry, free in empty if not free} | {
+    absent = list(phrases.lacking())  # so few that none are held out
+    fillers = {entry.word for entry in (*absent, *(entry for entry, free in empty if not free))} | {
         w for _, ws in tables.read("trained") for w in ws
     }
     half_known = {entry.word for entry, unseen in shades if not unseen}
     rest = [
-        *phrases.settings_and_deeds(), *nouns.entries(net),
+        *phrases.settings_and_deeds(), *absent, *nouns.entries(net),
         *(entry for entry, _ in shades), *(entry for entry, _ in empty),
     ]  # fmt: skip
     own = {(entry.attribute, entry.word) for entry in lexicon}

@@ -10,13 +10,14 @@ from diffusionret.datasets.storybook.words import Word
 @dataclass(frozen=True)
 class Entry:
     """A word, its forms, and its facts as (attribute, values) in order; `lacks` is the attribute whose place a word
-    takes that the world lacks."""
+    takes that the world lacks, `open` the one that an empty word is about without a value."""
 
     word: str
     forms: tuple[str, ...] = ()
     facts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     lacks: str = ""
     source: str = "hand"
+    open: str = ""
 
     @property
     def kind(self) -> str:
@@ -24,16 +25,17 @@ class Entry:
 
     @property
     def attribute(self) -> str:
-        """The attribute it is about; "" for an empty word."""
-        return self.lacks or (self.facts[0][0] if self.facts else "")
+        """The attribute it is about; "" for a word that is about none."""
+        return self.lacks or self.open or (self.facts[0][0] if self.facts else "")
 
     @property
     def written(self) -> str:
         """The facts as the file writes them."""
-        if self.lacks:
-            return f"{self.lacks}="
+        if valueless := self.lacks or self.open:
+            return f"{valueless}="
         return ";".join(f"{name}={'|'.join(values)}" for name, values in self.facts)
 
     def as_word(self, split: str) -> Word:
-        facts = {self.lacks: frozenset[str]()} if self.lacks else {n: frozenset(v) for n, v in self.facts}
+        valueless = self.lacks or self.open
+        facts = {valueless: frozenset[str]()} if valueless else {n: frozenset(v) for n, v in self.facts}
         return Word(self.word, self.forms, self.kind, facts, split, self.source)

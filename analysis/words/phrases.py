@@ -65,6 +65,18 @@ def settings_and_deeds() -> Iterator[Entry]:
 
 
 def empty() -> Iterator[tuple[Entry, bool]]:
-    """Words that say nothing, and whether each may be held out: fillers, which templates use, may not."""
+    """Words that say nothing, and whether each may be held out: fillers, which templates use, may not, nor may what
+    leaves an attribute open ("motion=": running), which few words do."""
     for key, items in tables.read("empty"):
-        yield from ((Entry(item), key != "filler") for item in items)
+        attribute, leaves_open, _ = key.partition("=")
+        for item in items:
+            word, *forms = item.split("|")
+            entry = Entry(word, tuple(forms), open=attribute if leaves_open else "")
+            yield entry, key != "filler" and not leaves_open
+
+
+def lacking() -> Iterator[Entry]:
+    """Deeds, places and weathers that the world lacks; its nouns and colours come with the others."""
+    for attribute, items in tables.read("lacking"):
+        if attribute not in ("subject", "colour"):
+            yield from (Entry(item, lacks=attribute) for item in items)

@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ..datasets.storybook import clips, queries, truth, world
+from ..datasets.storybook import clips, lessons, queries, truth, world
 from ..datasets.storybook.words import Word, words
-from ..encoders import VideoFeatures
+from ..encoders import TextFeatures, VideoFeatures
 from ..losses import choice_loss
 from ..metrics import retrieval_metrics
 from ..model import DiffusionRet
@@ -23,6 +23,7 @@ from .storybook_heads import TextHeads
 from .storybook_stages import caption_loss, twin_accuracy
 
 QUERIES = 1500  # of validation
+CLIPS = 1024  # that a step asks for every subject in every colour: each of these is rare
 
 
 class StorybookText:
@@ -56,9 +57,22 @@ class StorybookText:
         fits = torch.from_numpy(fit).to(device)
         assert isinstance(self.heads, TextHeads)
         spread = config.fact_weight * self.heads.loss(text.cls, written)
+        pairs, shown, held = self.colours(step)
         for weight, similarity in ((1.0, self.model.similarity), (config.cls_weight, cls_similarity)):
-            spread = spread + weight * query_loss(self.model.logit_scale * similarity(text, video), fits)
+            scale = self.model.logit_scale
+            spread = spread + weight * query_loss(scale * similarity(text, video), fits)
+            spread = spread + weight * colour_loss(scale * similarity(pairs, shown), held)
         return total + config.query_weight * spread
+
+    def colours(self, step: int) -> tuple[TextFeatures, VideoFeatures, Bool[Tensor, "video subject colour"]]:
+        """Every subject in every colour, clips, more of them than the batch has, and which of them show which."""
+        rng = random.Random(f"colours {self.features.config.seed} {step}")
+        scenes = self.features.data.scenes
+        chosen = rng.sample(range(len(scenes)), min(CLIPS, len(scenes)))
+        ids = torch.tensor(chosen, device=self.features.device)
+        held = torch.from_numpy(lessons.colour_truth([scenes[i] for i in chosen])).to(self.features.device)
+        phrases = self.features.encode_texts(lessons.colour_phrases(rng))
+        return phrases, VideoFeatures(*(part[ids] for part in self.features.video)), held
 
     def texts(self, step: int) -> tuple[clips.Batch, list[queries.Query], np.ndarray]:
         """Clips and captions of a step, a query of each clip, and which is true of which, bool [query clip]: the same
@@ -100,6 +114,24 @@ def query_loss(logits: Float[Tensor, "text video"], fits: Bool[Tensor, "text vid
     share = fits.float()
     forward = choice_loss(logits, share / share.sum(1, keepdim=True).clamp(min=1))
     return forward + choice_loss(logits.T, (share / share.sum(0).clamp(min=1)).T) / 2
+
+
+def colour_loss(
+    logits: Float[Tensor, "phrase video"], held: Bool[Tensor, "video subject colour"]
+) -> Float[Tensor, ""]:
+    """Every subject in a colour spreads over the videos that show it, and every video tells which colours a subject of
+    its own has, whatever else is of another.
+
+    logits: of the phrases in the order of `held`.
+    """
+    fits = held.flatten(1).T.float()
+    chosen = (
+        logits.unflatten(0, held.shape[1:]).permute(2, 0, 1).flatten(0, 1)
+    )  # [video of a subject, colour]
+    colours = held.flatten(0, 1).float()
+    return choice_loss(logits, fits / fits.sum(1, keepdim=True).clamp(min=1)) + choice_loss(
+        chosen, colours / colours.sum(1, keepdim=True).clamp(min=1)
+    )
 
 
 def word_phrases(word: Word) -> list[queries.Query]:

@@ -24,7 +24,7 @@ def index() -> Mapping[tuple[str, str], Mapping[bool, Sequence[Word]]]:
     """(attribute, value) -> words that ask for it, by whether they are the grammar's own; what is lacked under ""."""
     table: dict[tuple[str, str], dict[bool, list[Word]]] = defaultdict(lambda: {True: [], False: []})
     for split in ("lexicon", "train"):
-        for word in words(split=split):
+        for word in (*words(split=split, kind="says"), *words(split=split, kind="lacks")):
             for name, values in word.facts.items():
                 for value in values or ("",):
                     table[name, value][split == "lexicon"].append(word)

@@ -38,6 +38,9 @@ _IRREGULAR = {
     "keeping": "keep kept", "upending": "upend upended", "riding": "ride rode ridden", "hanging": "hang hung",
     "weaving": "weave wove woven", "bearing": "bear bore borne", "tearing": "tear tore torn", "making": "make made",
     "butting": "butt butted", "diving": "dive dived dove", "being": "be was been", "sweeping": "sweep swept",
+    "eating": "eat ate eaten", "drinking": "drink drank drunk", "fighting": "fight fought",
+    "singing": "sing sang sung", "burning": "burn burned burnt", "biting": "bite bit bitten", "digging": "dig dug",
+    "speeding": "speed sped", "sneaking": "sneak sneaked snuck",
 }  # fmt: skip
 _VOWELS = "aeiou"
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import captions, world
+from .drafts import Draft, coloured
 from .world import Actor, Scene
 
 _DEEDS = tuple(
@@ -93,6 +94,25 @@ def role_truth(relation: str, scenes: Sequence[Scene]) -> tuple[np.ndarray, np.n
         return rows
 
     return held([scene.actor for scene in scenes]), held([scene.other for scene in scenes])
+
+
+def colour_phrases(rng: random.Random) -> list[str]:
+    """Every subject in every colour, subject by subject, in words as people type them: "a red rocket"."""
+    drafts = [
+        Draft(rng, {"subject": subject, "colour": colour})
+        for subject in world.SUBJECTS
+        for colour in world.COLOURS
+    ]
+    return [text for draft in drafts if (text := coloured(draft))]
+
+
+def colour_truth(scenes: Sequence[Scene]) -> np.ndarray:
+    """Which of `colour_phrases` hold: bool [scene subject colour]."""
+    held = np.zeros((len(scenes), len(world.SUBJECTS), len(world.COLOURS)), bool)
+    for i, scene in enumerate(scenes):
+        for actor in filter(None, (scene.actor, scene.other)):
+            held[i, world.SUBJECTS.index(actor.subject), world.COLOURS.index(actor.colour)] = True
+    return held
 
 
 def wrong(told: dict[str, str], rng: random.Random) -> dict[str, str]:

@@ -32,7 +32,8 @@ class Word:
     word: lower case; a noun's singular, an adjective, a verb's gerund, the noun of a place, an hour or a weather.
     forms: plural | phrase with its preposition | finite verb | finite verb and participle, by what the word is.
     kind: "says" values, "lacks" them in the world, or is "empty".
-    facts: attribute -> the values that the word allows; none where it lacks, no attribute where it is empty.
+    facts: attribute -> the values that the word allows; none where it lacks. An empty word has no attribute, or the one
+    that it is about and leaves open: "running" may be any movement of the world.
     split: one of SPLITS. source: where the word comes from.
     """
 
@@ -45,7 +46,7 @@ class Word:
 
     @property
     def attribute(self) -> str:
-        """The attribute that the word is first of all about; "" for an empty word."""
+        """The attribute that the word is first of all about; "" for an empty word that leaves none open."""
         return next(iter(self.facts), "")
 
 
@@ -69,9 +70,9 @@ def _word(row: list[str], number: int) -> Word:
         raise ValueError(
             f"Line {number} of the word file has a word, kind or split that is none: {word!r}, {kind!r}, {split!r}."
         )
-    if not set(facts) <= set(ATTRIBUTES) or {bool(values) for values in facts.values()} != {
-        "says": {True}, "lacks": {False}, "empty": set(),
-    }[kind]:  # fmt: skip
+    valued = {bool(values) for values in facts.values()}
+    suits = {"says": [{True}], "lacks": [{False}], "empty": [set(), {False}]}[kind]
+    if not set(facts) <= set(ATTRIBUTES) or valued not in suits:
         raise ValueError(
             f"Line {number} of the word file: the facts {written!r} do not suit a word that {kind!r}."
         )
