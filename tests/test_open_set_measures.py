@@ -26,6 +26,7 @@ from diffusionret.diffusion import make_schedule
 from diffusionret.metrics import Interval, reliability
 from diffusionret.ood.scores import Reference
 from diffusionret.ood.verdict import MatchOdds
+from diffusionret.training.storybook_text import colour_similarity, exchanged_colours
 
 SMALL = OpenSetConfig(steps=30, sampling_steps=20, candidates=20, width=16, layers=1, heads=2)
 
@@ -217,29 +218,29 @@ def test_a_pair_prefers_its_own():
     )
 
 
-def test_colours_are_told_apart_where_each_has_its_subject():
+def test_colours_are_told_apart_where_each_has_its_subject(monkeypatch):
     scenes = [scene for scene in world.split("test")[:200] if scene.other]
     clear = [s for s in scenes if s.actor.colour != s.other.colour and s.actor.subject != s.other.subject]
-    shape = len(world.SUBJECTS), len(world.COLOURS), len(scenes)
-    bound = torch.zeros(shape)
+    bound = np.zeros((len(world.SUBJECTS), len(world.COLOURS), len(scenes)), np.float32)
     for i, scene in enumerate(scenes):
         for actor in (scene.actor, scene.other):
             bound[world.SUBJECTS.index(actor.subject), world.COLOURS.index(actor.colour), i] = 1.0
-    loose = sum(bound.any(axis, keepdim=True).float() for axis in (0, 1))  # some rocket, something red
+    loose = bound.max(0, keepdims=True) + bound.max(1, keepdims=True)  # something red, some rocket
+    for scores, more, percent in ((bound, 2.0, 100.0), (loose, 0.0, 50.0)):
+        assert exchanged_colours(scores, scenes).tolist() == [more] * len(clear)
+        monkeypatch.setattr(pairs, "colour_similarity", lambda *_, scores=scores: scores)
+        assert pairs.colours(tiny_model(), scenes, features(1, 1)[1], "test")["value"] == percent
 
-    class Told:
-        def encode_text(self, texts):
-            names = [f"{colour} {subject}" for subject in world.SUBJECTS for colour in world.COLOURS]
-            assert [text.partition(" ")[2] for text in texts] == names
 
-        def similarity(self, text, video):
-            return self.scores.flatten(0, 1)
-
-    for scores, percent in ((bound, 100.0), (loose, 50.0)):
-        model = Told()
-        model.scores = scores
-        row = pairs.colours(model, scenes, None, "test")
-        assert clear and row["value"] == percent
+def test_similarity_of_colours_stands_by_subject():
+    model = tiny_model()
+    video = features(1, 3)[1]
+    found = colour_similarity(model, video)
+    subject, colour = 2, 3
+    text = captions.with_article(f"{world.COLOURS[colour]} {world.SUBJECTS[subject]}")
+    with torch.no_grad():
+        own = model.similarity(model.encode_text([text]), video)[0]
+    assert np.allclose(found[subject, colour], own.numpy(), atol=1e-5)
 
 
 def test_all_questions_are_answered_on_both_looks(monkeypatch):

@@ -14,6 +14,7 @@ from diffusionret.datasets.storybook import captions, clips, world
 from diffusionret.encoders import VideoFeatures
 from diffusionret.encoding import encode_clips
 from diffusionret.metrics import bootstrap_interval, paired_bootstrap
+from diffusionret.training.storybook_text import colour_similarity, exchanged_colours
 
 from .targets import Target, figure
 
@@ -72,19 +73,6 @@ def colours(model: DiffusionRet, scenes: Sequence[world.Scene], video: VideoFeat
 
     scenes, video: of the same clips. label: the look's name in the table.
     """
-    phrases = [captions.with_article(f"{c} {s}") for s in world.SUBJECTS for c in world.COLOURS]
-    similarity = model.similarity(model.encode_text(phrases), video).unflatten(
-        0, (len(world.SUBJECTS), len(world.COLOURS))
-    )
-    right = []
-    for i, scene in enumerate(scenes):
-        if scene.other is None:
-            continue
-        subject, other = (world.SUBJECTS.index(actor.subject) for actor in (scene.actor, scene.other))
-        colour, another = (world.COLOURS.index(actor.colour) for actor in (scene.actor, scene.other))
-        if subject != other and colour != another:
-            told, exchanged = ((subject, colour), (other, another)), ((subject, another), (other, colour))
-            fit = [sum(float(similarity[s, c, i]) for s, c in pairs) for pairs in (told, exchanged)]
-            right.append((1 + np.sign(fit[0] - fit[1])) / 2)
-    share = bootstrap_interval(np.array(right), lambda v: 100 * float(np.mean(v)))
+    right = (1 + np.sign(exchanged_colours(colour_similarity(model, video), scenes))) / 2
+    share = bootstrap_interval(right, lambda v: 100 * float(np.mean(v)))
     return figure("colours of two actors told apart, percent", share, look=label, questions="short phrases")
