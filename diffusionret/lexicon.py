@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
+from .datasets.storybook.dictionary import english
 from .datasets.storybook.inflection import degrees, plural
 from .datasets.storybook.words import Word, inflections, words
 from .query import words_of
@@ -72,12 +73,16 @@ OTHER_NOUNS = frozenset(
     """
     wind winds rock rocks spring springs fall falls sink sinks land lands rest rests wheel wheels ring rings lap laps
     track tracks trail trails tail tails shadow shadows hound hounds stalk stalks fly flies ram rams press presses butt
-    butts elbow elbows shoulder shoulders nose dart darts bob bobs weave weaves dodge snake snakes shunt
+    butts elbow elbows shoulder shoulders nose dart darts bob bobs weave weaves dodge snake snakes shunt sail sails
+    march play plays drive drives float floats drink drinks cook cooks bark barks bite bites
     """.split()  # noqa: SIM905
 )
 # Of these, verbs where they come first.
 VERBS = frozenset(
-    "fall falls sink sinks land lands rest rests dart darts bob bobs weave weaves dodge shunt".split()  # noqa: SIM905
+    """
+    fall falls sink sinks land lands rest rests dart darts bob bobs weave weaves dodge shunt fly flies sail sails march
+    play plays drive drives float floats
+    """.split()  # noqa: SIM905
 )
 OBJECTS = frozenset(
     {"a", "an", "the", "another", "something", "somebody", "someone"}
@@ -138,6 +143,8 @@ class Lexicon:
                         tiers[0].setdefault(token, set()).add(number)
                 elif row.attribute == "colour" and " ".join(form) in degrees(row.word) - {row.word}:
                     continue  # nobody means "roser"
+                elif row.attribute == "motion" and row.kind != "says" and form[0] not in english():
+                    continue  # a form by rule that nobody writes
                 elif len(form) == 1 and row.kind == "empty":
                     silent.add(form[0])
                 elif len(form) == 1:
@@ -168,9 +175,16 @@ class Lexicon:
         if word not in OTHER_NOUNS:
             return False
         after = tokens[at + 1] if at + 1 < len(tokens) else ""
+        if at > 1 and tokens[at - 1] in ("and", "or"):
+            one = tuple(tokens[at - 2 : at - 1])
+            if self._is_movement(self._rows.get(one)) and not self._is_other_noun(tokens, at - 2, one):
+                return False  # "rises and flies"
         if not (tokens[at - 1] in BEFORE_NOUNS if at else word not in VERBS and after not in OBJECTS):
             return False
-        row = self._rows.get(run)
+        return self._is_movement(self._rows.get(run))
+
+    @staticmethod
+    def _is_movement(row: Word | None) -> bool:
         return row is not None and row.attribute in ("motion", "relation")
 
     def row(self, term: str) -> Word | None:

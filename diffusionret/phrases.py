@@ -32,6 +32,7 @@ ASKING = words(
     "wouldn't can't don't doesn't didn't"
 )
 OWNERS = words("my our")
+BEING = words("is are am was were")
 ASKERS = words(
     "kid kids child children son sons daughter daughters baby toddler boy boys girl girls wife husband mom mum mother "
     "dad father boss friend friends teacher students class niece nephew grandma grandpa grandson granddaughter sister "
@@ -171,12 +172,24 @@ def _content(listed: Sequence[Place], meant: Collection[str]) -> list[Place]:
         after = listed[number + 1].term if number + 1 < len(listed) else None
         if kind == "lacks" and after is not None and after.word.replace("’", "'") in ASKING:
             continue
+        if kind == "lacks" and place.term.attribute in ("place", "motion") and _is_aside(listed[:number]):
+            continue
         if kind == "says" and before is not None and before.word.replace("’", "'").endswith("n't"):
             continue  # "they won't stop": what is not done
         named = before is not None and (before.word in ARTICLES or bool(found and found[-1].term is before))
         if kind in ("says", "lacks") or (kind == "unknown" and (named or place.term.word in meant)):
             found.append(place)
     return found
+
+
+def _is_aside(before: Sequence[Place]) -> bool:
+    """Whether what follows is of whoever asks: "for my classroom", "my daughter is crying"."""
+    said = [place.term.word for place in before]
+    while said and said[-1] in ARTICLES | {"the"}:
+        said.pop()
+    if said and said[-1] in OWNERS | SPEAKING | {"for"}:
+        return True
+    return len(said) > 1 and said[-1] in BEING and said[-2] in ASKERS | SPEAKING
 
 
 def _apart(text: str, tokens: list[Token], first: int) -> bool:

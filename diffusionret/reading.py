@@ -18,6 +18,7 @@ from .spelling import Suggestion
 UNREADABLE = "I can read none of these words."
 ADVICE = "Describe in other words, in English, what should be seen: who, in which colour, where, doing what."
 ONLY_LESS = "Say what should be there, too: clips are ranked by what they show, not by what they lack."
+REQUEST = "play"  # of the player, unless somebody plays
 WHO = "{} may be any movement here: say who moves, or where."
 MOST_LEFT_OUT = 3  # words of what is left out by a query that says nothing else
 LEAST_FOREIGN = 4  # words of a text that may be of another language
@@ -44,7 +45,8 @@ class Taken(NamedTuple):
 
 
 class Lacking(NamedTuple):
-    """A word for something that the world does not have, of a deed "eating"; attribute: its place in a sentence."""
+    """A word for something that the world does not have, a deed by its gerund ("eating"); attribute: its place
+    in a sentence."""
 
     word: str
     attribute: str
@@ -66,7 +68,8 @@ class Reading:
     text: as typed. searched: what should be there, with corrections, in the grammar's words where a word is taken for
     one of them, without chatter. parts: more and less of this, searched for by themselves. members: those that must be
     in one clip, two or more, or none; each is searched for by itself, too. corrected: one entry a word. offered: a text
-    with further corrections, which is not searched, "" mostly. taken, lacking, unknown: words as typed, each once.
+    with further corrections, which is not searched, "" mostly. taken, lacking, unknown: words as typed, each once;
+    a deed that is lacking is named by its gerund.
     alike: words of what was to be left out that the model cannot tell from what is searched, so that it is not.
     unheard: the first word that rules something out and is left to a model that reads past it, "" mostly. loose: words
     of a movement that may be any here. rest: whether it asks for something that is lacking and for more than that.
@@ -309,22 +312,24 @@ class Reader:
 
     def _loose(self, lexicon: Lexicon, text: str) -> tuple[str, ...]:
         """The words of a text for any movement, where they are no part of a name, "a flying saucer", "driving rain",
-        and no other word tells the movement, as in "driving to the left"."""
+        are asked of the player, "play the clip with a dog", and no other word tells the movement, as in "driving to the
+        left"."""
         terms = lexicon.parse(words_of(text)[: self.words])
         if not any(_is_loose(term) for term in terms):
             return ()
         facts = [
-            row.facts.keys() if term.kind != "empty" and (row := lexicon.row(term.word)) else set()
+            row.facts.keys() if term.kind == "says" and (row := lexicon.row(term.word)) else set()
             for term in terms
         ]
-        if any({"motion", "direction"} & said for said in facts):
+        if any({"motion", "relation", "direction"} & said for said in facts):
             return ()
-        after = [*zip((term.kind for term in terms[1:]), facts[1:], strict=True), ("", set())]
-        found = [
-            term.word
-            for term, (kind, said) in zip(terms, after, strict=True)
-            if _is_loose(term) and kind not in ("unknown", "lacks") and "weather" not in said
-        ]
+        found = []
+        for at, term in enumerate(terms):
+            after = terms[at + 1].kind if at + 1 < len(terms) else ""
+            named = after in ("unknown", "lacks") or (at + 1 < len(terms) and "weather" in facts[at + 1])
+            asked = term.word == REQUEST and (at == 0 or terms[at - 1].kind != "says")
+            if _is_loose(term) and not named and not asked:
+                found.append(term.word)
         return tuple(dict.fromkeys(found))
 
     def _terms(

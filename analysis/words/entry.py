@@ -24,18 +24,24 @@ class Entry:
         return "lacks" if self.lacks else "says" if self.facts else "empty"
 
     @property
+    def valueless(self) -> str:
+        """The attribute that it is about without a value, "" mostly."""
+        return self.lacks or self.open
+
+    @property
     def attribute(self) -> str:
         """The attribute it is about; "" for a word that is about none."""
-        return self.lacks or self.open or (self.facts[0][0] if self.facts else "")
+        return self.valueless or (self.facts[0][0] if self.facts else "")
 
     @property
     def written(self) -> str:
         """The facts as the file writes them."""
-        if valueless := self.lacks or self.open:
-            return f"{valueless}="
+        if self.valueless:
+            return f"{self.valueless}="
         return ";".join(f"{name}={'|'.join(values)}" for name, values in self.facts)
 
     def as_word(self, split: str) -> Word:
-        valueless = self.lacks or self.open
-        facts = {valueless: frozenset[str]()} if valueless else {n: frozenset(v) for n, v in self.facts}
+        facts = (
+            {self.valueless: frozenset[str]()} if self.valueless else {n: frozenset(v) for n, v in self.facts}
+        )
         return Word(self.word, self.forms, self.kind, facts, split, self.source)

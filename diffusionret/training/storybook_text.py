@@ -23,7 +23,7 @@ from .storybook_heads import TextHeads
 from .storybook_stages import caption_loss, twin_accuracy
 
 QUERIES = 1500  # of validation
-CLIPS = 1024  # that a step asks for every subject in every colour: each of these is rare
+CLIPS = 1024  # of a step's objective of colours: many, because each subject in each colour is rare
 
 
 class StorybookText:
@@ -32,7 +32,8 @@ class StorybookText:
     Beside the objectives of captions a batch has as many queries as clips (see queries.py). A query must spread over
     the clips that it is true of, and a clip over the queries that are true of it; one that asks for what the world
     lacks is true of none, and only a wrong answer for the clips. The end token must tell what a query allows, or that
-    it lacks.
+    it lacks. Every subject is asked for in every colour, too, of many clips at once: whose colour is whose in a clip of
+    two is learned last, and by little else.
     """
 
     def __init__(self, features: StorybookFeatures) -> None:
@@ -47,7 +48,7 @@ class StorybookText:
         return [self.model.towers.visual]
 
     def loss(self, step: int) -> Tensor:
-        """The objectives of captions and, with the weight of the preset, those of queries."""
+        """The objectives of captions and, with the weight of the preset, those of queries and of colours."""
         config, device = self.features.config, self.features.device
         batch, written, fit = self.texts(step)
         ids = torch.from_numpy(batch.indices).to(device)
@@ -113,27 +114,28 @@ class StorybookText:
 def query_loss(logits: Float[Tensor, "text video"], fits: Bool[Tensor, "text video"]) -> Float[Tensor, ""]:
     """Every text spreads evenly over the videos that it is true of, and, with half the weight, every video over the
     texts; who has none does not count."""
-    share = fits.float()
-    forward = choice_loss(logits, share / share.sum(1, keepdim=True).clamp(min=1))
-    return forward + choice_loss(logits.T, (share / share.sum(0).clamp(min=1)).T) / 2
+    return choice_loss(logits, even(fits)) + choice_loss(logits.T, even(fits.T)) / 2
 
 
 def colour_loss(
     logits: Float[Tensor, "phrase video"], held: Bool[Tensor, "video subject colour"]
 ) -> Float[Tensor, ""]:
-    """Every subject in a colour spreads over the videos that show it, and every video tells which colours a subject of
-    its own has, whatever else is of another.
+    """Every subject in a colour spreads over the videos that show it, and every video tells which colours each of its
+    subjects has, whatever colours the others have.
 
     logits: of the phrases in the order of `held`.
     """
-    fits = held.flatten(1).T.float()
-    chosen = (
+    fits = held.flatten(1).T
+    of_subjects = (
         logits.unflatten(0, held.shape[1:]).permute(2, 0, 1).flatten(0, 1)
     )  # [video of a subject, colour]
-    colours = held.flatten(0, 1).float()
-    return choice_loss(logits, fits / fits.sum(1, keepdim=True).clamp(min=1)) + choice_loss(
-        chosen, colours / colours.sum(1, keepdim=True).clamp(min=1)
-    )
+    return choice_loss(logits, even(fits)) + choice_loss(of_subjects, even(held.flatten(0, 1)))
+
+
+def even(true: Bool[Tensor, "item choice"]) -> Float[Tensor, "item choice"]:
+    """Shares of what is true of each item, all alike; none where nothing is."""
+    share = true.float()
+    return share / share.sum(1, keepdim=True).clamp(min=1)
 
 
 @torch.no_grad()

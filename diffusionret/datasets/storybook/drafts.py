@@ -11,7 +11,7 @@ from functools import cache
 from . import captions, world
 from .inflection import plural
 from .truth import Truth, allow
-from .words import Word, words
+from .words import Word, inflections, words
 
 LEXICON = 0.5  # share of values that are said in the grammar's own words where there are others
 _ANYTHING = ("something", "anything", "a thing", "some thing")
@@ -29,6 +29,12 @@ def index() -> Mapping[tuple[str, str], Mapping[bool, Sequence[Word]]]:
                 for value in values or ("",):
                     table[name, value][split == "lexicon"].append(word)
     return table
+
+
+@cache
+def names() -> frozenset[str]:
+    """All that the word file has in two words, as tokens would stand in a text."""
+    return frozenset(" ".join(form) for word in words() for form in inflections(word) if len(form) == 2)
 
 
 @cache
@@ -143,8 +149,11 @@ def coloured(draft: Draft) -> str | None:
     def is_plain(word: Word) -> bool:
         return has_one_value(word) and len(word.facts) == 1
 
-    colour, noun = draft.pick("colour", is_plain), draft.pick("subject", is_plain)
-    return with_some_article(draft.rng, f"{colour.word} {noun.word}") if colour and noun else None
+    while (colour := draft.pick("colour", is_plain)) and (noun := draft.pick("subject", is_plain)):
+        phrase = f"{colour.word} {noun.word}"
+        if phrase not in names():  # a gold fish is orange
+            return with_some_article(draft.rng, phrase)
+    return None
 
 
 def deed(draft: Draft, who: str, form: str) -> str | None:

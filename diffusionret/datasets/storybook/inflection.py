@@ -40,7 +40,7 @@ _IRREGULAR = {
     "butting": "butt butted", "diving": "dive dived dove", "being": "be was been", "sweeping": "sweep swept",
     "eating": "eat ate eaten", "drinking": "drink drank drunk", "fighting": "fight fought",
     "singing": "sing sang sung", "burning": "burn burned burnt", "biting": "bite bit bitten", "digging": "dig dug",
-    "speeding": "speed sped", "sneaking": "sneak sneaked snuck",
+    "speeding": "speed sped", "skiing": "ski skied", "crying": "cry cried", "sneaking": "sneak sneaked snuck",
 }  # fmt: skip
 _VOWELS = "aeiou"
 

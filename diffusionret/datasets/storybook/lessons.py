@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
@@ -103,7 +104,9 @@ def colour_phrases(rng: random.Random) -> list[str]:
         for subject in world.SUBJECTS
         for colour in world.COLOURS
     ]
-    return [text for draft in drafts if (text := coloured(draft))]
+    phrases = [coloured(draft) for draft in drafts]
+    assert None not in phrases, "the grammar has a word for every subject and colour"
+    return cast(list[str], phrases)
 
 
 def colour_truth(scenes: Sequence[Scene]) -> np.ndarray:

@@ -1,8 +1,8 @@
 """The words of visitors, with what they say of the world: `words.csv`, written by `python -m analysis.words`.
 
 A word says values ("pigeon": a bird), or it asks for something that the world lacks ("horse", "black"), or it says
-nothing ("lovely"). Words are split as clips are: those of the grammar itself (lexicon), of training, and those that no
-training text may hold (validation, calibration, test).
+nothing ("lovely"), perhaps about something ("running": any movement). Words are split as clips are: those of the
+grammar itself (lexicon), of training, and those that no training text may hold (validation, calibration, test).
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Word:
     """A row of the file.
 
     word: lower case; a noun's singular, an adjective, a verb's gerund, the noun of a place, an hour or a weather.
-    forms: plural | phrase with its preposition | finite verb | finite verb and participle, by what the word is.
+    forms: plural | phrase with its preposition | finite verb | finite verb and participle | comparative, superlative,
+    by what the word is.
     kind: "says" values, "lacks" them in the world, or is "empty".
     facts: attribute -> the values that the word allows; none where it lacks. An empty word has no attribute, or the one
     that it is about and leaves open: "running" may be any movement of the world.
