@@ -34,6 +34,12 @@ def choice_loss(
     return divergence.sum() / (share.sum(dim=1) > 0).sum().clamp(min=1)
 
 
+def even_share(true: Bool[Tensor, "item choice"]) -> Float[Tensor, "item choice"]:
+    """Shares of what is true of each item, all alike; 0 where nothing is."""
+    share = true.float()
+    return share / share.sum(dim=1, keepdim=True).clamp(min=1)
+
+
 def with_hard_negatives(
     similarity: Float[Tensor, "query query"], video_ids: Int[Tensor, " query"], negatives: int
 ) -> Int[Tensor, "query choice"]:

@@ -28,6 +28,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, gelu, log_soft
 from ..config import GeneratorConfig, OpenSetConfig
 from ..diffusion import Schedule, ddim
 from ..encoders import TextFeatures, VideoFeatures
+from ..losses import even_share
 from ..readout import ONE_OR_NONE, Readout
 from ..sampling import States
 from ..similarity import counting_positions, mean_frame, wti_in_blocks
@@ -274,9 +275,9 @@ def match_loss(
     match: which candidates match. some: whether anything in the gallery of a query does, candidate or not. One of those
     that match is meant, all alike. Where nothing matches there is nothing to choose.
     """
-    truth = match.float()
-    share = truth / truth.sum(1, keepdim=True).clamp(min=1)
-    chosen = -(share * log_softmax(answers.choice, dim=1)).sum() / match.any(dim=1).sum().clamp(min=1)
+    chosen = -(even_share(match) * log_softmax(answers.choice, dim=1)).sum() / match.any(dim=1).sum().clamp(
+        min=1
+    )
     nothing = binary_cross_entropy_with_logits(answers.none, (~some).float())
     return chosen + each_loss(answers, match) + nothing
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..datasets.storybook import captions, clips, lessons, queries, truth, world
 from ..datasets.storybook.words import Word, words
 from ..encoders import TextFeatures, VideoFeatures
-from ..losses import choice_loss
+from ..losses import choice_loss, even_share
 from ..metrics import retrieval_metrics
 from ..model import DiffusionRet
 from ..similarity import cls_similarity
@@ -114,7 +114,7 @@ class StorybookText:
 def query_loss(logits: Float[Tensor, "text video"], fits: Bool[Tensor, "text video"]) -> Float[Tensor, ""]:
     """Every text spreads evenly over the videos that it is true of, and, with half the weight, every video over the
     texts; who has none does not count."""
-    return choice_loss(logits, even(fits)) + choice_loss(logits.T, even(fits.T)) / 2
+    return choice_loss(logits, even_share(fits)) + choice_loss(logits.T, even_share(fits.T)) / 2
 
 
 def colour_loss(
@@ -129,13 +129,7 @@ def colour_loss(
     of_subjects = (
         logits.unflatten(0, held.shape[1:]).permute(2, 0, 1).flatten(0, 1)
     )  # [video of a subject, colour]
-    return choice_loss(logits, even(fits)) + choice_loss(of_subjects, even(held.flatten(0, 1)))
-
-
-def even(true: Bool[Tensor, "item choice"]) -> Float[Tensor, "item choice"]:
-    """Shares of what is true of each item, all alike; none where nothing is."""
-    share = true.float()
-    return share / share.sum(1, keepdim=True).clamp(min=1)
+    return choice_loss(logits, even_share(fits)) + choice_loss(of_subjects, even_share(held.flatten(0, 1)))
 
 
 @torch.no_grad()
