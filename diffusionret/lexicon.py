@@ -84,6 +84,14 @@ VERBS = frozenset(
     play plays drive drives float floats
     """.split()  # noqa: SIM905
 )
+# Words of the grammar that say something only within its phrases: "in clear weather", "a party balloon".
+WITHIN = frozenset(
+    """
+    area diamond forth fro goes going heading heads helium mechanical monarch moves moving open paper party path put
+    remaining remains round rubber weather
+    """.split()  # noqa: SIM905
+)
+ANY_MOVEMENT = frozenset({"goes", "going", "heading", "heads", "moves", "moving"})  # of these
 OBJECTS = frozenset(
     {"a", "an", "the", "another", "something", "somebody", "someone"}
 )  # what begins an object
@@ -205,12 +213,19 @@ class Lexicon:
                 return Term(text, "empty")
         row = self._rows.get(run)
         if row is None:
-            return Term(text, "says") if len(run) == 1 and run[0] in self._own else None
+            return self._own_term(text) if text in self._own else None
         if row.kind == "lacks":
             return Term(text, "lacks", attribute=row.attribute)
         if row.kind == "empty":
             return Term(text, "empty", attribute=row.attribute)
         return Term(text, "says", self._meaning(run, row))
+
+    @staticmethod
+    def _own_term(word: str) -> Term:
+        """Of a word that the grammar has inside of phrases, where it stands by itself."""
+        if word not in WITHIN:
+            return Term(word, "says")
+        return Term(word, "empty", attribute="motion" if word in ANY_MOVEMENT else "")
 
     def _meaning(self, run: tuple[str, ...], row: Word) -> str:
         """What a word is taken for; "" where that needs no saying: the grammar's own, and compounds of them."""

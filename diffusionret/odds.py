@@ -37,6 +37,8 @@ CAPTIONS = 12
 ABSENT = 0.5  # of them without a match: as much to learn of either
 SMALLEST = 30  # videos of the least gallery that they are asked of
 BATCH = 100
+# Two words that nobody knows beside one of the world: what they ask for is not of the world, either.
+TOPICS = ("{} {} {known}", "{known} {} {}", "a {} {} {known}", "the {} of the {} {known}", "{} and {} {known}")
 
 
 class Asked(NamedTuple):
@@ -50,7 +52,8 @@ class Asked(NamedTuple):
 
 
 def split_queries(split: str, per_kind: int = PER_KIND) -> list[Asked]:
-    """Captions of a split's clips, queries as people type them, and its own words that training never held."""
+    """Captions of a split's clips, queries as people type them, its own words that training never held, and texts that
+    are mostly made of such words."""
     scenes, rng = world.split(split), random.Random(f"odds {split}")
     written = []
     for kind in ("caption", *queries.WEIGHTS):
@@ -76,7 +79,21 @@ def split_queries(split: str, per_kind: int = PER_KIND) -> list[Asked]:
             for phrase in (word.word, f"a {word.word}", f"show me {word.word}")
         ]
         written += rng.sample(phrases, min(per_kind, len(phrases)))
+    written += topics(split, per_kind, rng)
     rng.shuffle(written)  # galleries are as large batch by batch: no kind may meet a few sizes only
+    return written
+
+
+def topics(split: str, count: int, rng: random.Random) -> list[Asked]:
+    """Texts about things that the world lacks, in a split's words that a stranger has never heard of, each with a word
+    of the grammar that names no thing."""
+    lacking = [word for word in words(split=split, kind="lacks") if word.attribute == "subject"]
+    known = [word.word for word in words(split="lexicon", kind="says") if "subject" not in word.facts]
+    written = []
+    for _ in range(count):
+        first, second = rng.sample(lacking, 2)
+        text = rng.choice(TOPICS).format(first.word, second.word, known=rng.choice(known))
+        written.append(Asked(text, truth.Truth(truth.allow(first.facts)), "mostly new words", stranger=True))
     return written
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .composition import CLAUSE
 from .datasets.storybook.words import Word
-from .lexicon import NEGATIONS, Lexicon, Term
+from .lexicon import NEGATIONS, WITHIN, Lexicon, Term
 from .query import Token, tokens_of, words
 
 LEAST_SILENT = 5  # words around what a text says, from which on it is chatter
@@ -176,8 +176,10 @@ def _content(listed: Sequence[Place], meant: Collection[str]) -> list[Place]:
             continue
         if kind == "says" and before is not None and before.word.replace("’", "'").endswith("n't"):
             continue  # "they won't stop": what is not done
-        named = before is not None and (before.word in ARTICLES or bool(found and found[-1].term is before))
-        if kind in ("says", "lacks") or (kind == "unknown" and (named or place.term.word in meant)):
+        joined = bool(found and found[-1].term is before)
+        named = joined or (before is not None and before.word in ARTICLES)
+        part = joined and place.term.word in WITHIN  # "clear weather"
+        if part or kind in ("says", "lacks") or (kind == "unknown" and (named or place.term.word in meant)):
             found.append(place)
     return found
 

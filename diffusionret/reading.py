@@ -173,6 +173,28 @@ def _is_loose(term: Term) -> bool:
     return term.kind == "empty" and term.attribute == "motion"
 
 
+def _loose(lexicon: Lexicon, terms: Sequence[Term]) -> tuple[str, ...]:
+    """The words of a text for any movement, where they are no part of a name, "a flying saucer", "driving rain", are
+    asked of the player, "play the clip with a dog", and no other word tells the movement, as in "driving to the
+    left"."""
+    if not any(_is_loose(term) for term in terms):
+        return ()
+    facts = [
+        row.facts.keys() if term.kind == "says" and (row := lexicon.row(term.word)) else set()
+        for term in terms
+    ]
+    if any({"motion", "relation", "direction"} & said for said in facts):
+        return ()
+    found = []
+    for at, term in enumerate(terms):
+        after = terms[at + 1].kind if at + 1 < len(terms) else ""
+        named = after in ("unknown", "lacks") or (at + 1 < len(terms) and "weather" in facts[at + 1])
+        asked = term.word == REQUEST and (at == 0 or terms[at - 1].kind != "says")
+        if _is_loose(term) and not named and not asked:
+            found.append(term.word)
+    return tuple(dict.fromkeys(found))
+
+
 def _weighed(part: Part) -> str:
     size = "" if abs(part.weight) == 1 else f" {abs(part.weight):g} times"
     return f"{'more' if part.weight > 0 else 'less'}{size} “{part.text}”"
@@ -223,7 +245,7 @@ class Reader:
         if query.parts and not query.text:
             return Reading(text, text, parts=query.parts, refusal=ONLY_LESS)
         if not readable and not any(found.sure for found in suggestions.values()):
-            loose = _list(self._loose(lexicon, searched))
+            loose = _list(_loose(lexicon, self._parse(lexicon, searched)))
             refusal = WHO.format(loose[0].upper() + loose[1:]) if loose and not unknown else UNREADABLE
             return Reading(text, spelled, offered=offered, unknown=unknown, refusal=refusal)
         if not exact:
@@ -240,6 +262,7 @@ class Reader:
             unknown = tuple(dict.fromkeys((*unknown, *strange)))
             parts.append(Part(self._plain(part, words_taken), weight))
         unheard = _unheard(searched)
+        terms = self._parse(lexicon, searched)
         return Reading(
             text=text,
             searched=searched,
@@ -252,10 +275,12 @@ class Reader:
             members=members(lexicon, searched)[:MOST_MEMBERS],
             alike=tuple(alike),
             unheard=unheard,
-            loose=() if unheard else self._loose(lexicon, searched),
-            rest=bool(lacking)
-            and any(term.kind == "says" for term in lexicon.parse(words_of(searched)[: self.words])),
+            loose=() if unheard else _loose(lexicon, terms),
+            rest=bool(lacking) and any(term.kind == "says" for term in terms),
         )
+
+    def _parse(self, lexicon: Lexicon, text: str) -> list[Term]:
+        return lexicon.parse(words_of(text)[: self.words])
 
     def _compose(self, lexicon: Lexicon, text: str, exact: bool) -> Composition:
         """The composition of a text. "not a red dog" alone asks for a dog that is not red."""
@@ -287,7 +312,7 @@ class Reader:
 
     def _suggestions(self, lexicon: Lexicon, text: str) -> dict[str, Suggestion]:
         """What the words that nobody knows were meant to be, in the order of the text."""
-        terms = lexicon.parse(words_of(text)[: self.words])
+        terms = self._parse(lexicon, text)
         unknown = dict.fromkeys(term.word for term in terms if term.kind == "unknown")
         return {word: found for word in unknown if (found := lexicon.spelling.suggestion(word))}
 
@@ -310,28 +335,6 @@ class Reader:
             at += length
         return "".join([*parts, text[end:]])
 
-    def _loose(self, lexicon: Lexicon, text: str) -> tuple[str, ...]:
-        """The words of a text for any movement, where they are no part of a name, "a flying saucer", "driving rain",
-        are asked of the player, "play the clip with a dog", and no other word tells the movement, as in "driving to the
-        left"."""
-        terms = lexicon.parse(words_of(text)[: self.words])
-        if not any(_is_loose(term) for term in terms):
-            return ()
-        facts = [
-            row.facts.keys() if term.kind == "says" and (row := lexicon.row(term.word)) else set()
-            for term in terms
-        ]
-        if any({"motion", "relation", "direction"} & said for said in facts):
-            return ()
-        found = []
-        for at, term in enumerate(terms):
-            after = terms[at + 1].kind if at + 1 < len(terms) else ""
-            named = after in ("unknown", "lacks") or (at + 1 < len(terms) and "weather" in facts[at + 1])
-            asked = term.word == REQUEST and (at == 0 or terms[at - 1].kind != "says")
-            if _is_loose(term) and not named and not asked:
-                found.append(term.word)
-        return tuple(dict.fromkeys(found))
-
     def _terms(
         self, lexicon: Lexicon, text: str
     ) -> tuple[tuple[Taken, ...], tuple[Lacking, ...], tuple[str, ...], bool]:
@@ -340,7 +343,7 @@ class Reader:
         lacking: dict[str, Lacking] = {}
         unknown: dict[str, None] = {}
         readable = False
-        for word, kind, meaning, attribute in lexicon.parse(words_of(text)[: self.words]):
+        for word, kind, meaning, attribute in self._parse(lexicon, text):
             readable |= kind in ("says", "lacks")
             if kind == "says" and meaning:
                 taken[word] = Taken(word, meaning, "file")

@@ -145,6 +145,7 @@ def test_a_movement_that_the_world_does_not_tell_apart_may_be_any():
         ("dogs play", "Play"),
         ("a fast car", "Fast"),
         ("a travelling dog", "Travelling"),
+        ("a moving dog", "Moving"),
     ):
         assert said(reader, text) == [f"{word} may be any movement here."]
     for text, lines in (
@@ -240,8 +241,9 @@ def test_nothing_is_said_of_words_that_speak_for_themselves(reader, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["xyz", "кошка", "!!!???", "", "a", "x", "the of and", "lovely", "猫", "12345", "it's"]
-)
+    "text",
+    ["xyz", "кошка", "!!!???", "", "a", "x", "the of and", "lovely", "猫", "12345", "it's", "weather", "birthday party"],
+)  # fmt: skip
 def test_a_text_without_a_word_that_can_be_placed_is_unreadable(reader, text):
     reading = reader.read(text)
     assert reading.unreadable and reading.searched == text
@@ -250,7 +252,7 @@ def test_a_text_without_a_word_that_can_be_placed_is_unreadable(reader, text):
 
 def test_a_movement_that_may_be_any_asks_who_moves():
     reader = Reader(Lexicon.bundled())
-    for text, said_of in (("running", "Running"), ("Dancing and playing!", "Dancing and playing")):
+    for text, said_of in (("running", "Running"), ("something moves", "Moves"), ("Dancing and playing!", "Dancing and playing")):
         reading = reader.read(text)
         assert reading.unreadable
         assert said(reader, text) == [f"{said_of} may be any movement here: say who moves, or where."]
@@ -279,6 +281,14 @@ def test_the_same_word_is_a_movement_where_it_stands_as_one(text):
 )
 def test_a_movement_that_is_told_is_not_any(text):
     assert not Reader(Lexicon.bundled()).read(text).loose
+
+
+def test_a_word_of_a_phrase_stays_with_it_and_says_nothing_alone():
+    reader = Reader(Lexicon.bundled())
+    assert reader.read("can i please see a hazel frog in dry weather").searched.endswith("a hazel frog in dry weather")
+    assert reader.read("a party balloon in rainy weather").remarks == ()
+    assert reader.read("a sunny party").unknown == () and not reader.read("a sunny party").unreadable
+    assert reader.read("the weather in Paris").refusal == UNREADABLE
 
 
 def test_what_is_asked_for_beside_what_is_lacking():

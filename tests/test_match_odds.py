@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +16,11 @@ from tiny import BOTH, CONFIG, SMALL, features, tiny_model
 from diffusionret import DiffusionRet, Gallery, Retriever, SearchResult
 from diffusionret.commands.search import table
 from diffusionret.config import OpenSetConfig
+from diffusionret.datasets.storybook import truth, world
 from diffusionret.generators import OpenSetGenerator
 from diffusionret.generators.match import at_prior
 from diffusionret.metrics import reliability
+from diffusionret.odds import readings_of, topics
 from diffusionret.ood.detector import Detector, make_protocol
 from diffusionret.ood.report import UNREADABLE, Answer, as_text, say
 from diffusionret.ood.verdict import AS_FAR, CLAIMED, DENIED, REST, SENTENCES, UNFAMILIAR, MatchOdds, fit
@@ -93,6 +96,14 @@ def test_words_that_nobody_knows_leave_the_trust_in_the_head_as_it_is():
     assert odds.none(scores, odds.learned).numpy()[unknown] == pytest.approx(0.9, abs=0.03)
     shared = fit(scores, absent, ("head", "knn", "unknown"))
     assert shared.weights["head"] < 1.2
+
+
+def test_texts_of_mostly_new_words_have_no_match():
+    asked = topics("validation", 50, random.Random(0))
+    assert not truth.fit_matrix(asked, list(world.split("validation"))[:200]).any()
+    readings = readings_of(asked, "validation", 30)
+    assert sum(len(reading.unknown) > 1 for reading in readings) > 40
+    assert not any(reading.refusal for reading in readings), "a word of the grammar is among them"
 
 
 def test_another_share_without_a_match_is_the_prior_odds():

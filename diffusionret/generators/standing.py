@@ -74,10 +74,3 @@ def hubness(
     """
     cosine = normalize(mean_frame(video), dim=-1) @ bank.T
     return cosine.topk(min(nearest, len(bank)), dim=1).values.mean(dim=1)
-
-
-def best_first(
-    similarity: Float[Tensor, "query gallery"], columns: Int[Tensor, "query candidate"]
-) -> Float[Tensor, "query candidate"]:
-    """The similarities of chosen columns."""
-    return similarity.gather(1, columns)
