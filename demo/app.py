@@ -22,6 +22,7 @@ from gradio.events import api
 from starlette.middleware import Middleware
 
 from diffusionret import Retriever
+from diffusionret.config import CLIP
 from diffusionret.query import check_number
 
 from . import (
@@ -90,7 +91,9 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
             return None, "", size
         positions = choice.positions(retriever.gallery)
         if not positions:
-            raise ValueError("No clip is like what the search is within: widen it in the Gallery tab.")
+            raise ValueError(
+                "No clip passes the filter that the search is within: widen it in the Gallery tab."
+            )
         count = len(first_spans(retriever.gallery, positions))
         ids = [retriever.gallery.ids[i] for i in positions]
         return ids, search.within(choice.sentence(count, size)), count
@@ -282,7 +285,7 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
     with gr.Blocks(title="DiffusionRet", fill_width=True) as page:
         header = gr.HTML(_header(opened), apply_default_css=False, elem_id="header")
         query = gr.Textbox(
-            show_label=False, label="Query", placeholder="Describe what should be seen, less: what should not",
+            show_label=False, label="Query", placeholder="Describe what you are looking for, less: what you are not",
             lines=1, max_lines=4,
             submit_btn="Search", container=False, elem_id="query",
             html_attributes=gr.InputHTMLAttributes(autocorrect="off", spellcheck=False),
@@ -308,9 +311,12 @@ def build(source: Retriever | Shelf, read_only: bool = False) -> gr.Blocks:
             with gr.Tab("Gallery", id="gallery"):
                 gr.HTML(worldmap.FOLDED, js_on_load=worldmap.SCRIPT, apply_default_css=False, elem_id="map")
                 gr.HTML(
-                    gallery.frame(), js_on_load=gallery.SCRIPT, apply_default_css=False, elem_id="gallery-tab"
+                    gallery.frame(read_only),
+                    js_on_load=gallery.SCRIPT,
+                    apply_default_css=False,
+                    elem_id="gallery-tab",
                 )
-                gr.Markdown(gallery.own_videos(opened.gallery.model_name), elem_classes="dr-own")
+                gr.Markdown(gallery.OWN_VIDEOS, elem_classes="dr-own")
             with gr.Tab("Evidence", id="evidence"):
                 batch.tab(retriever_of)
                 gr.HTML(evidence.tables(), apply_default_css=False)
@@ -396,7 +402,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if not Path(folder).is_dir():
                 raise FileNotFoundError(
                     f"There is no gallery in {folder}: make one with `python -m demo --videos FOLDER`, or "
-                    f"with `python -m diffusionret index VIDEOS --gallery {folder}`."
+                    f"with `python -m diffusionret index VIDEOS --gallery {folder} --model {CLIP}`."
                 )
             shelf.add(folder)
         if not shelf.places:

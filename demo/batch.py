@@ -21,8 +21,8 @@ from diffusionret.query import check_query
 from diffusionret.tables import read_rows
 
 INTRODUCTION = (
-    '<section class="dr-batch-head"><h3>Check many queries</h3><p>Paste one a line, or choose a .txt or .csv file: '
-    "which are unlike what the model learned, and which have a match in this gallery?</p></section>"
+    '<section class="dr-batch-head"><h3>Check many queries</h3><p>Paste one query per line, or choose a .txt or .csv '
+    "file: which are unlike what the model learned, and which have a match in this gallery?</p></section>"
 )
 MOST = 1000  # queries at a time
 # The browser reads the file: the server takes its text, and no file.
@@ -33,8 +33,22 @@ FILE = (
 )
 CHOOSE = "window.DiffusionRet.mountFile(element, trigger);"
 SORT = "window.DiffusionRet.mountTable(element);"
-COLUMNS = ("query", "verdict", "p(match)", "familiar", "p-value", "in batch", "words", "not read")
-SAID = {"match": "claimed", "unsure": "hedged", "none": "denied", "unreadable": "not readable"}  # of a match
+COLUMNS = (
+    "query",
+    "verdict",
+    "p(match)",
+    "familiar",
+    "p-value",
+    "unusual in this list",
+    "how it was read",
+    "ignored",
+)
+SAID = {  # of how many
+    "match": "have a match in this gallery",
+    "unsure": "may have one",
+    "none": "seem to have none",
+    "unreadable": "cannot be read",
+}
 
 
 def read(text: str) -> list[str]:
@@ -61,7 +75,7 @@ def read_file(name: str, size: int, text: str | None) -> list[str]:
 def _checked(lines: Iterable[str]) -> list[str]:
     queries = [line.strip() for line in lines if line.strip()]
     if not queries:
-        raise ValueError("There is nothing to check: paste queries, one a line, or choose a file.")
+        raise ValueError("There is nothing to check: paste queries, one per line, or choose a file.")
     if len(queries) > MOST:
         raise ValueError(f"{len(queries):,} queries are too many at once: check at most {MOST:,}.")
     for number, query in enumerate(queries, 1):
@@ -94,7 +108,7 @@ def table(reports: Sequence[Report], alpha: float) -> str:
     spread = ", ".join(f"{kinds[kind]:,} {word}" for kind, word in SAID.items() if kinds[kind])
     scored = any(report.familiar.p_value is not None for report in reports)
     unlike = sum(bool(report.familiar.in_batch) for report in reports)
-    summary = f"A match in this gallery, of {len(reports):,}: {spread}."
+    summary = f"Of {len(reports):,} {'query' if len(reports) == 1 else 'queries'}: {spread}."
     if scored:
         summary += (
             f" {unlike:,} {'is' if unlike == 1 else 'are'} unlike what the model learned, where false discoveries over "
@@ -122,7 +136,7 @@ def _row(report: Report) -> str:
         f'<td data-key="{0 if p_value is None else p_value}">{escape(shown)}</td>',
         f"<td>{'unlike' if familiar.in_batch else ''}</td>",
         f"<td>{escape(report.said)}</td>",
-        f"<td>{'rule' if report.rule else 'its end' if report.truncated else ''}</td>",
+        f"<td>{'all of it' if report.rule else 'its end' if report.truncated else ''}</td>",
     ]
     return f"<tr>{''.join(cells)}</tr>"
 

@@ -39,7 +39,7 @@ KINDS = "image/png,image/jpeg,image/webp,image/gif,video/*,.mkv,.ts,.flv"
 CONTROL = (
     f'<div class="dr-example"><label class="dr-plain" tabindex="0" data-most="{MOST_BYTES}">'
     f'<input type="file" accept="{KINDS}" aria-label="Ask by a picture or clip" tabindex="-1">'
-    "<span>or ask by a picture or clip</span></label>"
+    "<span>or search with a picture or clip</span></label>"
     '<details class="dr-recent" hidden><summary class="dr-plain">Last queries</summary><div></div></details>'
     '<span class="dr-example-said" role="status"></span></div>'
 )
@@ -133,7 +133,7 @@ async def _example(request: Request, shelf: Shelf) -> dict[str, str]:
     if not announced.isdecimal() or len(announced) > 15:
         raise Refusal(400, "The length of the file makes no sense.")
     if int(announced) > MOST_BYTES:
-        raise Refusal(413, f"{name} is too large to ask by: {large} are taken.")
+        raise Refusal(413, f"{name} is too large to search with: at most {large}.")
     place = shelf.place(request.query_params.get("gallery"))
     with tempfile.TemporaryDirectory(prefix="diffusionret-") as folder:
         path, taken = Path(folder) / name, 0
@@ -142,7 +142,7 @@ async def _example(request: Request, shelf: Shelf) -> dict[str, str]:
                 async for block in request.stream():
                     taken += len(block)
                     if taken > MOST_BYTES:
-                        raise Refusal(413, f"{name} is too large to ask by: {large} are taken.")
+                        raise Refusal(413, f"{name} is too large to search with: at most {large}.")
                     await asyncio.to_thread(file.write, block)
         except ClientDisconnect:
             raise Refusal(400, f"{name} broke off: give it again.") from None

@@ -6,6 +6,7 @@ import re
 from pathlib import PurePosixPath, PureWindowsPath
 
 from diffusionret import Retriever
+from diffusionret.config import CLIP
 
 FRAME = """\
 <div class="dr-gallery">
@@ -31,6 +32,10 @@ aria-label="Words of a caption or file name"></div>
 <div class="dr-troubles"></div>
 <p class="dr-note dr-privacy">{privacy}</p>
 </div>"""
+VISITORS = (
+    "Queries and pictures are sent to the server that runs this app, which does not keep them. "
+    "Pictures are searched; speech, sound and text on the screen are not."
+)
 PRIVACY = (
     "Nothing leaves the machine that runs this app: videos, queries and captions stay on it. The gallery keeps "
     "features, small posters, "
@@ -39,24 +44,25 @@ PRIVACY = (
 )
 SCRIPT = "window.DiffusionRet.mountGallery(element);"
 
-OWN_VIDEOS = """\
+OWN_VIDEOS = f"""\
 ## In a shell
 
 ```bash
-python -m diffusionret index FOLDER_OF_VIDEOS --gallery my-videos --model {model}
+python -m diffusionret index FOLDER_OF_VIDEOS --gallery my-videos --model {CLIP}
 python -m demo --gallery my-videos
 ```
 
 The first command reads every video below the folder, shows its progress and lists what it could not read; \
-run it again after adding some. A `captions.csv` in it, with columns `video` and `caption`, names them. \
-The bundled model knows only its own drawn world; for videos of the real world give `--model` a folder, \
-a Hub id or a published `.bin` of a model that was trained on such videos.
+run it again after adding some. CLIP's weights (about 600 MB) are downloaded once. A `captions.csv` in the folder, \
+with the columns `video` and `caption`, adds captions. The bundled model knows only its own drawn world; `--model` \
+also takes the folder, the Hub id or the published `.bin` of a model that was trained on real videos. A gallery keeps \
+its model.
 """
 
 
-def frame() -> str:
-    """The tab before it is filled, as markup."""
-    return FRAME.format(privacy=PRIVACY)
+def frame(read_only: bool) -> str:
+    """The tab before it is filled, as markup. read_only: whether the app is for visitors."""
+    return FRAME.format(privacy=VISITORS if read_only else PRIVACY)
 
 
 def headline(retriever: Retriever, name: str = "") -> str:
@@ -67,11 +73,6 @@ def headline(retriever: Retriever, name: str = "") -> str:
     device = retriever.device.type.upper()
     ranking = "" if retriever.generates else " · similarity only"
     return f"{model} · {count} · {device}{ranking}" if clips else f"{count} · {device}"
-
-
-def own_videos(model: str) -> str:
-    """The commands that index one's own videos, as Markdown. model: a name, or a path, of which the end is told."""
-    return OWN_VIDEOS.format(model=model_word(model) or "storybook")
 
 
 def model_word(model: str) -> str:

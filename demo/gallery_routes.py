@@ -130,7 +130,7 @@ class Call(NamedTuple):
         by_mark = {mark(uri): uri for uri in known}
         if missing := [name for name in marks if name not in by_mark]:
             raise Refused(
-                404, f"The gallery holds {len(missing)} of these files no more: load the page again."
+                404, f"The gallery no longer holds {len(missing)} of these files: load the page again."
             )
         return [by_mark[name] for name in marks]
 
@@ -240,7 +240,7 @@ def _videos(call: Call) -> Path:
     except OSError:
         exists = False
     if not path.is_absolute() or not exists:
-        raise Refused(404, "There is no such folder: give its whole path, as its properties show it.")
+        raise Refused(404, "There is no such folder: give its full path, for example /home/me/Videos.")
     return videos
 
 

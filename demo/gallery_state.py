@@ -31,7 +31,7 @@ SECRET = secrets.token_bytes(16)  # so that what stands for a file's place says 
 MODELS = (
     (CLIP, "Real videos: CLIP ViT-B/32",
      "Trained on 400 million pictures with captions. About 600 MB are fetched once from the Hugging Face Hub, which "
-     "needs the internet; after that, nothing."),
+     "needs the internet; after that, no connection is needed."),
     (BUNDLED_MODEL, "The bundled model",
      "Nothing is fetched. It knows only the drawn world of the bundled clips: with real videos it shows how the app "
      "works, and its answers mean little."),
@@ -111,7 +111,11 @@ def page(gallery: Gallery, choice: Choice, shown: int, grouped: bool, editable: 
     if not len(gallery):
         return {"html": "", "count": 0, "more": False}
     if not positions:
-        said = f"No clip says “{escape(choice.words)}”." if choice.words else "No clip is like that."
+        said = (
+            f"No caption or file name contains “{escape(choice.words)}”."
+            if choice.words
+            else "No clip passes this filter."
+        )
         return {"html": f'<p class="dr-empty">{said}</p>', "count": 0, "more": False}
     counts = Counter(gallery.file(i) for i in range(len(gallery)))
     items = groups(gallery, positions) if grouped else [Group(i, ()) for i in positions]

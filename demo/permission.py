@@ -34,21 +34,27 @@ class Permission:
     def refusal(self, request: Request) -> str:
         """Why whoever sent this request may not edit, as a sentence; "" where they may."""
         if self.visitors:
-            return "This app is for visitors: nothing in it can be changed from here."
+            return "This app is read-only: visitors cannot change its galleries."
         if self.login:
             if user(request) is None:
                 return "Log in first."
             hosts = {request.headers.get("host", ""), request.headers.get("x-forwarded-host", "")}
         else:
             if not loopback(self.host):
-                return "This app can be reached from other machines: it is changed behind --auth only."
+                return (
+                    "This app can be reached from other machines, so its galleries can be changed only when it runs "
+                    "with --auth."
+                )
             if any(name in request.headers for name in FORWARDING):
                 return (
                     "This request comes through a proxy: start the app with --auth to change it from there."
                 )
             host = request.headers.get("host", "")
             if not loopback(_name(host)) or (request.client and not _here(request.client.host)):
-                return "This app is changed from its own machine only, by its own address."
+                return (
+                    "Galleries can be changed only in a browser on the machine that runs this app, at its local "
+                    "address."
+                )
             hosts = {host}
         origin = request.headers.get("origin")
         if origin is None:  # browsers leave it out where a page reads from its own server

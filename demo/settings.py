@@ -43,7 +43,7 @@ def inputs(retriever: Retriever) -> list:
     """The settings on the page that is being built, in the order in which a search takes them."""
     usual = denoising(retriever).usual_steps
     most_k, most_candidates, most_steps, _, forms = limits(retriever)
-    with gr.Accordion("Settings of the search", open=False, elem_id="settings"), gr.Row():
+    with gr.Accordion("Search settings", open=False, elem_id="settings"), gr.Row():
         k = gr.Slider(
             1,
             value=min(K, most_k["maximum"]),

@@ -330,6 +330,6 @@ def _stability(report: Report) -> str:
 def _foot(report: Report) -> str:
     gallery = f"Gallery {escape(report.gallery[:12])}. " if report.gallery else ""
     return (
-        f'<p class="dr-foot">{gallery}The verdict follows from p(match) alone. {NOT_MEANT} A missing match may still '
-        "be there.</p>"
+        f'<p class="dr-foot">{gallery}The verdict follows from p(match) alone. {NOT_MEANT} A match may exist '
+        "where none is reported.</p>"
     )

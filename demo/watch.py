@@ -18,7 +18,7 @@ from .media import clip_url, poster_url
 from .search import percent
 
 NO_GENERATOR = "This model has no generator, so there is nothing to watch: it ranks by similarity only."
-NO_WORDS = "There is nothing to watch: of this query nothing can be searched."
+NO_WORDS = "There is nothing to watch: nothing in this query can be searched for."
 NO_MATCH = "no clip"
 # What the open-set generator's steps are, and are not.
 ONE_PASS = (
@@ -185,7 +185,7 @@ def draws(drawn: list[Hit], ends: list[int]) -> str:
     also = f", and {nothing} drew no clip" if nothing else ""
     if len(clips) == 1:
         who = f"All {seeds} noises" if not nothing else f"{most} of {seeds} noises"
-        return f"{who} drew the same clip, {name}{also}: which one is meant is hardly open."
+        return f"{who} drew the same clip, {name}{also}: there is little doubt which one is meant."
     if most >= MOSTLY * seeds:
         rest = seeds - most - nothing
         return (
@@ -223,7 +223,7 @@ def _noise(noises: Trajectory, ensemble: Ensemble) -> str:
     if seeds == 1:
         return ""
     least, most = ensemble.spread
-    variance = f"{percent(seed_variance(noises.predictions[-1]))} of the variance of x̂₀ is the noise’s"
+    variance = f"{percent(seed_variance(noises.predictions[-1]))} of the variance of x̂₀ comes from the noise"
     if ensemble.agree == seeds:
         if most - least < HARDLY:
             return f"All {seeds} noises tried end alike; {variance}."

@@ -194,9 +194,7 @@ def familiar(scene: Scene, request: dict) -> dict:
         share_note = "is the share of the leader among the candidates"
     beside = {"honest": honest, "share": share, "share_note": share_note}
     if answer is None or answer.p_value is None or not answer.n:
-        note = (
-            answer.note if answer else "This model is not calibrated: run python -m diffusionret calibrate."
-        )
+        note = answer.note if answer else "Nothing is calibrated for this model and gallery."
         return {"sentence": note, "percentile": None, **beside}
     as_unusual = answer.as_unusual or 0
     return {

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .config import Optimisation
-
-CLIP = "clip:ViT-B-32-quickgelu:openai"
+from .config import CLIP, Optimisation
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,8 @@ def calibrate_match(
     if not known:
         if len(unrelated) < LEAST:
             raise ValueError(
-                "This gallery has no captions, and nothing else to calibrate with: pass --queries or --captions."
+                "This gallery has no captions to calibrate with: add a captions.csv and index again, or pass "
+                "--queries, a CSV with the columns video and query."
             )
         scores = retriever.scores(searched(retriever, unrelated), forms=())
         about_bank = {"queries": about, "null": "unrelated"}
@@ -341,7 +342,7 @@ def read_queries(file: Path, ids: Sequence[str]) -> list[Query]:
         if id not in positions:
             raise ValueError(
                 f"{file}, line {line}: the gallery does not have the video {row['video']!r}; "
-                "`python -m diffusionret list` names those it has."
+                "`python -m diffusionret list --gallery FOLDER` names those it has."
             )
         if text := row["query"].strip():
             try:

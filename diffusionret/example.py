@@ -33,7 +33,7 @@ def example_features(
         raise ValueError(f"{name} cannot be opened: check the path.") from None
     if size > MOST_BYTES:
         raise ValueError(
-            f"{name} has {size / 1e6:,.0f} MB: ask by a picture or clip of at most {MOST_BYTES // 10**6} MB."
+            f"{name} has {size / 1e6:,.0f} MB: search with a picture or clip of at most {MOST_BYTES // 10**6} MB."
         )
     config = model.config
     try:

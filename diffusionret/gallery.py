@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .config import CLIP
 from .edits import Edit, read_edits
 from .encoders import VideoFeatures
 from .hub import ASSETS
@@ -129,7 +130,7 @@ class Gallery:
         if not Store.exists(folder / TABLE):
             raise FileNotFoundError(
                 f"There is no gallery in {folder}: make one with "
-                f"`python -m diffusionret index VIDEOS --gallery {folder}`."
+                f"`python -m diffusionret index VIDEOS --gallery {folder} --model {CLIP}`."
             )
         folder = folder.resolve()
         store = Store.open(folder / TABLE)
@@ -198,7 +199,7 @@ class Gallery:
         if self.model_name == model.config.name and (MODELS / self.model_name).is_dir():
             raise ValueError(
                 f"The gallery in {folder} was indexed with an earlier {self.model_name} model: index its videos again "
-                f"with `python -m diffusionret index VIDEOS --gallery {folder.name}_new`."
+                f"with `python -m diffusionret index VIDEOS --gallery {folder}_new --model {self.model_name}`."
             )
         raise ValueError(
             f"The gallery in {folder} was made with another model ({self.model_name}): use that, "

@@ -40,7 +40,7 @@ def forget(folder: str | Path, names: Sequence[str]) -> list[Row]:
         ]  # fmt: skip
         if not matches:
             raise ValueError(
-                f"The gallery holds no {name!r}: `python -m diffusionret list` names what it holds."
+                f"The gallery holds no {name!r}: `python -m diffusionret list --gallery {folder}` names what it holds."
             )
         chosen |= {row.uri for row in matches}
     gone = [row for row in rows if row.uri in chosen]

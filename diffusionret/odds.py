@@ -38,7 +38,13 @@ ABSENT = 0.5  # of them without a match: as much to learn of either
 SMALLEST = 30  # videos of the least gallery that they are asked of
 BATCH = 100
 # Two words that nobody knows beside one of the world: what they ask for is not of the world, either.
-TOPICS = ("{} {} {known}", "{known} {} {}", "a {} {} {known}", "the {} of the {} {known}", "{} and {} {known}")
+TOPICS = (
+    "{} {} {known}",
+    "{known} {} {}",
+    "a {} {} {known}",
+    "the {} of the {} {known}",
+    "{} and {} {known}",
+)
 
 
 class Asked(NamedTuple):

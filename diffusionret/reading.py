@@ -19,7 +19,7 @@ UNREADABLE = "I can read none of these words."
 ADVICE = "Describe in other words, in English, what should be seen: who, in which colour, where, doing what."
 ONLY_LESS = "Say what should be there, too: clips are ranked by what they show, not by what they lack."
 REQUEST = "play"  # of the player, unless somebody plays
-WHO = "{} may be any movement here: say who moves, or where."
+WHO = "{} could be any movement here: say who is moving, or where."
 MOST_LEFT_OUT = 3  # words of what is left out by a query that says nothing else
 LEAST_FOREIGN = 4  # words of a text that may be of another language
 # Articles of other languages, and of English, beside which they are names: "a dog in Los Angeles".
@@ -143,12 +143,12 @@ class Reading:
         if self.taken:
             parts.append("taking " + _list([f"{taken.word} as {taken.meaning}" for taken in self.taken]))
         if self.loose:
-            parts.append(f"{_list(self.loose)} may be any movement here")
+            parts.append(f"{_list(self.loose)} could be any movement here")
         if self.unknown:
             noun = "word" if len(self.unknown) == 1 else "words"
             parts.append(f"the model does not know the {noun} {_list(self.unknown)}")
         if self.lacking:
-            parts.append("this world has " + _list([_none(lacking) for lacking in self.lacking]))
+            parts.append("the drawn world has " + _list([_none(lacking) for lacking in self.lacking]))
         if parts:
             sentence = "; ".join(parts)
             said.append(Remark(f"{sentence[0].upper()}{sentence[1:]}."))
@@ -156,7 +156,7 @@ class Reading:
             pairs = _list([f"{word.word} from {word.meaning}" for word in self.alike])
             said.append(Remark(f"The model cannot tell {pairs}, so nothing is left out."))
         if self.unheard:
-            said.append(Remark(f"The model has not learned to leave out: it reads past “{self.unheard}”."))
+            said.append(Remark(f"The model cannot leave anything out: it ignores “{self.unheard}”."))
         return tuple(said)
 
     @property

@@ -417,7 +417,8 @@ class Retriever:
         boost = probability = known = trajectory = None
         if generator is not None and answers is not None and none is not None:
             known = answers, none.to(answers.none)
-            probability = match_of(known[1], answers.match, answers.none).probability.cpu()
+            match = match_of(known[1], answers.match, answers.none, answers.choice)
+            probability = match.probability.cpu()
             boost = generator.config.alpha * probability
         elif generator is not None:  # its boost is a sample
             trajectory = self.generation.trajectory(

@@ -155,8 +155,8 @@ def test_the_summary_says_the_least_favourable_ratio_and_no_more_than_was_measur
     assert "371 x where the gallery was prepared" in said and "401" not in said and "97 x" in said
     assert said.startswith("Sampling is 250 x") and said.endswith("after its start.")
     assert (
-        "open-set generator takes 21.3 ms, 2.9 x the text tower's own time, trunk and match head 1.1 x"
-        in said
+        "open-set generator takes 21.3 ms, 2.9 times as long as encoding its text, of which trunk and match head take "
+        "1.1" in said
     )
     assert "drawing 16 noises, where somebody looks at them, takes 24.4 ms more" in said
     assert "published generator takes 9.0 ms with 1 noise" in said and "14.8 ms with 16 noises" in said

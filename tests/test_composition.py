@@ -164,7 +164,7 @@ def test_what_is_left_to_the_model_is_said_to_be_read_past(reader):
         ("a dog without a zorb", False, "without"),
     ):
         reading = reader.read(text, exact)
-        assert reading.unheard == word and f"reads past “{word}”" in reading.remarks[-1].text
+        assert reading.unheard == word and f"ignores “{word}”" in reading.remarks[-1].text
     assert not reader.read("a dog not on the beach").unheard and not reader.read("isn't there a dog").unheard
 
 
@@ -228,7 +228,7 @@ def test_what_is_judged_agrees_with_itself():
         float(left.max() / answers.match[0].sigmoid().max()), rel=1e-5
     )
     none = torch.tensor([0.2, 0.5, 0.9])
-    match = match_of(none, judged.answers.match, judged.answers.none)
+    match = match_of(none, judged.answers.match, judged.answers.none, judged.answers.choice)
     assert (match.probability.amax(dim=1) <= 1 - none + 1e-6).all()
 
 

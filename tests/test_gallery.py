@@ -128,7 +128,7 @@ def test_what_is_listed_and_what_is_forgotten(folder, capsys):
     table.mark(["videos/clip 0.mp4"], "2026-01-31")
     (folder / "posters" / "clip001.jpg").touch()
     assert [row.uri for row in inventory(folder)] == ["a.mp4", *(f"videos/clip {i}.mp4" for i in range(3))]
-    with pytest.raises(ValueError, match="holds no 'nothing': `python -m diffusionret list`"):
+    with pytest.raises(ValueError, match="holds no 'nothing': `python -m diffusionret list --gallery "):
         forget(folder, ["clip001", "nothing"])
     with pytest.raises(ValueError, match="holds no ''"):  # a shell's empty variable names no failed file
         forget(folder, [""])
@@ -247,7 +247,7 @@ def test_a_gallery_of_an_earlier_bundled_model_says_how_to_index_it_again(tmp_pa
     gallery.check(model)
     with pytest.raises(ValueError, match="earlier tiny model") as caught:
         gallery.check(tiny_model(seed=1))
-    assert "`python -m diffusionret index VIDEOS --gallery mine_new`" in str(caught.value)
+    assert f"--gallery {tmp_path / 'mine_new'} --model tiny`" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

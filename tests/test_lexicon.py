@@ -127,11 +127,11 @@ def test_nobody_is_told_that_there_is_none_of_what_is_drawn():
     for text, lines in (
         ("a dog by the windmill", ["The model does not know the word windmill."]),
         ("a dog in winter", ["Taking winter as snow."]),
-        ("a flying saucer", ["This world has no flying saucer."]),
-        ("a rocket in space", ["This world has no space."]),
+        ("a flying saucer", ["The drawn world has no flying saucer."]),
+        ("a rocket in space", ["The drawn world has no space."]),
         ("a space rocket", []),
-        ("the cat ate", ["This world has no eating."]),
-        ("a car in lightning", ["This world has no lightning."]),
+        ("the cat ate", ["The drawn world has no eating."]),
+        ("a car in lightning", ["The drawn world has no lightning."]),
     ):
         assert said(reader, text) == lines, text
 
@@ -147,7 +147,7 @@ def test_a_movement_that_the_world_does_not_tell_apart_may_be_any():
         ("a travelling dog", "Travelling"),
         ("a moving dog", "Moving"),
     ):
-        assert said(reader, text) == [f"{word} may be any movement here."]
+        assert said(reader, text) == [f"{word} could be any movement here."]
     for text, lines in (
         ("a running dog chasing a cat", []),
         ("a bird rises and flies", []),
@@ -155,7 +155,7 @@ def test_a_movement_that_the_world_does_not_tell_apart_may_be_any():
         ("a fly on the beach", ["The model does not know the word fly."]),
         (
             "a dog running in the wind",
-            ["Running may be any movement here; the model does not know the word wind."],
+            ["Running could be any movement here; the model does not know the word wind."],
         ),
     ):
         assert said(reader, text) == lines, text
@@ -199,12 +199,12 @@ def test_the_silent_are_no_words_of_the_grammar_that_stand_alone():
         ("canary", "Taking canary as yellow bird."),
         ("an insect by the seaside", "Taking insect as butterfly or bee and seaside as beach."),
         ("it soars", "Taking soars as rising."),
-        ("a horse", "This world has no horse."),
-        ("a black baboon", "This world has nothing black and no baboon."),
+        ("a horse", "The drawn world has no horse."),
+        ("a black baboon", "The drawn world has nothing black and no baboon."),
         ("a zorb and a dog", "The model does not know the word zorb."),
         ("кошка and dog", "The model does not know the word кошка."),
         ("a pigeon, a zorb, a qwzx and a horse",
-         "Taking pigeon as bird; the model does not know the words zorb and qwzx; this world has no horse."),
+         "Taking pigeon as bird; the model does not know the words zorb and qwzx; the drawn world has no horse."),
     ],
 )  # fmt: skip
 def test_what_is_said_of_a_word(reader, text, expected):
@@ -242,7 +242,7 @@ def test_nothing_is_said_of_words_that_speak_for_themselves(reader, text):
 
 @pytest.mark.parametrize(
     "text",
-    ["xyz", "кошка", "!!!???", "", "a", "x", "the of and", "lovely", "猫", "12345", "it's", "weather", "birthday party"],
+    ["xyz", "кошка", "!!!???", "", "a", "x", "the of and", "lovely", "猫", "12345", "it's", "weather", "a party"],
 )  # fmt: skip
 def test_a_text_without_a_word_that_can_be_placed_is_unreadable(reader, text):
     reading = reader.read(text)
@@ -252,10 +252,14 @@ def test_a_text_without_a_word_that_can_be_placed_is_unreadable(reader, text):
 
 def test_a_movement_that_may_be_any_asks_who_moves():
     reader = Reader(Lexicon.bundled())
-    for text, said_of in (("running", "Running"), ("something moves", "Moves"), ("Dancing and playing!", "Dancing and playing")):
+    for text, said_of in (
+        ("running", "Running"),
+        ("something moves", "Moves"),
+        ("Dancing and playing!", "Dancing and playing"),
+    ):
         reading = reader.read(text)
         assert reading.unreadable
-        assert said(reader, text) == [f"{said_of} may be any movement here: say who moves, or where."]
+        assert said(reader, text) == [f"{said_of} could be any movement here: say who is moving, or where."]
     assert reader.read("running bureaucracy").refusal == UNREADABLE
 
 
@@ -285,7 +289,9 @@ def test_a_movement_that_is_told_is_not_any(text):
 
 def test_a_word_of_a_phrase_stays_with_it_and_says_nothing_alone():
     reader = Reader(Lexicon.bundled())
-    assert reader.read("can i please see a hazel frog in dry weather").searched.endswith("a hazel frog in dry weather")
+    assert reader.read("can i please see a hazel frog in dry weather").searched.endswith(
+        "a hazel frog in dry weather"
+    )
     assert reader.read("a party balloon in rainy weather").remarks == ()
     assert reader.read("a sunny party").unknown == () and not reader.read("a sunny party").unreadable
     assert reader.read("the weather in Paris").refusal == UNREADABLE

@@ -26,13 +26,15 @@ odds = st.floats(0.001, 0.999)
 log_odds = st.lists(st.floats(-60, 60), min_size=1, max_size=8)
 
 
-@given(none=st.floats(0, 1), said=log_odds, head=st.floats(-60, 60))
-def test_probabilities_agree_by_construction(none, said, head):
-    found = match_of(torch.tensor([none]), torch.tensor([said]), torch.tensor([head]))
+@given(none=st.floats(0, 1), said=log_odds, head=st.floats(-60, 60), seed=st.integers(0, 99))
+def test_probabilities_agree_by_construction(none, said, head, seed):
+    choice = 5 * noise(1, len(said), seed=seed)
+    found = match_of(torch.tensor([none]), torch.tensor([said]), torch.tensor([head]), choice)
     some = 1 - found.none.item()
     assert 0 < found.none.item() < 1 and (found.probability > 0).all() and (found.probability < 1).all()
     assert found.probability.max().item() <= some + 1e-6
     assert some <= found.probability.sum().item() + 1e-5
+    assert (found.probability >= some * choice.softmax(dim=1) - 1e-5).all(), "what is meant matches"
 
 
 @given(said=log_odds)
@@ -42,7 +44,7 @@ def test_independent_candidates_keep_their_probabilities(said):
     none = math.prod(1 - p for p in alone)
     assume(1e-3 < none < 1 - 1e-3)
     head = torch.tensor([none]).logit()
-    found = match_of(torch.tensor([none]), torch.tensor([said]), head)
+    found = match_of(torch.tensor([none]), torch.tensor([said]), head, torch.tensor([said]))
     assert found.probability[0].tolist() == pytest.approx(alone, abs=2e-3, rel=2e-3)
     odds = any_odds(torch.tensor([said]))
     assert odds.sigmoid().item() == pytest.approx(1 - none, abs=1e-4)
@@ -53,7 +55,7 @@ def test_extreme_log_odds_stay_finite():
     assert any_odds(odds).isfinite().all()
     for none in (0.0, 0.5, 1.0):
         for head in (-200.0, 0.0, 200.0):
-            found = match_of(torch.full((3,), none), odds, torch.full((3,), head))
+            found = match_of(torch.full((3,), none), odds, torch.full((3,), head), odds)
             assert found.probability.isfinite().all()
 
 
@@ -65,9 +67,18 @@ def test_candidates_are_scaled_from_what_the_head_says_to_what_is_said(said, sha
     some = least + share * (most - least)
     assume(some < 1 - 1e-6)
     head = math.log((1 - some) / some)
-    found = match_of(torch.tensor([none]), torch.tensor([said]), torch.tensor([head]))
+    found = match_of(torch.tensor([none]), torch.tensor([said]), torch.tensor([head]), torch.tensor([said]))
     assert found.probability[0].tolist() == pytest.approx(
         [(1 - none) * p / some for p in alone], abs=1e-5, rel=1e-3
+    )
+
+
+def test_what_is_meant_matches():
+    """Of two candidates of which one matches, which one is known: independence would say 2 / 3 of each."""
+    choice = torch.tensor([[3.0, -3.0]])
+    found = match_of(torch.tensor([0.1]), torch.zeros(1, 2), torch.tensor([-9.0]), choice)
+    assert found.probability[0].tolist() == pytest.approx(
+        [0.9 * choice.softmax(1)[0, 0].item(), 0.9 * 2 / 3], abs=1e-5
     )
 
 

@@ -218,7 +218,7 @@ def test_the_forward_process_starts_from_the_true_answer_of_a_caption(look, retr
 
 
 def test_of_what_cannot_be_read_nothing_is_drawn(look):
-    assert "nothing can be searched" in look("play", query="!!!")["problem"]
+    assert "nothing in this query can be searched for" in look("play", query="!!!")["problem"]
 
 
 def test_an_uncalibrated_model_says_so(look):

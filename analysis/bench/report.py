@@ -51,8 +51,8 @@ def sentences(report: dict) -> list[str]:
             if row["drawing"]:
                 lines.append(
                     f"A search with the {row['generator']} generator takes {row['total']:.1f} ms, "
-                    f"{row['times_text_tower']:.1f} x the text tower's own time, trunk and match head "
-                    f"{row['head_times_text_tower']:.1f} x; drawing {seeds}, where somebody looks at them, takes "
+                    f"{row['times_text_tower']:.1f} times as long as encoding its text, of which trunk and match head "
+                    f"take {row['head_times_text_tower']:.1f}; drawing {seeds}, where somebody looks at them, takes "
                     f"{row['drawing']:.1f} ms more"
                 )
             else:
@@ -74,6 +74,7 @@ def sentences(report: dict) -> list[str]:
         (row,) = report["gpu"]
         lines.append(
             f"On a GPU ({row['card']}) 1,000 texts and 1,000 videos together take {row['sampler']:.1f} ms, "
-            f"{row['ratio']:.0f} x as fast as the plain loop there and {100 * row['reached']:.0f} % of the card's limit"
+            f"{row['ratio']:.0f} x as fast as the plain loop there and {100 * row['reached']:.0f} % of the "
+            "rate of the card's best matrix product"
         )
     return lines

@@ -32,7 +32,7 @@ def wanted(figures: list[dict]) -> Iterator[str]:
 
 def rankings(retrieval: list[dict]) -> Iterator[str]:
     """A row a ranking."""
-    yield "| ranked by | captions | look | R@1 | ceiling | gain over similarity |"
+    yield "| ranked by | captions | look | R@1 | expected of any that fits | gain over similarity |"
     yield "|---|---|---|---|---|---|"
     for row in retrieval:
         low, high = row["gain_interval"]

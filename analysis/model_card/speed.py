@@ -20,7 +20,7 @@ def speed(report: dict) -> str:
             what = names[row["direction"]] + ("s" if row["queries"] > 1 else "")
             loop = _time(row["plain"])
             if row["plain_queries"] < row["queries"]:
-                loop += f", by the time of {row['plain_queries']}"
+                loop += f", estimated from {row['plain_queries']}"
             cells = [f"{row['queries']:,} {what}", loop]
             cells += [
                 f"{_time(row[name])} ({row[f'{name}_ratio']:.0f} ×)" if name in row else ""

@@ -14,11 +14,10 @@ from diffusionret.training import records
 from .files import RESULTS
 
 LEGS = (
-    "The bundled weights come from several runs, each from where the one before ended. storybook-text: 2,000 steps on "
-    "2,000 families without the colours of each subject, then 900 on 4,000 with them, at 0.7 of the learning rate. "
-    "storybook-2: 600 steps before these 900, 400 after them at half the learning rate. storybook-open before them: "
-    "6,400 steps with every loss on every step, 3,200 as the preset has it, 1,500 with coloured nouns as queries; "
-    "and 3,600 after them at 0.6 of the learning rate. Each command trains all of its steps as the last run did."
+    "The bundled weights were trained in several runs with somewhat different settings, each from where the one "
+    "before ended: storybook-text 2,000 steps on 2,000 families without the objective of colours, 900 on 4,000 and 900 "
+    "on 8,000 with it; the two generators before and after each of its last two runs. The commands below train all "
+    "of their steps at once and give a similar model, not the same one; the table has the last run of each."
 )
 
 

@@ -13,7 +13,7 @@ def visitors(results: dict, reserved: dict | None = None) -> str:
     others = [f"another model, {number}" for number in models[1:]]
     heading = ["kind", "group", "chance", "test clips", *others, "bundled gallery"]
     lines = [
-        f"`{results['command']}`, the half of the list that is for work. {results['shows']}\n",
+        f"`{results['command']}`, the half of the list that was used during development. {results['shows']}\n",
         *(
             [f"The other half, by which nothing was chosen (`{reserved['command']}`): {reserved['shows']}\n"]
             if reserved

@@ -29,7 +29,7 @@ def sentence(results: dict) -> str:
     if "G" not in central["comparison"]:
         answer = "The model has no generator to ask."
     else:
-        helps = "raises" if low > 0 else "lowers" if high < 0 else "does not change detectably"
+        helps = "raises" if low > 0 else "lowers" if high < 0 else "does not detectably change"
         answer = (
             f"Adding the generator's scores to those of text and gallery {helps} the endpoint: "
             f"{central['difference']:+.3f} ({low:+.3f} to {high:+.3f})."

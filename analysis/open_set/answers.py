@@ -53,7 +53,7 @@ class Answers(NamedTuple):
         """p(match) of the candidates and p(no match) as a search shows them, float64. absent: the share of queries
         without a match that is expected."""
         none = odds.none(self.scores, absent)
-        return match_of(none, self.odds.double(), self.scores["head"]).probability, none
+        return match_of(none, self.odds.double(), self.scores["head"], self.choice).probability, none
 
 
 def absences(fits: Tensor, share: float, seed: str) -> Tensor:

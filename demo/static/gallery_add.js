@@ -97,7 +97,7 @@
     form.append(divisionChoice(state));
     const watched = part("label", "dr-check");
     const watch = Object.assign(part("input"), { type: "checkbox", name: "watch" });
-    watched.append(watch, " Watch it: index new files once they are quiet");
+    watched.append(watch, " Watch this folder and index new files once they stop changing");
     form.append(row);
     if (state.made && !state.fixed) form.append(watched);
     form.append(drop, sending, trouble);

@@ -47,8 +47,8 @@
     const act = (name) => () => tab.edit(() => editGallery(name));
     const row = part("div", "dr-row");
     if (job.running) row.append(button("dr-plain", "Stop", act("stop")));
-    if (job.phase === "stopped") row.append(button("dr-plain", "Go on", act("resume")));
-    if (!job.running && state.count) row.append(button("dr-main", "Search them", () => tab.search()));
+    if (job.phase === "stopped") row.append(button("dr-plain", "Resume", act("resume")));
+    if (!job.running && state.count) row.append(button("dr-main", "Search this gallery", () => tab.search()));
     stand.replaceChildren(...parts, row);
   }
 

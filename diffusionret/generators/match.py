@@ -26,20 +26,26 @@ class Match(NamedTuple):
 
 
 def match_of(
-    none: Float[Tensor, " query"], odds: Float[Tensor, "query candidate"], head: Float[Tensor, " query"]
+    none: Float[Tensor, " query"],
+    odds: Float[Tensor, "query candidate"],
+    head: Float[Tensor, " query"],
+    choice: Float[Tensor, "query candidate"],
 ) -> Match:
     """The match from p(no video matches), whoever says it, and what the head says.
 
-    odds: log odds that each candidate matches. head: log odds that none does. What the head says of candidates is
-    scaled by what p(any matches) is said to be instead of what the head says of it, so that all of it agrees. The
-    latter counts as at most 1 - product of (1 - p_i), as if candidates matched independently of each other: where
-    something is ruled out, less is left of p_i than the head knows.
+    odds: log odds that each candidate matches. head: log odds that none does. choice: logits of which one is meant,
+    given that one matches. What the head says of candidates is scaled by what p(any matches) is said to be instead of
+    what the head says of it, so that all of it agrees. The latter counts as at most 1 - product of (1 - p_i), as if
+    candidates matched independently of each other: where something is ruled out, less is left of p_i than the head
+    knows. What is meant matches, so that given any match p_i is at least the share of candidate i in `choice`: of two
+    candidates of which just one matches, independence knows less than that.
     """
     none = none.clamp(LEAST, 1 - LEAST)
     alone = odds.sigmoid().clamp(min=LEAST)
     together = -torch.expm1(-softplus(odds).sum(dim=1, keepdim=True))
     together = torch.minimum(together, torch.sigmoid(-head)[:, None].to(odds))
     given = alone / torch.maximum(together, alone.amax(dim=1, keepdim=True))
+    given = torch.maximum(given, choice.to(given).softmax(dim=1))
     given = given / given.sum(dim=1, keepdim=True).clamp(max=1.0)  # rounding
     return Match((1 - none)[:, None] * given, none)
 

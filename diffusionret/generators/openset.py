@@ -386,7 +386,8 @@ class OpenSetGenerator(Generator):
         absent: float = ABSENT,
     ) -> Match:
         answers = self.answers(text, video, candidates, direction, row)
-        return match_of(at_prior(answers.none.sigmoid(), absent), answers.match, answers.none)
+        none = at_prior(answers.none.sigmoid(), absent)
+        return match_of(none, answers.match, answers.none, answers.choice)
 
     def knowing(self, answers: Answers, none: Float[Tensor, " query"]) -> OpenSetGenerator:
         """This generator for queries of which the answers, and the probability of no match, are known already."""

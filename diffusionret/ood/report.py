@@ -20,7 +20,9 @@ MISSING = {
     "match": "Not calibrated for this gallery.",
 }
 NO_WORDS = "There are no words in this query, so the ranking is a guess."
-NOT_MEANT = "A p-value is no probability of being out of distribution, and no promise that what is unusual is detected."
+NOT_MEANT = (
+    "A p-value is not the probability of being out of distribution, and some unusual queries go unnoticed."
+)
 
 
 @dataclass(frozen=True)
@@ -159,8 +161,8 @@ def without_odds(familiar: Answer, match: Answer) -> Verdict:
             f"The query is {'unlike' if familiar.flagged else 'like'} those that the model learned from."
         )
     if match.p_value is not None and match.null == "unrelated":
-        stands = "does not stand out" if match.flagged else "stands out"
-        parts.append(f"The best clip {stands} from what queries about other things find.")
+        matches = "does not match clearly better" if match.flagged else "matches clearly better"
+        parts.append(f"The best clip {matches} than the best one does for queries about other things.")
     parts += dict.fromkeys(note for note in (familiar.note, match.note) if note)
     return Verdict("unsure", " ".join(parts) or MISSING["match"])
 

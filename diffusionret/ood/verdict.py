@@ -40,7 +40,7 @@ SENTENCES = {
 ADVICE = {
     "match": "",
     "unsure": "Look at the first clips before trusting them.",
-    "none": "Add videos that show it, or describe less of it.",
+    "none": "Try a shorter or a more general description.",
 }
 AS_FAR = ", as far as the model knows your words."  # at the end of a claim
 # Where the world lacks what a word names, which is said above the verdict, and others name more.
@@ -48,7 +48,7 @@ REST = {
     "match": "This gallery has the rest of what you ask for.",
     "unsure": "This gallery may have the rest of what you ask for.",
 }
-UNFAMILIAR = "The query is unlike those that the model learned from, so this is less tested."
+UNFAMILIAR = "The query is unlike those that the model learned from, so this answer is less certain."
 # Of calibration queries: with a match and denied, without one and claimed, at most. Visitors write less like training
 # than these queries are: what is claimed for them is half as much again, of some kinds three times as much
 # (analysis.visitors).

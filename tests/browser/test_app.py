@@ -244,7 +244,7 @@ def test_settings_are_folded_and_search_anew(visit):
     page = visit()
     number = page.get_by_label("number input for Results")
     assert not number.is_visible()
-    page.get_by_text("Settings of the search").click()
+    page.get_by_text("Search settings").click()
     number.wait_for(state="visible")
     settle(page, number, "4", "document.querySelectorAll('.dr-card').length === 4")
     settle(page, page.get_by_label("Seed"), "7", "location.search.includes('k=4&seed=7')")

@@ -152,7 +152,7 @@ def test_from_an_empty_gallery_to_a_search_of_what_was_added(visit, address, own
     assert ["noise.mkv" in text for text in reasons.all_inner_texts()] == [True, False]
     assert all(len(text) > 30 for text in reasons.all_inner_texts())
 
-    page.get_by_role("button", name="Search them").click()
+    page.get_by_role("button", name="Search this gallery").click()
     page.wait_for_selector("#found .dr-card")
     ask(page, "a red boat")
     page.wait_for_function("location.search.includes('a+red+boat')")
