@@ -95,6 +95,7 @@ ANY_MOVEMENT = frozenset({"goes", "going", "heading", "heads", "moves", "moving"
 OBJECTS = frozenset(
     {"a", "an", "the", "another", "something", "somebody", "someone"}
 )  # what begins an object
+PARSED = 256  # texts whose terms are kept: one reading asks for those of a text several times
 MOST_MEANINGS = (
     3  # values of an attribute that are spelled out; a word for more of them is a class and speaks for itself
 )
@@ -132,6 +133,7 @@ class Lexicon:
         self._longest: dict[str, int] = {}  # tokens of what begins with this one
         for first, *more in self._rows:
             self._longest[first] = max(self._longest.get(first, 1), 1 + len(more))
+        self._parsed = lru_cache(maxsize=PARSED)(self._parse)
 
     @classmethod
     @lru_cache(maxsize=1)
@@ -161,6 +163,9 @@ class Lexicon:
 
     def parse(self, tokens: Sequence[str]) -> list[Term]:
         """What the words of a text are, the longest run that the lexicon holds at a time. tokens: in lower case."""
+        return list(self._parsed(tuple(tokens)))
+
+    def _parse(self, tokens: tuple[str, ...]) -> tuple[Term, ...]:
         terms, at = [], 0
         while at < len(tokens):
             for length in range(min(self._longest.get(tokens[at], 1), len(tokens) - at), 0, -1):
@@ -174,7 +179,7 @@ class Lexicon:
                 length = 1
                 terms.append(Term(tokens[at], "unknown"))
             at += length
-        return terms
+        return tuple(terms)
 
     def _is_other_noun(self, tokens: Sequence[str], at: int, run: tuple[str, ...]) -> bool:
         """Whether one token is no form of the verb that the word file has, but a noun: after an article and the like,

@@ -26,7 +26,7 @@ def tokens_of(text: str) -> list[Token]:
 
 def words_of(text: str) -> list[str]:
     """The words of a text in lower case, without their places."""
-    return [token.word for token in tokens_of(text)]
+    return [word.lower() for word in WORD.findall(text)]
 
 
 def words(listed: str) -> frozenset[str]:

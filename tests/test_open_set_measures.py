@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from dataclasses import replace
@@ -163,6 +164,18 @@ def test_the_noise_of_one_who_knows_the_facts_is_what_queries_leave_open():
 
 
 # --- odds anew, targets -----------------------------------------------------------------------------------
+
+
+def test_who_knows_each_probability_draws_one_of_those_that_match():
+    p = torch.tensor([[0.9, 0.5, 0.1], [1.0, 1.0, 0.0]], dtype=torch.float64)
+    wanted = torch.zeros(3, dtype=torch.float64)
+    for bits in itertools.product((0, 1), repeat=3):
+        held = torch.tensor(bits, dtype=torch.float64)
+        if held.any():
+            wanted += torch.where(held == 1, p[0], 1 - p[0]).prod() * held / held.sum()
+    drawn = ensemble.one_of_independent(p)
+    assert torch.allclose(drawn[0], wanted / wanted.sum())
+    assert torch.allclose(drawn[1], torch.tensor([0.5, 0.5, 0.0], dtype=torch.float64), atol=1e-9)
 
 
 def test_few_labelled_queries_move_the_odds():

@@ -5,6 +5,7 @@ Draws are shares [seed query candidate] at the last step; what is left of 1 is n
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -79,7 +80,26 @@ def noise_share(shares: Tensor) -> float:
 def fact_share(match: Tensor) -> float:
     """The same of a sampler that knows the facts: it draws one of what matches, all alike, and none where nothing
     does."""
-    p = match.double() / match.sum(dim=1, keepdim=True).clamp(min=1)
+    return drawn_share(match.double() / match.sum(dim=1, keepdim=True).clamp(min=1))
+
+
+def drawn_share(p: Tensor) -> float:
+    """The same of a sampler that draws candidates with the probabilities p [query candidate], whatever is left none."""
     within = (p * (1 - p)).sum(dim=1).mean()
     mean = p.mean()
     return float(within / (mean * (1 - mean) * p.shape[1]).clamp(min=1e-12))
+
+
+def one_of_independent(p: Tensor) -> Tensor:
+    """Which candidate is drawn, [query candidate], where each matches with probability p by itself and one of those
+    that match is drawn, all alike; given that any does. What a sampler could do that knows p(match) of each, and no
+    more.
+
+    Exact: p_i times the integral over t in [0, 1] of the product over the others of 1 - p_j (1 - t), a polynomial.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(p.shape[1] // 2 + 1)
+    left = torch.from_numpy(1 - (nodes + 1) / 2)
+    logs = (1 - p.double()[..., None] * left).clamp(min=1e-12).log()
+    among = (logs.sum(dim=1, keepdim=True) - logs).exp() @ torch.from_numpy(weights / 2)
+    drawn = p.double() * among
+    return drawn / drawn.sum(dim=1, keepdim=True).clamp(min=1e-12)

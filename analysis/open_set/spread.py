@@ -34,10 +34,13 @@ def spread(
                over_clips(some.clip, lambda chosen: float(off[chosen].mean())), Target(high=0.05), **labels),
     ]  # fmt: skip
     mine, facts = ensemble.noise_share(shares), ensemble.fact_share(some.match)
+    alone = (1 - none.double())[:, None] * ensemble.one_of_independent(some.odds.double().sigmoid())
     found += [
         figure("noise share", plainly(mine), **labels),
         figure("noise share by that of a sampler that knows the facts", plainly(mine / max(facts, 1e-12)),
                Target(0.9, 1.1), **labels),
+        figure("noise share ratio of a sampler that knows p(match) of each and no more",
+               plainly(ensemble.drawn_share(alone) / max(facts, 1e-12)), **labels),
     ]  # fmt: skip
     numbers: list[dict] = []
     if len(several):
@@ -46,6 +49,7 @@ def spread(
         numbers = by_number(some.match[several].numpy(), even)
         fit = ensemble.hits(visit[several], some.match[several]).numpy()
         claimed = probability[several].amax(dim=1).numpy()
+        expected = (alone[several] * some.match[several]).sum(dim=1).numpy()
         found += [
             figure("several fit: entropy of the draws that fit over log m",
                    over_clips(clip, lambda chosen: float(even[chosen].mean())), Target(low=0.9), **labels),
@@ -54,6 +58,8 @@ def spread(
             figure("several fit: that share less p(match) of the first",
                    over_clips(clip, lambda chosen: float((fit - claimed)[chosen].mean())), Target(-0.02, 0.02),
                    **labels),
+            figure("several fit: that difference of a sampler that knows p(match) of each and no more",
+                   over_clips(clip, lambda chosen: float((expected - claimed)[chosen].mean())), **labels),
         ]  # fmt: skip
     return found, [labels | row for row in numbers]
 
