@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the import: it looks hosts up
@@ -402,7 +403,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if not Path(folder).is_dir():
                 raise FileNotFoundError(
                     f"There is no gallery in {folder}: make one with `python -m demo --videos FOLDER`, or "
-                    f"with `python -m diffusionret index VIDEOS --gallery {folder} --model {CLIP}`."
+                    f"with `python -m diffusionret index VIDEOS --gallery {quote(folder)} --model {CLIP}`."
                 )
             shelf.add(folder)
         if not shelf.places:
@@ -415,7 +416,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(2, f"{error}\n")
     if retriever.gallery.damage:
         print(retriever.gallery.damage, file=sys.stderr)
-    page = build(shelf, read_only)
+    page = build(shelf, permission.visitors)
     tab = gallery_routes.Tab(shelf, permission)
     tab.begin(videos)
     try:

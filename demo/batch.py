@@ -44,10 +44,10 @@ COLUMNS = (
     "ignored",
 )
 SAID = {  # of how many
-    "match": "have a match in this gallery",
-    "unsure": "may have one",
-    "none": "seem to have none",
-    "unreadable": "cannot be read",
+    "match": "with a match in this gallery",
+    "unsure": "perhaps with one",
+    "none": "without",
+    "unreadable": "not readable",
 }
 
 

@@ -38,7 +38,7 @@ SCRIPT = "window.DiffusionRet.mountExample(element, trigger);"
 KINDS = "image/png,image/jpeg,image/webp,image/gif,video/*,.mkv,.ts,.flv"
 CONTROL = (
     f'<div class="dr-example"><label class="dr-plain" tabindex="0" data-most="{MOST_BYTES}">'
-    f'<input type="file" accept="{KINDS}" aria-label="Ask by a picture or clip" tabindex="-1">'
+    f'<input type="file" accept="{KINDS}" aria-label="Search with a picture or clip" tabindex="-1">'
     "<span>or search with a picture or clip</span></label>"
     '<details class="dr-recent" hidden><summary class="dr-plain">Last queries</summary><div></div></details>'
     '<span class="dr-example-said" role="status"></span></div>'

@@ -33,7 +33,7 @@ aria-label="Words of a caption or file name"></div>
 <p class="dr-note dr-privacy">{privacy}</p>
 </div>"""
 VISITORS = (
-    "Queries and pictures are sent to the server that runs this app, which does not keep them. "
+    "Queries, pictures and clips are sent to the server that runs this app, which writes none of them down. "
     "Pictures are searched; speech, sound and text on the screen are not."
 )
 PRIVACY = (

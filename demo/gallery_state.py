@@ -113,7 +113,7 @@ def page(gallery: Gallery, choice: Choice, shown: int, grouped: bool, editable: 
     if not positions:
         said = (
             f"No caption or file name contains “{escape(choice.words)}”."
-            if choice.words
+            if choice == Choice(words=choice.words)
             else "No clip passes this filter."
         )
         return {"html": f'<p class="dr-empty">{said}</p>', "count": 0, "more": False}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -131,7 +132,14 @@ class Shelf:
                 torch.zeros(0, config.frames, config.clip.embed_dim), torch.zeros(0, config.frames).long()
             )
             return Retriever(model, Gallery.in_memory(nothing))
-        return Retriever(self.load(self.model or gallery.model_name), gallery)
+        try:
+            model = self.load(self.model or gallery.model_name)
+        except (ValueError, OSError) as error:  # it may say where things lie, which no visitor is told
+            print(error, file=sys.stderr)
+            raise ValueError(
+                f"The model of the gallery {place.name} cannot be loaded: the output of the app says why."
+            ) from error
+        return Retriever(model, gallery)
 
 
 def own_galleries() -> list[tuple[Path, str]]:

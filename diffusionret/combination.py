@@ -126,7 +126,7 @@ def judgement(
     nothing = torch.zeros(len(answers.none), dtype=torch.float64)
     if parts is None or odds is None:
         return Judgement(answers, nothing, nothing)
-    p = answers.match.sigmoid().double().cpu()
+    p = answers.match.double().sigmoid().cpu()
     with_members = p * share_left(odds, parts, ~parts.said, len(p))
     left = with_members * share_left(odds, parts, parts.said, len(p))
     best, best_members, best_left = (values.amax(dim=1).log() for values in (p, with_members, left))

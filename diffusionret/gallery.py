@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 import numpy as np
@@ -130,7 +131,7 @@ class Gallery:
         if not Store.exists(folder / TABLE):
             raise FileNotFoundError(
                 f"There is no gallery in {folder}: make one with "
-                f"`python -m diffusionret index VIDEOS --gallery {folder} --model {CLIP}`."
+                f"`python -m diffusionret index VIDEOS --gallery {quote(str(folder))} --model {CLIP}`."
             )
         folder = folder.resolve()
         store = Store.open(folder / TABLE)
@@ -195,15 +196,17 @@ class Gallery:
         """Raises ValueError where `model` is not the one whose features these are."""
         if self._store is None or self._fingerprint == fingerprint(model):
             return
-        folder = Path(self.folder or "")
+        # Visitors of an app read this, who are not told where things lie.
+        name = Path(self.folder or "").name
+        made_with = Path(self.model_name).name if Path(self.model_name).is_absolute() else self.model_name
         if self.model_name == model.config.name and (MODELS / self.model_name).is_dir():
             raise ValueError(
-                f"The gallery in {folder} was indexed with an earlier {self.model_name} model: index its videos again "
-                f"with `python -m diffusionret index VIDEOS --gallery {folder}_new --model {self.model_name}`."
+                f"The gallery {name} was indexed with an earlier {made_with} model: index its videos again into "
+                f"another folder, with `python -m diffusionret index VIDEOS --gallery FOLDER --model {made_with}`."
             )
         raise ValueError(
-            f"The gallery in {folder} was made with another model ({self.model_name}): use that, "
-            "or index the videos again into another folder."
+            f"The gallery {name} was made with another model ({made_with}): use that, or "
+            "index the videos again into another folder."
         )
 
     def position(self, id: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from .edits import Edit, changed, read_edits, write_edits
 from .gallery import LIGHT, POSTERS, TABLE, Gallery
@@ -40,7 +41,8 @@ def forget(folder: str | Path, names: Sequence[str]) -> list[Row]:
         ]  # fmt: skip
         if not matches:
             raise ValueError(
-                f"The gallery holds no {name!r}: `python -m diffusionret list --gallery {folder}` names what it holds."
+                f"The gallery holds no {name!r}: `python -m diffusionret list --gallery {quote(str(folder))}` names "
+                "what it holds."
             )
         chosen |= {row.uri for row in matches}
     gone = [row for row in rows if row.uri in chosen]

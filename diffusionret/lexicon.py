@@ -91,7 +91,7 @@ WITHIN = frozenset(
     remaining remains round rubber weather
     """.split()  # noqa: SIM905
 )
-ANY_MOVEMENT = frozenset({"goes", "going", "heading", "heads", "moves", "moving"})  # of these
+ANY_MOVEMENT = frozenset({"goes", "going", "heading", "moves", "moving"})  # of these
 OBJECTS = frozenset(
     {"a", "an", "the", "another", "something", "somebody", "someone"}
 )  # what begins an object

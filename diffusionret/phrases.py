@@ -76,7 +76,7 @@ def core(lexicon: Lexicon, text: str, meant: Collection[str] = ()) -> str:
     silent = {
         i
         for place in listed
-        if place.row is not None and place.row.kind == "empty"
+        if place.term.word in WITHIN or (place.row is not None and place.row.kind == "empty")
         for i in range(place.first, place.stop)
     }
     spans: list[list[int]] = []

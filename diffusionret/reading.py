@@ -185,6 +185,8 @@ def _loose(lexicon: Lexicon, terms: Sequence[Term]) -> tuple[str, ...]:
     ]
     if any({"motion", "relation", "direction"} & said for said in facts):
         return ()
+    if any(term.kind == "says" and lexicon.row(term.word) is None for term in terms):
+        return ()  # "upward", "left": how something moves
     found = []
     for at, term in enumerate(terms):
         after = terms[at + 1].kind if at + 1 < len(terms) else ""
@@ -244,7 +246,7 @@ class Reader:
         taken, lacking, unknown, readable = self._terms(lexicon, searched)
         if query.parts and not query.text:
             return Reading(text, text, parts=query.parts, refusal=ONLY_LESS)
-        if not readable and not any(found.sure for found in suggestions.values()):
+        if not readable and not (exact and any(found.sure for found in suggestions.values())):
             loose = _list(_loose(lexicon, self._parse(lexicon, searched)))
             refusal = WHO.format(loose[0].upper() + loose[1:]) if loose and not unknown else UNREADABLE
             return Reading(text, spelled, offered=offered, unknown=unknown, refusal=refusal)

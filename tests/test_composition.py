@@ -230,6 +230,12 @@ def test_what_is_judged_agrees_with_itself():
     none = torch.tensor([0.2, 0.5, 0.9])
     match = match_of(none, judged.answers.match, judged.answers.none, judged.answers.choice)
     assert (match.probability.amax(dim=1) <= 1 - none + 1e-6).all()
+    meant = (1 - none)[:, None] * judged.answers.choice.softmax(dim=1)
+    assert (match.probability >= meant - 1e-6).all()
+    assert (
+        judged.answers.choice[0].argmax()
+        == (answers.choice[0] + (left / answers.match[0].sigmoid()).log()).argmax()
+    )
 
 
 def retriever(model: DiffusionRet) -> Retriever:

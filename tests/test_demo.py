@@ -52,7 +52,7 @@ from demo.gallery_choice import Choice
 from demo.gallery_job import State
 from demo.gallery_routes import Tab
 from demo.permission import Permission
-from demo.shelf import Shelf
+from demo.shelf import Place, Shelf
 from diffusionret import Gallery, Hit, Retriever, SearchResult
 from diffusionret.config import CLIP, OpenSetConfig
 from diffusionret.gallery import Failure
@@ -464,6 +464,10 @@ def test_where_files_lie_is_not_told(tmp_path):
         ("owner/name", "owner/name"), ("", ""),
     ):  # fmt: skip
         assert gallery_tab.model_word(model) == told
+    gallery = Gallery.create(tmp_path / "mine", tiny_model(), str(tmp_path / "weights"))
+    with pytest.raises(ValueError, match="cannot be loaded") as caught:
+        Shelf().open(Place("mine", "mine", gallery.folder))
+    assert str(tmp_path) not in str(caught.value)
 
 
 def test_nothing_is_fetched_from_outside():
@@ -547,7 +551,7 @@ def test_who_may_edit_is_said_by_the_options(monkeypatch):
     assert launch().permission == Permission("0.0.0.0")
     monkeypatch.setenv("SPACE_ID", "someone/diffusionret")  # visitors of a Space leave nothing behind either
     assert launch("--auth").permission.visitors
-    assert launch.read_only == [True, False, False, False, False, True]
+    assert launch.read_only == [True, False, True, False, False, True]
 
 
 @pytest.mark.parametrize("secret", ["", "ann", ":password1", "ann:", "ann:short"])
@@ -797,6 +801,12 @@ def test_the_first_queries_show_what_their_chips_say():
 # --- the Gallery and Evidence tabs ----------------------------------------------------------------------
 
 
+def test_visitors_are_not_told_that_nothing_leaves_the_machine():
+    assert "Nothing leaves the machine" in gallery_tab.frame(read_only=False)
+    assert "Nothing leaves" not in gallery_tab.frame(read_only=True)
+    assert "sent to the server" in gallery_tab.frame(read_only=True)
+
+
 def test_own_videos_come_with_their_commands():
     text = gallery_tab.OWN_VIDEOS
     assert f"python -m diffusionret index FOLDER_OF_VIDEOS --gallery my-videos --model {CLIP}" in text
@@ -837,7 +847,7 @@ def test_a_batch_says_the_verdict_of_each_row():
     ]
     table = batch.table(reports, 0.05)
     assert (
-        "1 have a match in this gallery, 1 may have one, 1 seem to have none, 1 cannot be read" in table
+        "Of 4 queries: 1 with a match in this gallery, 1 perhaps with one, 1 without, 1 not readable" in table
         and "1 is unlike what the model learned" in table
     )
     for kind, _ in kinds[:3]:

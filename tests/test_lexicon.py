@@ -293,6 +293,13 @@ def test_a_word_of_a_phrase_stays_with_it_and_says_nothing_alone():
         "a hazel frog in dry weather"
     )
     assert reader.read("a party balloon in rainy weather").remarks == ()
+    chatty = "um i would like to see a dog chasing a moving cat please"
+    assert reader.read(chatty).searched == "a dog chasing a moving cat"
+    assert (
+        reader.read("a balloon moving upward").remarks == ()
+        and reader.read("a robot with two heads").loose == ()
+    )
+    assert reader.read("movng").refusal == reader.read("moving").refusal != ""
     assert reader.read("a sunny party").unknown == () and not reader.read("a sunny party").unreadable
     assert reader.read("the weather in Paris").refusal == UNREADABLE
 

@@ -39,7 +39,7 @@ def spread(
         figure("noise share", plainly(mine), **labels),
         figure("noise share by that of a sampler that knows the facts", plainly(mine / max(facts, 1e-12)),
                Target(0.9, 1.1), **labels),
-        figure("noise share ratio of a sampler that knows p(match) of each and no more",
+        figure("noise share ratio of a sampler that knows the head's p of each alone",
                plainly(ensemble.drawn_share(alone) / max(facts, 1e-12)), **labels),
     ]  # fmt: skip
     numbers: list[dict] = []
@@ -58,7 +58,7 @@ def spread(
             figure("several fit: that share less p(match) of the first",
                    over_clips(clip, lambda chosen: float((fit - claimed)[chosen].mean())), Target(-0.02, 0.02),
                    **labels),
-            figure("several fit: that difference of a sampler that knows p(match) of each and no more",
+            figure("several fit: that difference of a sampler that knows the head's p of each alone",
                    over_clips(clip, lambda chosen: float((expected - claimed)[chosen].mean())), **labels),
         ]  # fmt: skip
     return found, [labels | row for row in numbers]

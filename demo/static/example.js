@@ -46,7 +46,7 @@
       turn += 1;
       const mine = turn;
       const most = Number(label.dataset.most);
-      if (file.size > most) return say(`Ask by a picture or clip of at most ${most / 1e6} MB.`, true);
+      if (file.size > most) return say(`Search with a picture or clip of at most ${most / 1e6} MB.`, true);
       say("Looking at it…");
       waits = true;
       try {
