@@ -33,6 +33,15 @@ def test_p_values_are_their_definition(calibration, queries):
     assert (found >= 1 / (len(calibration) + 1)).all() and (found <= 1).all()
 
 
+@given(scores, st.integers(-6, 6).map(float))
+def test_one_p_value_is_that_of_many(calibration, query):
+    for null, sign in (("ordinary", 1), ("unrelated", -1)):
+        found = Calibration(calibration, np.ones(len(calibration), int), {}, {}, {"null": null}, {}).p_value(
+            query, 1
+        )
+        assert found == pytest.approx(p_values(sign * calibration, np.array([sign * query]))[0])
+
+
 @given(scores, scores, st.sampled_from([0.01, 0.05, 0.1, 0.2, 0.5, 0.9]))
 def test_the_threshold_flags_what_the_p_value_flags(calibration, queries, alpha):
     flagged = p_values(calibration, queries) <= alpha + 1e-12
