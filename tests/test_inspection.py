@@ -83,7 +83,7 @@ def test_the_panel_holds_all_that_an_answer_rests_on(retriever):
     assert "<img" not in panel and "zebra" in panel
     for part in (
         "ordinary queries looked this unusual", "Nearest training captions", "dr-cut",
-        "Stability over noises", "of 5 noises", "is-band", "Gallery ", "no probability", "dr-prior",
+        "Stability over noises", "of 5 noises", "is-band", "Gallery ", "not the probability", "dr-prior",
         "from p(match) alone",
     ):  # fmt: skip
         assert part in panel, part

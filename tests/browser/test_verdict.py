@@ -86,7 +86,7 @@ def test_an_ordinary_query_and_all_that_its_answer_rests_on(visit, retriever, or
         "It assumes that 30\u00a0% of queries have no match.",
         "p-value",
         f"Gallery {detector.gallery[:12]}",
-        "no probability",
+        "not the probability",
     ):
         assert part in text
     slider, said = panel.locator(".dr-prior input"), panel.locator(".dr-prior p")
