@@ -136,7 +136,7 @@ def test_a_batch_of_200_sorts_and_downloads(visit, retriever, tmp_path):  # noqa
     page.wait_for_selector(".dr-batch table")
     first = page.locator(".dr-batch tbody td:first-child")
     assert first.count() == len(queries) == 200
-    assert "A match in this gallery, of 200: " in page.locator(".dr-batch .dr-told").inner_text()
+    assert "Of 200 queries: " in page.locator(".dr-batch .dr-told").inner_text()
     assert page.locator(".dr-batch td.is-match").count() >= 100
     p = page.locator(".dr-batch th", has_text="p(match)")
     p.click()
