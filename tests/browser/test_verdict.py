@@ -153,7 +153,7 @@ def test_a_batch_of_200_sorts_and_downloads(visit, retriever, tmp_path):  # noqa
     page.locator("#batch-text textarea").fill("a red boat\n\n?!")
     page.locator("#batch-check").click()
     page.wait_for_function("document.querySelectorAll('.dr-batch tbody tr').length === 2")
-    assert "rule" in page.locator(".dr-batch tbody tr").nth(1).inner_text()
+    assert "all of it" in page.locator(".dr-batch tbody tr").nth(1).inner_text()
 
 
 def test_the_map_shows_clips_captions_and_the_query(visit, ordinary):  # noqa: F811
