@@ -179,14 +179,12 @@ def _loose(lexicon: Lexicon, terms: Sequence[Term]) -> tuple[str, ...]:
     left"."""
     if not any(_is_loose(term) for term in terms):
         return ()
-    facts = [
-        row.facts.keys() if term.kind == "says" and (row := lexicon.row(term.word)) else set()
-        for term in terms
-    ]
+    rows = [lexicon.row(term.word) if term.kind == "says" else None for term in terms]
+    if any(term.kind == "says" and row is None for term, row in zip(terms, rows, strict=True)):
+        return ()  # "upward", "left": how something moves
+    facts = [row.facts.keys() if row else set() for row in rows]
     if any({"motion", "relation", "direction"} & said for said in facts):
         return ()
-    if any(term.kind == "says" and lexicon.row(term.word) is None for term in terms):
-        return ()  # "upward", "left": how something moves
     found = []
     for at, term in enumerate(terms):
         after = terms[at + 1].kind if at + 1 < len(terms) else ""

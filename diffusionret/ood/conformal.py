@@ -150,14 +150,8 @@ class Calibration:
     def p_value(self, score: float, words: int) -> float:
         """The p-value of a query of so many words, beside those of its length. A small one says that it is more unusual
         than ordinary queries are, or that it matches better than unrelated ones do."""
-        if math.isnan(score):
-            raise ValueError("No score may be NaN.")
-        scores = self.like(words).scores  # in order, so that no search sorts them again, as `p_values` has to
-        if self.null == "unrelated":
-            beyond = np.searchsorted(scores, score, side="right")
-        else:
-            beyond = len(scores) - np.searchsorted(scores, score, side="left")
-        return float((1 + beyond) / (len(scores) + 1))
+        sign = -1.0 if self.null == "unrelated" else 1.0
+        return float(p_values(sign * self.like(words).scores, np.array([sign * score]))[0])
 
     def save(self, file: Path) -> None:
         """Write one safetensors file, which appears whole or not at all."""
