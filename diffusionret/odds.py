@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .combination import Judgement, Request, ask, judgement, weighed_similarity
 from .datasets.storybook import captions, clips, queries, truth, world
-from .datasets.storybook.words import words
+from .datasets.storybook.words import Word, words
 from .encoders import VideoFeatures
 from .encoding import encode_clips
 from .generators import Generator
@@ -37,7 +37,7 @@ CAPTIONS = 12
 ABSENT = 0.5  # of them without a match: as much to learn of either
 SMALLEST = 30  # videos of the least gallery that they are asked of
 BATCH = 100
-# Two words that nobody knows beside one of the world: what they ask for is not of the world, either.
+# Two words that nobody knows beside one of the world.
 TOPICS = (
     "{} {} {known}",
     "{known} {} {}",
@@ -91,16 +91,43 @@ def split_queries(split: str, per_kind: int = PER_KIND) -> list[Asked]:
 
 
 def topics(split: str, count: int, rng: random.Random) -> list[Asked]:
-    """Texts about things that the world lacks, in a split's words that a stranger has never heard of, each with a word
-    of the grammar that names no thing."""
+    """Texts of two of a split's words, which a stranger has never heard of, and of one of the grammar that names no
+    thing: by turns about what the world lacks and about a clip of the split."""
+    scenes = world.split(split)
     lacking = [word for word in words(split=split, kind="lacks") if word.attribute == "subject"]
-    known = [word.word for word in words(split="lexicon", kind="says") if "subject" not in word.facts]
-    written = []
-    for _ in range(count):
-        first, second = rng.sample(lacking, 2)
-        text = rng.choice(TOPICS).format(first.word, second.word, known=rng.choice(known))
-        written.append(Asked(text, truth.Truth(truth.allow(first.facts)), "mostly new words", stranger=True))
+    saying = [word for word in words(split=split, kind="says") if not {"size", "relation"} & set(word.facts)]
+    known = [word for word in words(split="lexicon", kind="says") if "subject" not in word.facts]
+
+    def fitting(choice: Sequence[Word], scene: world.Scene) -> list[Word]:
+        return [word for word in choice if truth.fits(Asked("", claim([word]), ""), scene)]
+
+    written: list[Asked] = []
+    while len(written) < count:
+        scene = rng.choice(scenes)
+        there = fitting(known, scene)
+        if not there:
+            continue
+        beside = rng.choice(there)
+        if len(written) % 2:
+            first, second = rng.sample(lacking, 2)
+            meant = claim([first])
+        else:
+            subjects = fitting([word for word in saying if "subject" in word.facts], scene)
+            others = [word for word in saying if not {"subject", *beside.facts} & set(word.facts)]
+            if not subjects or not (others := fitting(others, scene)):
+                continue
+            first, second = rng.sample([rng.choice(subjects), rng.choice(others)], 2)
+            meant = claim([first, second, beside])
+            if not truth.fits(Asked("", meant, ""), scene):  # of one actor each, not both of one
+                continue
+        text = rng.choice(TOPICS).format(first.word, second.word, known=beside.word)
+        written.append(Asked(text, meant, "mostly new words", stranger=True))
     return written
+
+
+def claim(said: Sequence[Word]) -> truth.Truth:
+    """What words that say different things say together."""
+    return truth.Truth(truth.allow({name: values for word in said for name, values in word.facts.items()}))
 
 
 @torch.no_grad()

@@ -48,7 +48,13 @@ class TokenTable(nn.Module):
         if where:
             texts, places = torch.tensor(where, device=ids.device).T
             rows[texts, places] = self.run_rows[torch.tensor(words, device=ids.device)]
-        x = SCALE * self.norm(self.project(normalize(rows.float(), dim=-1)))
+        return self._entered(ids, rows.float())
+
+    def _entered(
+        self, ids: Int[Tensor, "text token"], vectors: Float[Tensor, "text token dim"]
+    ) -> Float[Tensor, "text token width"]:
+        """Vectors of tokens as they enter the tower, the learned ones of start and end among them."""
+        x = SCALE * self.norm(self.project(normalize(vectors, dim=-1)))
         start = len(self.rows) - 2
         is_end = ids >= start
         return torch.where(is_end[..., None], self.ends[(ids - start).clamp(min=0)], x)

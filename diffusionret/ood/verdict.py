@@ -81,7 +81,8 @@ class MatchOdds:
     learned: share of the queries without a match among those in known words that it was fitted with, in (0, 1). low,
     high: P below low denies a match, P from high on claims one, 0 <= low <= high <= 1. about: how the fit fared, for a
     reader. sharpness: exponent, at least 1, of the share of P that parts leave. That share is the best one of many
-    candidates, and so is its error.
+    candidates, and so is its error. mostly_new: factor of these log odds, and what is added to them, where the score of
+    this name is not 0. Fitted apart, so that such queries have no weight in what is said of others.
     """
 
     weights: dict[str, float]
@@ -91,12 +92,21 @@ class MatchOdds:
     high: float = 0.6
     about: dict[str, Any] | None = None
     sharpness: float = 1.0
+    mostly_new: tuple[float, float] = (1.0, 0.0)
+
+    def log_odds(self, scores: Scores) -> Float[np.ndarray, " query"]:
+        """That nothing matches, of queries, at the share `learned` of such. Raises KeyError for a missing score."""
+        total = self.bias + sum(weight * value(scores, name) for name, weight in self.weights.items())
+        if "mostly_new" not in scores:
+            return total
+        factor, more = self.mostly_new
+        return np.where(scores["mostly_new"].numpy() > 0, factor * total + more, total)
 
     def none(self, scores: Scores, absent: float = ABSENT) -> Float[Tensor, " query"]:
         """p(nothing in the gallery matches) of queries, float64 in (0, 1). absent: the share of such queries that is
         expected. With a head the score "parts" is the log share of P that more and less of something leave.
         Raises KeyError for a score that is not there."""
-        total = self.bias + sum(weight * value(scores, name) for name, weight in self.weights.items())
+        total = self.log_odds(scores)
         p = 1 - at_prior(torch.as_tensor(total).sigmoid(), absent, self.learned)
         if "parts" in scores:
             p = p * self.kept(scores["parts"])
@@ -134,6 +144,7 @@ class MatchOdds:
         """What `save` wrote; None where there is nothing, or it was made for something else."""
         try:
             stored = json.loads(file.read_text(encoding="utf-8"))
+            stored["mostly_new"] = tuple(stored["mostly_new"])
             return cls(**stored) if stored.pop("made_for") == made_for else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -168,7 +179,9 @@ def fit(
     mean, scale = x.mean(axis=0), x.std(axis=0).clip(min=1e-9)
     # What parts leave is no matter of the logistic: it learns from queries without any.
     plain = (scores["parts"] == 0).numpy() if "parts" in scores else np.ones(len(x), dtype=bool)
-    model = LogisticRegression(C=10.0, max_iter=1000).fit(((x - mean) / scale)[plain], absent[plain])
+    new = (scores["mostly_new"] > 0).numpy() if "mostly_new" in scores else ~np.ones(len(x), dtype=bool)
+    first = plain & ~new
+    model = LogisticRegression(C=10.0, max_iter=1000).fit(((x - mean) / scale)[first], absent[first])
     weights = model.coef_[0] / scale
     # Words that the world lacks have no match whatever the share of such queries is: they say nothing of the prior.
     known = plain & np.all([scores[name].numpy() == 0 for name in STRANGE if name in names], axis=0)
@@ -178,6 +191,10 @@ def fit(
         float(model.intercept_[0] - weights @ mean),
         learned if 0 < learned < 1 else float(absent[plain].mean()),
     )
+    if len(set(absent[plain & new])) == 2:
+        total = odds.log_odds(scores)[plain & new, None]
+        model = LogisticRegression(C=10.0).fit(total, absent[plain & new])
+        odds = replace(odds, mostly_new=(float(model.coef_[0, 0]), float(model.intercept_[0])))
     if not plain.all():
         odds = replace(
             odds,

@@ -39,24 +39,38 @@ def encoder_folder() -> Path:
     return Path(spec.origin).parent.parent / ENCODER
 
 
-@torch.inference_mode()
+class SentenceEncoder:
+    """The sentence encoder: texts -> vectors of norm 1, mean pooled. Raises ValueError without the training extra."""
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        try:
+            from transformers import AutoModel, AutoTokenizer
+        except ImportError as error:
+            raise ValueError(MISSING) from error
+        folder = encoder_folder()
+        self.device = torch.device(device)
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.model = AutoModel.from_pretrained(folder).eval().to(self.device)
+        self.dim: int = self.model.config.hidden_size
+
+    @torch.no_grad()
+    def encode(self, texts: Sequence[str]) -> Float[Tensor, "text dim"]:
+        """Of each text by itself, on the encoder's device."""
+        given = dict(padding=True, truncation=True, return_tensors="pt")
+        batch = self.tokenizer(list(texts), **given).to(self.device)
+        mask = batch["attention_mask"][..., None]
+        hidden = self.model(**batch).last_hidden_state
+        return normalize((hidden * mask).sum(1) / mask.sum(1), dim=1)
+
+
 def encode_words(texts: Sequence[str]) -> Float[Tensor, "text dim"]:
-    """The sentence encoder's vector of each text by itself, mean pooled, of norm 1. Raises ValueError without the
-    training extra."""
-    try:
-        from transformers import AutoModel, AutoTokenizer
-    except ImportError as error:
-        raise ValueError(MISSING) from error
-    folder = encoder_folder()
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    """The sentence encoder's vector of each text by itself. Raises ValueError without the training extra."""
+    encoder = SentenceEncoder()
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # little padding
-    vectors = torch.empty(len(texts), model.config.hidden_size)
+    vectors = torch.empty(len(texts), encoder.dim)
     for start in track(range(0, len(order), BATCH), "encoding words"):
         rows = order[start : start + BATCH]
-        batch = tokenizer([texts[i] for i in rows], padding=True, truncation=True, return_tensors="pt")
-        mask = batch["attention_mask"][..., None]
-        hidden = model(**batch).last_hidden_state
-        vectors[rows] = normalize((hidden * mask).sum(1) / mask.sum(1), dim=1)
+        vectors[rows] = encoder.encode([texts[i] for i in rows])
     return vectors
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -68,12 +69,16 @@ class StorybookText:
     def colours(self, step: int) -> tuple[TextFeatures, VideoFeatures, Bool[Tensor, "video subject colour"]]:
         """Every subject in every colour, clips, more of them than the batch has, and which of them show which."""
         rng = random.Random(f"colours {self.features.config.seed} {step}")
-        scenes = self.features.data.scenes
-        chosen = rng.sample(range(len(scenes)), min(CLIPS, len(scenes)))
-        ids = torch.tensor(chosen, device=self.features.device)
-        held = torch.from_numpy(lessons.colour_truth([scenes[i] for i in chosen])).to(self.features.device)
+        count = len(self.shown_colours)
+        ids = torch.tensor(rng.sample(range(count), min(CLIPS, count)), device=self.features.device)
+        held = self.shown_colours[ids]
         phrases = self.features.encode_texts(lessons.colour_phrases(rng))
         return phrases, VideoFeatures(*(part[ids] for part in self.features.video)), held
+
+    @cached_property
+    def shown_colours(self) -> Bool[Tensor, "video subject colour"]:
+        """Which subjects each training clip shows in which colours."""
+        return torch.from_numpy(lessons.colour_truth(self.features.data.scenes)).to(self.features.device)
 
     def texts(self, step: int) -> tuple[clips.Batch, list[queries.Query], np.ndarray]:
         """Clips and captions of a step, a query of each clip, and which is true of which, bool [query clip]: the same

@@ -1,12 +1,4 @@
-"""What does a table of tokens that know English give, and of how many dimensions? `python -m analysis.text_towers`
-
-The text tower of the bundled model is trained anew by the preset storybook-text, on the image side of the bundled
-model: over a learned table of tokens as CLIP has it, and over frozen ones of a sentence encoder
-(`python -m diffusionret tokens --dim N --runs runs/text-towers/N`, for N of 64, 128 and 192). Every run is judged by
-similarity alone, on the visitors' list and on the captions of test clips. One takes half an hour on two cores; `--only
-TABLE SEED` trains that one, so that several may run side by side; without it what is missing is trained and everything
-is measured, or with `--measure` only what is there.
-"""
+"""The command: train what is missing, measure, write the result."""
 
 from __future__ import annotations
 
@@ -27,18 +19,30 @@ from diffusionret.encoders import VideoFeatures
 from diffusionret.metrics import retrieval_metrics
 from diffusionret.training import records
 from diffusionret.training.english import TOKENS
-from diffusionret.training.loop import Duration, Loop
+from diffusionret.training.loop import BEST, Duration, Loop
 from diffusionret.training.start import best_of, with_new_text_tower
 from diffusionret.training.storybook import storybook_stage
+from diffusionret.training.storybook_text import StorybookText
 
-from . import measure
-from .visitors.measurement import GROUPS, first_results, measure_kind, together
-from .visitors.queries import visitor_queries
+from .. import measure
+from ..visitors.measurement import GROUPS, first_results, measure_kind, together
+from ..visitors.queries import visitor_queries
+from .trials import DistilledText, fix_rows, free_rows
 
-TITLE = "What does a table of tokens that know English give, and of how many dimensions?"
+TITLE = "What does a table of tokens that know English give, of how many dimensions, frozen or free?"
 PRESET = PRESETS["storybook-text"]
-LEARNED = "learned"  # the table; the others are called by the dimensions of a frozen one
-RUNS = [(table, seed) for table in (LEARNED, "128") for seed in range(3)] + [("64", 0), ("192", 0)]
+LEARNED, FREE, DISTILLED = (
+    "learned",
+    "128-free",
+    "128-distilled",
+)  # others have the dimensions of a frozen table
+SAID = {LEARNED: "a learned table", FREE: "128 free dimensions", DISTILLED: "128 distilled"}
+RUNS = [
+    *((table, seed) for table in (LEARNED, "128") for seed in range(3)),
+    *((table, 0) for table in ("64", "192", FREE, DISTILLED)),
+]
+WORDS = ("subject", "colour", "place", "motion")
+CHOSEN_BY = ("queries", "natural_R1", *(f"word_{name}" for name in WORDS))  # figures of validation
 FAMILIES = 2000
 
 
@@ -84,20 +88,28 @@ def is_trained(table: str, seed: int, runs: Path, steps: int) -> bool:
 
 def train(table: str, seed: int, runs: Path, steps: int = PRESET.steps, device: str = "auto") -> None:
     """Train one text tower, or go on with it. table: one of those of RUNS."""
+    if is_trained(table, seed, runs, steps):
+        return
     loop = loop_of(table, seed, runs, steps, device)
     for record in loop.records():
         records.append(loop.folder, records.line(record))
         if not isinstance(record, records.LossRecord) or record.step % 100 == 0:
             print(name_of(table, seed), records.line(record), flush=True)
+    if table == FREE:
+        fix_rows(loop.folder / BEST)
 
 
 def loop_of(table: str, seed: int, runs: Path, steps: int, device: str) -> Loop:
     """The training of one text tower. Raises FileNotFoundError where its table was not made."""
     config = replace(PRESET, seed=seed, steps=steps)
     torch.manual_seed(seed)
-    tokens = None if table == LEARNED else runs / table / TOKENS
-    model = with_new_text_tower(image_side(load_model("storybook")), tokens).to(pick_device(device))
+    tokens = None if table == LEARNED else runs / table.partition("-")[0] / TOKENS
+    model = with_new_text_tower(image_side(load_model("storybook")), tokens)
+    model = (free_rows(model) if table == FREE else model).to(pick_device(device))
     stage = storybook_stage(config, model, clips.CACHE, FAMILIES)
+    if table == DISTILLED:
+        assert isinstance(stage, StorybookText)
+        stage = DistilledText(stage.features)
     return Loop(
         stage, config.optimisation, Duration(steps, config.evaluate_every), runs / name_of(table, seed)
     )
@@ -119,7 +131,7 @@ def measured(table: str, seed: int, runs: Path, device: str = "auto") -> dict:
     model = load_model(str(best)).to(pick_device(device)).eval()
     full = measure.load(model, natural=False)
     scenes, video = full.scenes, full.video
-    row: dict = {"table": table, "seed": seed}
+    row: dict = {"table": table, "seed": seed, "validation": validation_figures(runs / name_of(table, seed))}
     for captions, test in (("full", full), ("natural", measure.load(model, video=video))):
         row[f"{captions}_R1"] = retrieval_metrics(test.similarity).R1
         first = test.similarity.argmax(dim=1).cpu()
@@ -128,6 +140,13 @@ def measured(table: str, seed: int, runs: Path, device: str = "auto") -> dict:
     found = [kind for kind in kinds if kind]
     row |= {group["group"]: group["first_true"] for group in together(found)}
     return row | {"kinds": {kind["kind"]: kind["first_true"] for kind in found}}
+
+
+def validation_figures(folder: Path) -> dict[str, float]:
+    """Of the weights that a training kept: by these a table is chosen."""
+    checks = [r for r in records.read(folder) if isinstance(r, records.ValidationRecord)]
+    kept = next(r for r in checks if r.best == checks[-1].best)
+    return {name: value for name, value in kept.figures.items() if name in CHOSEN_BY}
 
 
 def row_of(model: DiffusionRet, written: Sequence, video: VideoFeatures, scenes: Sequence) -> dict | None:
@@ -142,9 +161,9 @@ def sentence(rows: Sequence[dict]) -> str:
     for table in dict.fromkeys(row["table"] for row in rows):
         own = [row for row in rows if row["table"] == table]
         parts = [f"{name} {span([row[name] for row in own])}" for name in (*GROUPS, "natural_fits")]
-        said.append(
-            f"{'a learned table' if table == LEARNED else f'{table} frozen dimensions'}: {', '.join(parts)}"
-        )
+        words = np.mean([[r["validation"][f"word_{n}"] for n in WORDS] for r in own], axis=1)
+        name = SAID.get(table, f"{table} frozen dimensions")
+        said.append(f"{name}: words of validation {span(words.tolist())}, {', '.join(parts)}")
     return f"First result a true one by similarity alone, in percent. {'; '.join(said)}."
 
 

@@ -1,0 +1,5 @@
+"""`python -m analysis.text_towers`."""
+
+from .command import main
+
+main()
