@@ -91,43 +91,47 @@ def split_queries(split: str, per_kind: int = PER_KIND) -> list[Asked]:
 
 
 def topics(split: str, count: int, rng: random.Random) -> list[Asked]:
-    """Texts of two of a split's words, which a stranger has never heard of, and of one of the grammar that names no
-    thing: by turns about what the world lacks and about a clip of the split."""
+    """Texts of two words of a split, which a stranger has never heard of, and one of the grammar that names no thing:
+    in turn about a clip of the split and about what the world lacks."""
     scenes = world.split(split)
     lacking = [word for word in words(split=split, kind="lacks") if word.attribute == "subject"]
+    # Who is small beside whom, or does what to whom, is not said by two words side by side.
     saying = [word for word in words(split=split, kind="says") if not {"size", "relation"} & set(word.facts)]
     known = [word for word in words(split="lexicon", kind="says") if "subject" not in word.facts]
-
-    def fitting(choice: Sequence[Word], scene: world.Scene) -> list[Word]:
-        return [word for word in choice if truth.fits(Asked("", claim([word]), ""), scene)]
-
+    of_clip, of_scene = (
+        truth.fit_matrix([asked_of([word]) for word in part], scenes) for part in (saying, known)
+    )
     written: list[Asked] = []
     while len(written) < count:
-        scene = rng.choice(scenes)
-        there = fitting(known, scene)
-        if not there:
-            continue
-        beside = rng.choice(there)
         if len(written) % 2:
             first, second = rng.sample(lacking, 2)
-            meant = claim([first])
+            beside = rng.choice(known)
+            meant = [first]
         else:
-            subjects = fitting([word for word in saying if "subject" in word.facts], scene)
-            others = [word for word in saying if not {"subject", *beside.facts} & set(word.facts)]
-            if not subjects or not (others := fitting(others, scene)):
+            scene = rng.randrange(len(scenes))
+            beside = rng.choice([word for word, fits in zip(known, of_scene[:, scene], strict=True) if fits])
+            fitting = [word for word, fits in zip(saying, of_clip[:, scene], strict=True) if fits]
+            subjects = [word for word in fitting if "subject" in word.facts]
+            others = [word for word in fitting if "subject" not in word.facts]
+            if not subjects or not others:
                 continue
             first, second = rng.sample([rng.choice(subjects), rng.choice(others)], 2)
-            meant = claim([first, second, beside])
-            if not truth.fits(Asked("", meant, ""), scene):  # of one actor each, not both of one
+            meant = [first, second, beside]
+            if not truth.fits(
+                asked_of(meant), scenes[scene]
+            ):  # each of one actor, or two that exclude each other
                 continue
         text = rng.choice(TOPICS).format(first.word, second.word, known=beside.word)
-        written.append(Asked(text, meant, "mostly new words", stranger=True))
+        written.append(asked_of(meant)._replace(text=text, kind="mostly new words", stranger=True))
     return written
 
 
-def claim(said: Sequence[Word]) -> truth.Truth:
-    """What words that say different things say together."""
-    return truth.Truth(truth.allow({name: values for word in said for name, values in word.facts.items()}))
+def asked_of(said: Sequence[Word]) -> Asked:
+    """What words say together: of each attribute the values that all of them allow. Of no text and kind yet."""
+    facts: dict[str, frozenset[str]] = {}
+    for word in said:
+        facts |= {name: facts.get(name, values) & values for name, values in word.facts.items()}
+    return Asked("", truth.Truth(truth.allow(facts)), "")
 
 
 @torch.no_grad()

@@ -48,12 +48,12 @@ class TokenTable(nn.Module):
         if where:
             texts, places = torch.tensor(where, device=ids.device).T
             rows[texts, places] = self.run_rows[torch.tensor(words, device=ids.device)]
-        return self._entered(ids, rows.float())
+        return self._entries(ids, rows.float())
 
-    def _entered(
+    def _entries(
         self, ids: Int[Tensor, "text token"], vectors: Float[Tensor, "text token dim"]
     ) -> Float[Tensor, "text token width"]:
-        """Vectors of tokens as they enter the tower, the learned ones of start and end among them."""
+        """What enters the tower, the learned start and end among it. vectors: of any norm, only directions count."""
         x = SCALE * self.norm(self.project(normalize(vectors, dim=-1)))
         start = len(self.rows) - 2
         is_end = ids >= start

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny import BOTH, CONFIG, SMALL, features, tiny_model
 
+from analysis.open_set.odds import recalibrated
 from diffusionret import DiffusionRet, Gallery, Retriever, SearchResult
 from diffusionret.commands.search import table
 from diffusionret.config import OpenSetConfig
@@ -23,7 +24,9 @@ from diffusionret.metrics import reliability
 from diffusionret.odds import readings_of, topics
 from diffusionret.ood.detector import Detector, make_protocol
 from diffusionret.ood.report import UNREADABLE, Answer, as_text, say
+from diffusionret.ood.scores import word_scores
 from diffusionret.ood.verdict import AS_FAR, CLAIMED, DENIED, REST, SENTENCES, UNFAMILIAR, MatchOdds, fit
+from diffusionret.reading import Reading
 
 pytestmark = pytest.mark.usefixtures("loops")
 
@@ -72,11 +75,9 @@ def test_what_parts_leave_is_left_whatever_share_is_assumed():
         MatchOdds({"head": 1.0}, sharpness=2.0),
         {"head": torch.tensor([-1.0]), "parts": torch.tensor([-0.4])},
     )
-    kept = odds.kept(scores["parts"])
-    assert (
-        kept.item() == pytest.approx(np.exp(-0.8))
-        and MatchOdds({"x": 1.0}).kept(scores["parts"]).item() == 1.0
-    )
+    kept = odds.kept(scores["parts"].double().numpy()).item()
+    assert kept == pytest.approx(np.exp(-0.8))
+    assert MatchOdds({"x": 1.0}).kept(scores["parts"].double().numpy()).item() == 1.0
     before = 1 - (1 - odds.none(scores, 0.3)) / kept
     for share in (0.05, 0.3, 0.8):
         slid = kept * (1 - at_prior(before, share, 0.3))
@@ -98,12 +99,58 @@ def test_words_that_nobody_knows_leave_the_trust_in_the_head_as_it_is():
     assert shared.weights["head"] < 1.2
 
 
-def test_texts_of_mostly_new_words_have_no_match():
+def test_texts_of_mostly_new_words_say_what_nobody_has_or_a_clip_of_the_split():
     asked = topics("validation", 50, random.Random(0))
-    assert not truth.fit_matrix(asked, list(world.split("validation"))[:200]).any()
+    fits = truth.fit_matrix(asked, list(world.split("validation")))
+    assert fits.any(axis=1).tolist() == [i % 2 == 0 for i in range(50)], "by turns"
     readings = readings_of(asked, "validation", 30)
-    assert sum(len(reading.unknown) > 1 for reading in readings) > 40
+    assert sum(len(reading.unknown) > 1 for reading in readings) > 35
+    assert word_scores(readings)["mostly_new"].sum() > 30
     assert not any(reading.refusal for reading in readings), "a word of the grammar is among them"
+
+
+@pytest.mark.parametrize(
+    ("searched", "unknown", "mostly_new"),
+    [
+        ("a jazz band at dusk here", ("jazz", "band"), 1.0),  # 2 of 6
+        ("a jazz band at dusk right here", ("jazz", "band"), 0.0),  # 2 of 7
+        ("one jazz band plays five songs at dusk right here", ("jazz", "band", "songs"), 1.0),  # 3 of 10
+        ("jazz", ("jazz",), 0.0),
+        ("a dog", ("jazz", "band"), 0.0),  # of what is less wanted
+    ],
+)
+def test_a_query_is_mostly_new_from_two_words_and_three_tenths_on(searched, unknown, mostly_new):
+    found = word_scores([Reading(searched, searched, unknown=unknown)])
+    assert found["mostly_new"].item() == mostly_new
+
+
+def test_queries_of_mostly_new_words_have_no_weight_in_the_log_odds_of_others():
+    """Of theirs, the head knows nothing and seven of ten have no match."""
+    scores, none, absent = drawn_scores(20000, 5)
+    new = np.arange(20000) % 5 == 0
+    absent[new] = np.random.default_rng(2).random(new.sum()) < 0.7
+    scores["mostly_new"] = torch.from_numpy(new.astype(float))
+    odds = fit(scores, absent, ("head", "knn", "other"))
+    alone = {name: part[torch.from_numpy(~new)] for name, part in scores.items() if name != "mostly_new"}
+    without = fit(alone, absent[~new], ("head", "knn", "other"))
+    assert odds.weights == pytest.approx(without.weights) and odds.bias == pytest.approx(without.bias)
+    assert odds.learned == without.learned and without.mostly_new == (1.0, 0.0)
+    found = odds.none(scores, odds.learned).numpy()
+    assert found[new] == pytest.approx(0.7, abs=0.05) and np.abs(found - none)[~new].max() < 0.05
+    few = scores | {"mostly_new": scores["mostly_new"] * (torch.arange(20000) < 50)}
+    assert fit(few, absent, ("head", "knn", "other")).mostly_new == (1.0, 0.0), "two numbers of ten queries"
+
+
+def test_odds_fitted_anew_move_queries_of_mostly_new_words_alike():
+    scores, _, absent = drawn_scores(400, 6)
+    scores["mostly_new"] = (torch.arange(400) % 3 == 0).double()
+    odds = MatchOdds({"head": 1.0}, bias=0.2, mostly_new=(0.5, 1.0))
+    for anew in ("bias", "bias and factor"):
+        found = recalibrated(odds, scores, absent)[anew]
+        before, after = odds.log_odds(scores), found.log_odds(scores)
+        factor, shift = np.polyfit(before, after, 1)
+        assert after == pytest.approx(factor * before + shift), "one line for all"
+        assert anew != "bias" or factor == pytest.approx(1.0)
 
 
 def test_another_share_without_a_match_is_the_prior_odds():

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 from tiny import CONFIG, tiny_model
 
+from analysis.text_towers import trials
 from diffusionret import DiffusionRet, VideoFeatures
 from diffusionret.config import (
     PRESETS,
@@ -17,7 +18,7 @@ from diffusionret.config import (
     TokenTableConfig,
     TrainConfig,
 )
-from diffusionret.datasets.storybook import captions, queries, truth, world
+from diffusionret.datasets.storybook import captions, lessons, queries, truth, world
 from diffusionret.lexicon import Lexicon
 from diffusionret.reading import Reader
 from diffusionret.training import storybook_stages as stages
@@ -30,7 +31,7 @@ from diffusionret.training.records import values
 from diffusionret.training.start import storybook_start
 from diffusionret.training.storybook import storybook_stage
 from diffusionret.training.storybook_heads import TextHeads
-from diffusionret.training.storybook_text import colour_loss, query_loss
+from diffusionret.training.storybook_text import StorybookText, colour_loss, query_loss
 
 TINY = replace(CONFIG, generator=None, words=32, clip=replace(CONFIG.clip, context_length=32))
 STAGE = TrainConfig(
@@ -158,7 +159,36 @@ def test_the_end_token_must_tell_classes_and_what_is_lacking() -> None:
     assert heads.loss(cls, written).item() == pytest.approx((spread - shares[1, -1].item()) / 2, rel=1e-5)
 
 
-def test_a_text_tower_anew_keeps_what_sees(few, tmp_path) -> None:
+class Lengths:
+    """Instead of the sentence encoder: vectors that depend on the length of a text only."""
+
+    dim = 3
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def encode(self, texts: list[str]) -> torch.Tensor:
+        lengths = torch.tensor([[len(text), 10.0, 1.0] for text in texts])
+        return torch.nn.functional.normalize(lengths, dim=1)
+
+
+def the_sentence_encoder_may_teach(plain: StorybookText, monkeypatch) -> None:
+    """One more objective, and every step has its clips and colours."""
+    monkeypatch.setattr(trials, "SentenceEncoder", Lengths)
+    taught = trials.DistilledText(plain.features)
+    taught.heads.load_state_dict(plain.heads.state_dict(), strict=False)
+    more = (taught.loss(0) - plain.loss(0)).item()
+    assert 0 < more < 2 * trials.SENTENCE_WEIGHT
+    taught.loss(0).backward()
+    weight = taught.heads.get_submodule("sentence").weight
+    assert weight.grad is not None and weight.grad.abs().sum() > 0
+    held = plain.colours(0)[2]
+    assert sorted(map(tuple, held.flatten(1).tolist())) == sorted(
+        map(tuple, lessons.colour_truth(plain.features.data.scenes).reshape(len(held), -1).tolist())
+    )
+
+
+def test_a_text_tower_anew_keeps_what_sees(few, tmp_path, monkeypatch) -> None:
     runs = tmp_path / "runs"
     for config in (STAGE, replace(STAGE, name="tiny-1", stage=1, init="tiny-0")):
         train(config, runs, tmp_path)
@@ -172,7 +202,9 @@ def test_a_text_tower_anew_keeps_what_sees(few, tmp_path) -> None:
         runs / TOKENS, {name: str(value) for name, value in asdict(table).items()},
     )  # fmt: skip
     text = replace(STAGE, name="tiny-text", stage=4, init="tiny-1", query_weight=1.0, fact_weight=0.5)
-    _, records = train(text, runs, tmp_path)
+    finished, records = train(text, runs, tmp_path)
+    assert isinstance(finished.stage, StorybookText)
+    the_sentence_encoder_may_teach(finished.stage, monkeypatch)
     validations = [record for record in records if "queries" in record]
     assert [record["step"] for record in validations] == [2, 4] and "word_subject" in validations[0]
     before, after = (DiffusionRet.from_pretrained(runs / name / "best") for name in ("tiny-1", "tiny-text"))

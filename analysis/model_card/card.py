@@ -59,5 +59,5 @@ def card(
         parts.append("\n## What visitors type\n" + visitors(queries, reserved))
     if proof is not None:
         parts.append("\n## The open-set generator\n" + open_set(proof))
-    parts.append(f"\n## Training\nOn {record['machine']}. {LEGS}\n\n" + training(record["stages"]))
+    parts.append(f"\n## Training\n{LEGS}\n\n" + training(record["stages"]))
     return "\n".join(parts).rstrip() + "\n"

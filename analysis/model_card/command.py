@@ -9,16 +9,17 @@ from pathlib import Path
 from .card import card
 from .files import CARD, README, RESULTS, ROOT
 from .readme import readme
-from .training import record_training
+from .training import record_training, this_machine
 
 
 def main() -> None:
     """Write the card and the README; with --runs, the record of the trainings first."""
     parser = argparse.ArgumentParser(prog="python -m analysis.model_card", description=main.__doc__)
     parser.add_argument("--runs", type=Path, help="folder of the trainings: writes training.json first")
+    parser.add_argument("--machine", help="that the trainings ran on, where it is not this one")
     args = parser.parse_args()
     if args.runs:
-        record_training(args.runs)
+        record_training(args.runs, args.machine or this_machine())
     report, record = _read("storybook-test"), _read("training")
     other, proof = (_record(name) for name in ("sketchbook-test", "open_set"))
     queries, reserved = (_record(name) for name in ("visitors", "visitors_reserved"))

@@ -6,8 +6,6 @@ import json
 import os
 from pathlib import Path
 
-import torch
-
 from diffusionret.config import PRESETS
 from diffusionret.training import records
 
@@ -17,15 +15,19 @@ LEGS = (
     "The bundled weights were trained in several runs with somewhat different settings, each from where the one "
     "before ended: storybook-text 2,000 steps on 2,000 families without the objective of colours, 900 on 4,000 and 900 "
     "on 8,000 with it; the published generator before and after each of its last two runs; the match head and the "
-    "open-set generator anew after the last on a GPU, 11,100 steps on 16,000 families and 10,500 more from there at 0.7 "
-    "of the learning rate. The commands below train all of their steps at once and give a similar model, not the same "
-    "one; the table has the last run of each, and its minutes are of the machine that it ran on."
+    "open-set generator anew after the last on a GPU, 11,100 steps on 16,000 families and 10,500 more from there at "
+    "0.7 of the learning rate. The commands below train all of their steps at once and give a similar model, not the "
+    "same one; the table has the last run of each."
 )
 
 
-def record_training(runs: Path) -> None:
+def this_machine() -> str:
+    return f"{os.cpu_count()} CPU cores"
+
+
+def record_training(runs: Path, machine: str) -> None:
     """Write training.json: of every stage the command, the minutes, and the figures of the weights that were kept. A
-    stage that was not trained in this folder stays as it was recorded."""
+    stage that was not trained in this folder stays as it was recorded. machine: that these were trained on."""
     file = RESULTS / "training.json"
     recorded = json.loads(file.read_text(encoding="utf-8"))["stages"] if file.is_file() else []
     stages = {stage["name"]: stage for stage in recorded}
@@ -38,27 +40,25 @@ def record_training(runs: Path) -> None:
         stages[name] = dict(
             name=name,
             command=preset.command,
+            machine=machine,
             minutes=last.minutes,
             steps=last.step,
             kept=kept.step,
             figures=dict(kept.figures),
         )
-    record = dict(
-        machine=f"{os.cpu_count()} CPU cores, torch {torch.__version__}",
-        stages=[stages[name] for name in PRESETS if name in stages],
-    )
+    record = dict(stages=[stages[name] for name in PRESETS if name in stages])
     file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def training(stages: list[dict]) -> str:
     lines = [
-        "| stage | command | minutes | steps | validation figures of what was kept |",
-        "|---|---|---|---|---|",
+        "| stage | command | minutes | on | steps | validation figures of what was kept |",
+        "|---|---|---|---|---|---|",
     ]
     for stage in stages:
         figures = ", ".join(f"{name} {value:.4g}" for name, value in stage["figures"].items())
         lines.append(
-            f"| {stage['name']} | `{stage['command']}` | {stage['minutes']:.0f} | {stage['steps']}, kept after "
-            f"{stage['kept']} | {figures} |"
+            f"| {stage['name']} | `{stage['command']}` | {stage['minutes']:.0f} | {stage['machine']} | "
+            f"{stage['steps']}, kept after {stage['kept']} | {figures} |"
         )
     return "\n".join(lines)

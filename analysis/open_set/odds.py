@@ -39,14 +39,18 @@ def recalibrated(odds: MatchOdds, scores: Scores, absent: np.ndarray) -> dict[st
         bias = (low + high) / 2
         low, high = (low, bias) if (1 / (1 + np.exp(-log_odds - bias))).mean() > share else (bias, high)
     two = LogisticRegression(C=STRENGTH).fit(log_odds[:, None], absent)
+    slope, more = odds.mostly_new  # moves as all others do
     factor, shift = float(two.coef_[0, 0]), float(two.intercept_[0])
     return {
-        "bias": replace(odds, bias=odds.bias + bias, learned=share),
+        "bias": replace(
+            odds, bias=odds.bias + bias, learned=share, mostly_new=(slope, more + (1 - slope) * bias)
+        ),
         "bias and factor": replace(
             odds,
             weights={name: factor * weight for name, weight in odds.weights.items()},
             bias=factor * odds.bias + shift,
             learned=share,
+            mostly_new=(slope, factor * more + (1 - slope) * shift),
         ),
         "all": fit(scores, absent, tuple(name for name in HEAD if name in odds.weights) or HEAD),
     }

@@ -31,12 +31,13 @@ from .trials import DistilledText, fix_rows, free_rows
 
 TITLE = "What does a table of tokens that know English give, of how many dimensions, frozen or free?"
 PRESET = PRESETS["storybook-text"]
-LEARNED, FREE, DISTILLED = (
-    "learned",
-    "128-free",
-    "128-distilled",
-)  # others have the dimensions of a frozen table
-SAID = {LEARNED: "a learned table", FREE: "128 free dimensions", DISTILLED: "128 distilled"}
+# Tables by name; the name of others is the number of dimensions of a frozen one.
+LEARNED, FREE, DISTILLED = "learned", "128-free", "128-distilled"
+LABELS = {
+    LEARNED: "a learned table",
+    FREE: "128 free dimensions",
+    DISTILLED: "128 frozen dimensions, distilled",
+}
 RUNS = [
     *((table, seed) for table in (LEARNED, "128") for seed in range(3)),
     *((table, 0) for table in ("64", "192", FREE, DISTILLED)),
@@ -57,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=PRESET.steps)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args(arguments)
+    tables = list(dict.fromkeys(table for table, _ in RUNS))
+    if options.only and options.only[0] not in tables:
+        parser.error(f"There is no table {options.only[0]!r}: choose of {', '.join(tables)}.")
     if options.measure and options.only:
         parser.error("--only trains and --measure does not: give one of them.")
     started = time.monotonic()
@@ -88,15 +92,14 @@ def is_trained(table: str, seed: int, runs: Path, steps: int) -> bool:
 
 def train(table: str, seed: int, runs: Path, steps: int = PRESET.steps, device: str = "auto") -> None:
     """Train one text tower, or go on with it. table: one of those of RUNS."""
-    if is_trained(table, seed, runs, steps):
-        return
-    loop = loop_of(table, seed, runs, steps, device)
-    for record in loop.records():
-        records.append(loop.folder, records.line(record))
-        if not isinstance(record, records.LossRecord) or record.step % 100 == 0:
-            print(name_of(table, seed), records.line(record), flush=True)
-    if table == FREE:
-        fix_rows(loop.folder / BEST)
+    if not is_trained(table, seed, runs, steps):
+        loop = loop_of(table, seed, runs, steps, device)
+        for record in loop.records():
+            records.append(loop.folder, records.line(record))
+            if not isinstance(record, records.LossRecord) or record.step % 100 == 0:
+                print(name_of(table, seed), records.line(record), flush=True)
+    if table == FREE:  # a second time changes nothing
+        fix_rows(runs / name_of(table, seed) / BEST)
 
 
 def loop_of(table: str, seed: int, runs: Path, steps: int, device: str) -> Loop:
@@ -143,7 +146,7 @@ def measured(table: str, seed: int, runs: Path, device: str = "auto") -> dict:
 
 
 def validation_figures(folder: Path) -> dict[str, float]:
-    """Of the weights that a training kept: by these a table is chosen."""
+    """The figures of validation, by which a table is chosen, of the weights that were kept, in percent."""
     checks = [r for r in records.read(folder) if isinstance(r, records.ValidationRecord)]
     kept = next(r for r in checks if r.best == checks[-1].best)
     return {name: value for name, value in kept.figures.items() if name in CHOSEN_BY}
@@ -162,7 +165,7 @@ def sentence(rows: Sequence[dict]) -> str:
         own = [row for row in rows if row["table"] == table]
         parts = [f"{name} {span([row[name] for row in own])}" for name in (*GROUPS, "natural_fits")]
         words = np.mean([[r["validation"][f"word_{n}"] for n in WORDS] for r in own], axis=1)
-        name = SAID.get(table, f"{table} frozen dimensions")
+        name = LABELS.get(table, f"{table} frozen dimensions")
         said.append(f"{name}: words of validation {span(words.tolist())}, {', '.join(parts)}")
     return f"First result a true one by similarity alone, in percent. {'; '.join(said)}."
 
@@ -170,7 +173,3 @@ def sentence(rows: Sequence[dict]) -> str:
 def span(values: Sequence[float]) -> str:
     mean = f"{np.mean(values):.1f}"
     return mean if len(values) == 1 else f"{mean} ({min(values):.1f} to {max(values):.1f})"
-
-
-if __name__ == "__main__":
-    main()

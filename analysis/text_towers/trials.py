@@ -19,7 +19,7 @@ from diffusionret.training.english import SentenceEncoder, eight_bits
 from diffusionret.training.storybook_features import StorybookFeatures
 from diffusionret.training.storybook_text import StorybookText
 
-DISTILLED = 2.0  # weight of the sentence encoder's word
+SENTENCE_WEIGHT = 2.0  # of the distance to the sentence encoder's vector
 
 
 class FreeTokenTable(TokenTable):
@@ -41,7 +41,7 @@ class FreeTokenTable(TokenTable):
             texts, places = torch.tensor(where, device=ids.device).T
             of_row[texts, places] = len(self.rows) + torch.tensor(words, device=ids.device)
         rows = torch.cat([self.rows, self.run_rows])[of_row].float()
-        return self._entered(ids, normalize(rows, dim=-1) + self.free[of_row])
+        return self._entries(ids, normalize(rows, dim=-1) + self.free[of_row])
 
 
 def free_rows(model: DiffusionRet) -> DiffusionRet:
@@ -53,7 +53,7 @@ def free_rows(model: DiffusionRet) -> DiffusionRet:
 
 
 def fix_rows(folder: Path) -> None:
-    """Rows of a stored model that moved are stored where they are, at 8 bits, as a table of the project's own kind."""
+    """Replace the movable rows of a stored model by a plain table, at 8 bits, of where they ended."""
     config = ModelConfig.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
     model = free_rows(build_model(config))
     load_torch_model(model, folder, safe=True)
@@ -64,8 +64,10 @@ def fix_rows(folder: Path) -> None:
     parts = moved.split([len(table.rows), len(table.run_rows)])
     table.rows, table.run_rows = (part.clone() for part in parts)  # of storage of their own
     del table.free
+    part = folder.with_name(f"{folder.name}.part")
+    model.save_pretrained(part)
     shutil.rmtree(folder)
-    model.save_pretrained(folder)
+    part.rename(folder)
 
 
 class DistilledText(StorybookText):
@@ -74,13 +76,12 @@ class DistilledText(StorybookText):
     def __init__(self, features: StorybookFeatures) -> None:
         super().__init__(features)
         self.encoder = SentenceEncoder(features.device)
-        told = nn.Linear(self.model.config.clip.embed_dim, self.encoder.dim)
-        self.heads.add_module("sentence", told.to(features.device))
+        sentence = nn.Linear(self.model.config.clip.embed_dim, self.encoder.dim)
+        self.heads.add_module("sentence", sentence.to(features.device))
 
     def loss(self, step: int) -> Tensor:
         batch, written, _ = self.texts(step)
         texts = [caption.text for caption in batch.texts] + [query.text for query in written]
-        told = self.heads.get_submodule("sentence")(self.features.encode_texts(texts).cls)
-        return (
-            super().loss(step) + DISTILLED * (1 - cosine_similarity(told, self.encoder.encode(texts))).mean()
-        )
+        found = self.heads.get_submodule("sentence")(self.features.encode_texts(texts).cls)
+        distance = 1 - cosine_similarity(found, self.encoder.encode(texts))
+        return super().loss(step) + SENTENCE_WEIGHT * distance.mean()

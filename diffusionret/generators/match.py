@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -55,7 +56,14 @@ def at_prior(none: Float[Tensor, " query"], absent: float, learned: float = TRAI
 
     absent, learned: shares in (0, 1), of the queries that are asked and of those that the probability was learned from.
     """
+    return torch.sigmoid(torch.logit(none.double(), eps=LEAST) + prior_shift(absent, learned)).to(none.dtype)
+
+
+def prior_shift(absent: float, learned: float) -> float:
+    """What another share of queries without a match adds to the log odds that nothing matches; see `at_prior`.
+
+    Raises ValueError where `absent` is no share between 0 and 1.
+    """
     if not 0 < absent < 1:
         raise ValueError(f"absent is {absent}: the share of queries without a match lies between 0 and 1.")
-    ratio = absent / (1 - absent) / (learned / (1 - learned))
-    return torch.sigmoid(torch.logit(none.double(), eps=LEAST) + torch.tensor(ratio).log()).to(none.dtype)
+    return math.log(absent / (1 - absent)) - math.log(learned / (1 - learned))

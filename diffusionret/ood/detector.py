@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
@@ -150,7 +150,7 @@ class Detector:
             unknown = reading is not None and bool(reading.unknown)
             rest = reading is not None and reading.rest
             verdict = self.odds.verdict(none, absent, bool(familiar.flagged), unknown, rest)
-            parts = torch.tensor([(scores or {}).get("parts", 0.0)])
+            parts = np.array([(scores or {}).get("parts", 0.0)])
             verdict = replace(verdict, kept=self.odds.kept(parts).item())
             match = replace(match, flagged=verdict.kind == "none")
         return Report(
@@ -253,7 +253,7 @@ def match_odds(
         fitted = MatchOdds.load(file, head_made_for(model)) if file and familiar is not None else None
         return fitted or PLAIN_HEAD
     stored = match.about.get("odds") if match is not None else None
-    return MatchOdds(**stored) if stored else None
+    return MatchOdds.from_dict(stored) if stored else None
 
 
 def familiar_files(gallery: Gallery, model: DiffusionRet) -> list[Path]:

@@ -31,7 +31,7 @@ from ..trajectory import Trajectory, agreement, gap, path_length, settled, sharp
 NEIGHBOUR = 10  # which nearest training caption the distance is taken to
 COMPONENTS = 24  # of the mixture
 CONTRAST = 20.0  # sharpness of the contrast with a background
-NEW = 0.3  # share of unknown words from which on a query of two such is mostly new
+NEW = 0.3  # least share of unknown words, two or more, of a query of mostly new words
 RETAINED = 0.999  # of the captions' variance: a reference keeps the principal axes that hold so much
 
 
@@ -364,13 +364,15 @@ def head_score(none: Float[Tensor, " query"]) -> Float[Tensor, " query"]:
 def word_scores(readings: Sequence[Reading]) -> Scores:
     """What is known of the words of queries: words, the logarithm of how many are searched for; lacking, 1 where the
     world lacks what one asks for, else 0; unknown: how many words the model does not know, at most 2; mostly_new: 1
-    where it knows so few that the others say little, else 0."""
-    words = [math.log(max(len(words_of(reading.searched)), 1)) for reading in readings]
+    where two words or more, and at least NEW of all that are searched for, are unknown, else 0."""
+    searched = [words_of(reading.searched) for reading in readings]
+    words = [math.log(max(len(row), 1)) for row in searched]
     lacking = [float(bool(reading.lacking)) for reading in readings]
     unknown = [float(min(len(reading.unknown), 2)) for reading in readings]
+    # Of what is searched for: unknown words of parts say nothing of the others in it.
+    new = [len(set(reading.unknown) & set(row)) for reading, row in zip(readings, searched, strict=True)]
     mostly_new = [
-        float(len(reading.unknown) > 1 and len(reading.unknown) >= NEW * math.exp(count))
-        for reading, count in zip(readings, words, strict=True)
+        float(count > 1 and count >= NEW * len(row)) for count, row in zip(new, searched, strict=True)
     ]
     named = {"words": words, "lacking": lacking, "unknown": unknown, "mostly_new": mostly_new}
     return {name: torch.tensor(values, dtype=torch.float64) for name, values in named.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +19,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ..generators.match import ABSENT, LEAST, TRAINED_ABSENT, at_prior
+from ..generators.match import ABSENT, LEAST, TRAINED_ABSENT, prior_shift
 from .scores import Scores
 
 Kind = Literal["match", "unsure", "none", "unreadable"]
@@ -53,6 +54,7 @@ UNFAMILIAR = "The query is unlike those that the model learned from, so this ans
 # than these queries are: what is claimed for them is half as much again, of some kinds three times as much
 # (analysis.visitors).
 DENIED, CLAIMED = 0.02, 0.04
+FEWEST_NEW = 20  # queries of mostly new words, with a match and without one, that two numbers are fitted to
 SHARPNESS = (1.0, 1.5, 2.0, 3.0, 4.0)  # that a fit tries
 
 
@@ -82,7 +84,8 @@ class MatchOdds:
     high: P below low denies a match, P from high on claims one, 0 <= low <= high <= 1. about: how the fit fared, for a
     reader. sharpness: exponent, at least 1, of the share of P that parts leave. That share is the best one of many
     candidates, and so is its error. mostly_new: factor of these log odds, and what is added to them, where the score of
-    this name is not 0. Fitted apart, so that such queries have no weight in what is said of others.
+    this name is not 0. Fitted apart, so that such queries have no weight in the log odds of others; the thresholds are
+    of all.
     """
 
     weights: dict[str, float]
@@ -96,7 +99,8 @@ class MatchOdds:
 
     def log_odds(self, scores: Scores) -> Float[np.ndarray, " query"]:
         """That nothing matches, of queries, at the share `learned` of such. Raises KeyError for a missing score."""
-        total = self.bias + sum(weight * value(scores, name) for name, weight in self.weights.items())
+        named = arrays(scores, self.weights)
+        total = sum((weight * value(named, name) for name, weight in self.weights.items()), start=self.bias)
         if "mostly_new" not in scores:
             return total
         factor, more = self.mostly_new
@@ -106,15 +110,14 @@ class MatchOdds:
         """p(nothing in the gallery matches) of queries, float64 in (0, 1). absent: the share of such queries that is
         expected. With a head the score "parts" is the log share of P that more and less of something leave.
         Raises KeyError for a score that is not there."""
-        total = self.log_odds(scores)
-        p = 1 - at_prior(torch.as_tensor(total).sigmoid(), absent, self.learned)
+        p = np.exp(-np.logaddexp(0.0, self.log_odds(scores) + prior_shift(absent, self.learned)))
         if "parts" in scores:
-            p = p * self.kept(scores["parts"])
-        return (1 - p).clamp(LEAST, 1 - LEAST)
+            p = p * self.kept(scores["parts"].double().numpy())
+        return torch.as_tensor((1 - p).clip(LEAST, 1 - LEAST))
 
-    def kept(self, parts: Float[Tensor, " query"]) -> Float[Tensor, " query"]:
+    def kept(self, parts: Float[np.ndarray, " query"]) -> Float[np.ndarray, " query"]:
         """The share of P that more and less of something leave. parts: the score of this name."""
-        return (self.sharpness * parts.double() * ("head" in self.weights)).exp()
+        return np.exp(self.sharpness * parts * ("head" in self.weights))
 
     def verdict(
         self,
@@ -134,6 +137,11 @@ class MatchOdds:
             sentence = f"{sentence[:-1]}{AS_FAR}"
         return Verdict(kind, f"{sentence} {UNFAMILIAR}" if unfamiliar else sentence, ADVICE[kind], p, absent)
 
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> MatchOdds:
+        """What `asdict` gives, as JSON keeps it. Raises TypeError where a field is missing or unknown."""
+        return cls(**stored | {"mostly_new": tuple(stored.get("mostly_new", (1.0, 0.0)))})
+
     def save(self, file: Path, made_for: dict[str, Any]) -> None:
         """Write it as JSON. made_for: what must not have changed when it is read again."""
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -144,15 +152,19 @@ class MatchOdds:
         """What `save` wrote; None where there is nothing, or it was made for something else."""
         try:
             stored = json.loads(file.read_text(encoding="utf-8"))
-            stored["mostly_new"] = tuple(stored["mostly_new"])
-            return cls(**stored) if stored.pop("made_for") == made_for else None
+            return cls.from_dict(stored) if stored.pop("made_for") == made_for else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
 
-def value(scores: Scores, name: str) -> Float[np.ndarray, " query"]:
-    """A score, or the product of two, by name; float64. In NumPy, whose operations on one number cost a tenth."""
-    return math.prod(scores[part].double().numpy() for part in name.split("*"))  # pyright: ignore[reportReturnType]
+def arrays(scores: Scores, names: Iterable[str]) -> dict[str, Float[np.ndarray, " query"]]:
+    """The scores that `value` reads for these names, float64. In NumPy, whose operations on one number cost a tenth."""
+    return {part: scores[part].double().numpy() for name in names for part in name.split("*")}
+
+
+def value(scores: Mapping[str, Float[np.ndarray, " query"]], name: str) -> Float[np.ndarray, " query"]:
+    """A score, or the product of two ("a*b"), by name."""
+    return math.prod(scores[part] for part in name.split("*"))  # pyright: ignore[reportReturnType]
 
 
 PLAIN_HEAD = MatchOdds({"head": 1.0, "members": -1.0})  # of a model whose head nobody calibrated further
@@ -169,31 +181,32 @@ def fit(
 
     scores: of queries of which `absent` have no match in the gallery that they were asked of. names: of the scores that
     it reads. kinds: of the queries; thresholds bound the mean over kinds of the errors, so that no kind is left to pay
-    for the others. Raises ValueError where all queries have a match, or none has.
+    for the others. Raises ValueError where all queries that are not of mostly new words have a match, or none has.
     """
     from sklearn.linear_model import LogisticRegression
 
-    if absent.all() or not absent.any():
-        raise ValueError("Fitting needs queries with a match in the gallery, and queries without one.")
-    x = np.stack([value(scores, name) for name in names], axis=1)
-    mean, scale = x.mean(axis=0), x.std(axis=0).clip(min=1e-9)
+    new = (scores["mostly_new"] > 0).numpy() if "mostly_new" in scores else np.zeros(len(absent), dtype=bool)
     # What parts leave is no matter of the logistic: it learns from queries without any.
-    plain = (scores["parts"] == 0).numpy() if "parts" in scores else np.ones(len(x), dtype=bool)
-    new = (scores["mostly_new"] > 0).numpy() if "mostly_new" in scores else ~np.ones(len(x), dtype=bool)
+    plain = (scores["parts"] == 0).numpy() if "parts" in scores else np.ones(len(absent), dtype=bool)
     first = plain & ~new
+    if len(set(absent[first])) < 2:
+        raise ValueError("Fitting needs queries with a match in the gallery, and queries without one.")
+    named = arrays(scores, names)
+    x = np.stack([value(named, name) for name in names], axis=1)
+    mean, scale = x[first].mean(axis=0), x[first].std(axis=0).clip(min=1e-9)
     model = LogisticRegression(C=10.0, max_iter=1000).fit(((x - mean) / scale)[first], absent[first])
     weights = model.coef_[0] / scale
     # Words that the world lacks have no match whatever the share of such queries is: they say nothing of the prior.
-    known = plain & np.all([scores[name].numpy() == 0 for name in STRANGE if name in names], axis=0)
+    known = first & np.all([scores[name].numpy() == 0 for name in STRANGE if name in names], axis=0)
     learned = float(absent[known].mean()) if known.any() else 0.5
     odds = MatchOdds(
         dict(zip(names, weights.tolist(), strict=True)),
         float(model.intercept_[0] - weights @ mean),
-        learned if 0 < learned < 1 else float(absent[plain].mean()),
+        learned if 0 < learned < 1 else float(absent[first].mean()),
     )
-    if len(set(absent[plain & new])) == 2:
-        total = odds.log_odds(scores)[plain & new, None]
-        model = LogisticRegression(C=10.0).fit(total, absent[plain & new])
+    new &= plain
+    if min((absent & new).sum(), (~absent & new).sum()) >= FEWEST_NEW:
+        model = LogisticRegression(C=10.0).fit(odds.log_odds(scores)[new, None], absent[new])
         odds = replace(odds, mostly_new=(float(model.coef_[0, 0]), float(model.intercept_[0])))
     if not plain.all():
         odds = replace(

@@ -40,7 +40,8 @@ def encoder_folder() -> Path:
 
 
 class SentenceEncoder:
-    """The sentence encoder: texts -> vectors of norm 1, mean pooled. Raises ValueError without the training extra."""
+    """The sentence encoder: texts -> vectors, mean pooled. device: where it runs. Raises ValueError without the
+    training extra."""
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         try:
@@ -55,9 +56,10 @@ class SentenceEncoder:
 
     @torch.no_grad()
     def encode(self, texts: Sequence[str]) -> Float[Tensor, "text dim"]:
-        """Of each text by itself, on the encoder's device."""
-        given = dict(padding=True, truncation=True, return_tensors="pt")
-        batch = self.tokenizer(list(texts), **given).to(self.device)
+        """Vectors of norm 1, each text by itself, on the encoder's device; what is longer than the encoder reads is
+        cut."""
+        options = dict(padding=True, truncation=True, return_tensors="pt")
+        batch = self.tokenizer(list(texts), **options).to(self.device)
         mask = batch["attention_mask"][..., None]
         hidden = self.model(**batch).last_hidden_state
         return normalize((hidden * mask).sum(1) / mask.sum(1), dim=1)
