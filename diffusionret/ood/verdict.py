@@ -140,7 +140,8 @@ class MatchOdds:
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> MatchOdds:
         """What `asdict` gives, as JSON keeps it. Raises TypeError where a field is missing or unknown."""
-        return cls(**stored | {"mostly_new": tuple(stored.get("mostly_new", (1.0, 0.0)))})
+        factor, more = stored.get("mostly_new", (1.0, 0.0))
+        return replace(cls(**stored), mostly_new=(factor, more))
 
     def save(self, file: Path, made_for: dict[str, Any]) -> None:
         """Write it as JSON. made_for: what must not have changed when it is read again."""
