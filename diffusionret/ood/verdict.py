@@ -100,7 +100,8 @@ class MatchOdds:
     def log_odds(self, scores: Scores) -> Float[np.ndarray, " query"]:
         """That nothing matches, of queries, at the share `learned` of such. Raises KeyError for a missing score."""
         named = arrays(scores, self.weights)
-        total = sum((weight * value(named, name) for name, weight in self.weights.items()), start=self.bias)
+        weighed = (weight * value(named, name) for name, weight in self.weights.items())
+        total = np.asarray(sum(weighed, start=self.bias))
         if "mostly_new" not in scores:
             return total
         factor, more = self.mostly_new
