@@ -117,9 +117,8 @@ def topics(split: str, count: int, rng: random.Random) -> list[Asked]:
                 continue
             first, second = rng.sample([rng.choice(subjects), rng.choice(others)], 2)
             meant = [first, second, beside]
-            if not truth.fits(
-                asked_of(meant), scenes[scene]
-            ):  # each of one actor, or two that exclude each other
+            # Each may be of another actor, and two may exclude each other.
+            if not truth.fits(asked_of(meant), scenes[scene]):
                 continue
         text = rng.choice(TOPICS).format(first.word, second.word, known=beside.word)
         written.append(asked_of(meant)._replace(text=text, kind="mostly new words", stranger=True))

@@ -142,7 +142,8 @@ class MatchOdds:
     def from_dict(cls, stored: dict[str, Any]) -> MatchOdds:
         """What `asdict` gives, as JSON keeps it. Raises TypeError where a field is missing or unknown."""
         factor, more = stored.get("mostly_new", (1.0, 0.0))
-        return replace(cls(**stored), mostly_new=(factor, more))
+        values: dict[str, Any] = {**stored, "mostly_new": (factor, more)}
+        return cls(**values)
 
     def save(self, file: Path, made_for: dict[str, Any]) -> None:
         """Write it as JSON. made_for: what must not have changed when it is read again."""
